@@ -1,0 +1,37 @@
+/**
+ * TypeScript -> dist/, file by file, without type-checking (`npm run check` does that). An installation without the
+ * development dependencies runs the dist/ that it came with.
+ */
+import { existsSync, readdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+
+const outdir = 'dist';
+const folders = ['openapi', 'db', 'plugins', 'src', 'test', 'bench'];
+const list = (folder, ending) =>
+  existsSync(folder)
+    ? readdirSync(folder, { recursive: true })
+        .filter((name) => name.endsWith(ending))
+        .map((name) => join(folder, name))
+    : [];
+
+const esbuild = await import('esbuild').catch(() => undefined);
+if (esbuild === undefined) {
+  if (!existsSync(join(outdir, 'src/server.js'))) {
+    process.stderr.write('There is no build in dist/ and no compiler to make one: run `npm ci` first.\n');
+    process.exit(1);
+  }
+} else {
+  const sources = folders.flatMap((folder) => list(folder, '.ts'));
+  const known = new Set(sources.map((name) => join(outdir, name.replace(/\.ts$/, '.js'))));
+  for (const name of list(outdir, '.js')) if (!known.has(name)) rmSync(name);
+  await esbuild.build({
+    entryPoints: sources,
+    outdir,
+    outbase: '.',
+    format: 'esm',
+    platform: 'node',
+    target: 'node20.19',
+    sourcemap: true,
+    logLevel: 'warning',
+  });
+}
