@@ -1,0 +1,304 @@
+/**
+ * openapi.yaml -> generated/: TypeBox schemas, typed Fastify route definitions and the table of problem types.
+ * The output depends on nothing but the contract, so a second run changes nothing.
+ */
+import { readFile, writeFile } from 'node:fs/promises';
+import { format, resolveConfig } from 'prettier';
+import { parse } from 'yaml';
+
+interface Schema {
+  $ref?: string;
+  type?: string | string[];
+  properties?: Record<string, Schema>;
+  required?: string[];
+  additionalProperties?: boolean | Schema;
+  items?: Schema;
+  enum?: (string | number | null)[];
+  format?: string;
+  [keyword: string]: unknown;
+}
+interface Parameter {
+  $ref?: string;
+  name: string;
+  in: 'path' | 'query' | 'header';
+  required?: boolean;
+  schema: Schema;
+}
+type Content = Record<string, { schema: Schema }>;
+interface Response {
+  $ref?: string;
+  content?: Content;
+}
+interface Operation {
+  operationId: string;
+  tags: string[];
+  security: Record<string, string[]>[];
+  parameters?: Parameter[];
+  requestBody?: { content: Content };
+  responses: Record<string, Response>;
+  'x-rate-limit'?: 'auth';
+  'x-expired-token'?: 'anonymous';
+}
+interface Contract {
+  'x-problems': Record<string, { status: number; title: string; description: string }>;
+  paths: Record<string, Record<string, Operation | Parameter[]>>;
+  components: {
+    schemas: Record<string, Schema>;
+    parameters: Record<string, Parameter>;
+    responses: Record<string, Response>;
+  };
+}
+
+const METHODS = ['get', 'post', 'put', 'patch', 'delete'] as const;
+/** Keywords for people and generators, which validation and serialization have no use for. */
+const DOCUMENTATION = new Set(['description', 'example', 'examples', 'title', 'deprecated']);
+const STRUCTURE = new Set(['type', 'properties', 'required', 'items', 'enum', 'additionalProperties', '$ref']);
+const SUPPORTED = new Set([
+  ...DOCUMENTATION,
+  ...STRUCTURE,
+  ...['format', 'default', 'minimum', 'maximum', 'minLength', 'maxLength', 'pattern', 'minItems', 'maxItems'],
+  ...['uniqueItems', 'maxProperties', 'minProperties'],
+]);
+
+const root = new URL('./', import.meta.url);
+const contract = parse(await readFile(new URL('openapi.yaml', root), 'utf8')) as Contract;
+const { schemas, parameters, responses } = contract.components;
+
+const refName = (ref: string): string => ref.slice(ref.lastIndexOf('/') + 1);
+const key = (name: string): string => (/^[A-Za-z_$][\w$]*$/.test(name) ? name : JSON.stringify(name));
+
+function fail(where: string, what: string): never {
+  throw new Error(`openapi.yaml: ${where}: ${what}`);
+}
+
+/** The TypeBox expression of a schema; component schemas are named by `prefix` + name. */
+function typeBox(schema: Schema, where: string, prefix: string): string {
+  if (schema.$ref !== undefined) return prefix + refName(schema.$ref);
+  for (const keyword of Object.keys(schema)) {
+    if (!SUPPORTED.has(keyword) && !keyword.startsWith('x-')) fail(where, `keyword ${keyword} is not supported`);
+  }
+  const options = Object.fromEntries(
+    Object.entries(schema).filter(([keyword]) => !DOCUMENTATION.has(keyword) && !STRUCTURE.has(keyword)),
+  );
+  const text = Object.keys(options).length > 0 ? JSON.stringify(options) : '';
+  const types = Array.isArray(schema.type) ? schema.type : [schema.type];
+  const [type, ...others] = types.filter((name) => name !== 'null');
+  if (type === undefined || others.length > 0) fail(where, 'needs one type (besides null)');
+  const nullable = types.includes('null');
+  // A file has no JSON type: the multipart parser's object passes, and what the handler sees is the stored name.
+  if (schema.format === 'binary') return `Type.Unsafe<string | null>(${text})`;
+  if (schema.enum !== undefined) {
+    const union = [...schema.enum.map((value) => JSON.stringify(value)), ...(nullable ? ['null'] : [])].join(' | ');
+    return `Type.Unsafe<${union}>(${JSON.stringify({ type: schema.type, enum: schema.enum, ...options })})`;
+  }
+  if (nullable) {
+    const native = { string: 'string', integer: 'number', number: 'number', boolean: 'boolean' }[type];
+    if (native === undefined) fail(where, `a nullable ${type} is not supported`);
+    return `Type.Unsafe<${native} | null>(${JSON.stringify({ type: schema.type, ...options })})`;
+  }
+  switch (type) {
+    case 'string':
+      return `Type.String(${text})`;
+    case 'integer':
+      return `Type.Integer(${text})`;
+    case 'number':
+      return `Type.Number(${text})`;
+    case 'boolean':
+      return `Type.Boolean(${text})`;
+    case 'array': {
+      const items = schema.items ?? fail(where, 'an array needs items');
+      return `Type.Array(${typeBox(items, `${where}[]`, prefix)}, ${text || '{}'})`;
+    }
+    case 'object': {
+      if (typeof schema.additionalProperties === 'object') {
+        const value = typeBox(schema.additionalProperties, `${where}{}`, prefix);
+        return `Type.Record(Type.String(), ${value}, ${text || '{}'})`;
+      }
+      const required = new Set(schema.required);
+      const properties = Object.entries(schema.properties ?? {}).map(([name, property]) => {
+        const value = typeBox(property, `${where}.${name}`, prefix);
+        return `${key(name)}: ${required.has(name) ? value : `Type.Optional(${value})`}`;
+      });
+      return `Type.Object({ ${properties.join(', ')} }${text && `, ${text}`})`;
+    }
+    default:
+      return fail(where, `type ${type} is not supported`);
+  }
+}
+
+/** Component names so ordered that each stands after those it refers to. */
+function inOrder(): string[] {
+  const ordered: string[] = [];
+  const visiting = new Set<string>();
+  const visit = (name: string): void => {
+    if (ordered.includes(name)) return;
+    if (visiting.has(name)) fail(name, 'refers to itself');
+    visiting.add(name);
+    const schema = schemas[name] ?? fail(name, 'is not defined');
+    for (const [, ref] of JSON.stringify(schema).matchAll(/"\$ref":"([^"]+)"/g)) visit(refName(ref as string));
+    ordered.push(name);
+  };
+  Object.keys(schemas).forEach(visit);
+  return ordered;
+}
+
+/** A parameter that has a default is always there when the handler runs, and so is required in its type. */
+function parameterObject(all: Parameter[], where: 'path' | 'query' | 'header', operationId: string): string | null {
+  const chosen = all.filter((parameter) => parameter.in === where);
+  if (chosen.length === 0) return null;
+  const fields = chosen.map(({ name, required, schema }) => {
+    const value = typeBox(schema, `${operationId} ${name}`, 'S.');
+    const present = required === true || schema.default !== undefined;
+    return `${key(where === 'header' ? name.toLowerCase() : name)}: ${present ? value : `Type.Optional(${value})`}`;
+  });
+  return `Type.Object({ ${fields.join(', ')} })`;
+}
+
+function access(operation: Operation): string {
+  const { security, operationId } = operation;
+  if (security === undefined) fail(operationId, 'needs a security entry');
+  if (security.length === 0) return 'public';
+  const bearer = security.find((entry) => entry['bearerAuth'] !== undefined)?.['bearerAuth'];
+  if (bearer === undefined) fail(operationId, 'knows no security but bearerAuth');
+  if (security.some((entry) => Object.keys(entry).length === 0)) return 'optional';
+  if (bearer.length === 0) return 'user';
+  return bearer.length === 1 && bearer[0] === 'staff' ? 'staff' : fail(operationId, `unknown role ${bearer.join()}`);
+}
+
+function responseType(response: Response, where: string): string {
+  const [mediaType, media] = Object.entries(response.content ?? {})[0] ?? [];
+  if (media === undefined) return `Type.Unsafe<void>({ type: 'null' })`;
+  if (mediaType === 'application/json') return typeBox(media.schema, where, 'S.');
+  return mediaType?.startsWith('text/') === true ? 'Type.String()' : 'Type.Unsafe<Uint8Array>({})';
+}
+
+function operationText(path: string, method: string, operation: Operation, shared: Parameter[]): string {
+  const id = operation.operationId ?? fail(`${method} ${path}`, 'needs an operationId');
+  const all = [...shared, ...(operation.parameters ?? [])].map((parameter) =>
+    parameter.$ref === undefined ? parameter : (parameters[refName(parameter.$ref)] ?? fail(id, parameter.$ref)),
+  );
+  const statuses = Object.keys(operation.responses);
+  const [success, ...more] = statuses.filter((status) => status.startsWith('2'));
+  if (success === undefined || more.length > 0) fail(id, 'needs exactly one 2xx answer');
+  if (!statuses.includes('default')) fail(id, 'needs a default answer');
+  const bodies = Object.values(operation.requestBody?.content ?? {}).map(({ schema }) => typeBox(schema, id, 'S.'));
+  if (new Set(bodies).size > 1) fail(id, 'takes different schemas for different media types');
+  const parts = {
+    params: parameterObject(all, 'path', id),
+    querystring: parameterObject(all, 'query', id),
+    headers: parameterObject(all, 'header', id),
+    body: bodies[0] ?? null,
+  };
+  const schemaText = Object.entries(parts)
+    .filter(([, value]) => value !== null)
+    .map(([part, value]) => `${part}: ${value},`)
+    .join('\n');
+  const problems = statuses.filter((status) => /^[345]/.test(status));
+  const config = {
+    operationId: id,
+    tag: operation.tags[0],
+    access: access(operation),
+    success: Number(success),
+    problems: problems.map(Number),
+    consumes: Object.keys(operation.requestBody?.content ?? {}),
+    rateLimit: operation['x-rate-limit'] ?? 'general',
+    expiredToken: operation['x-expired-token'] ?? 'refused',
+  };
+  const success2xx = responseType(operation.responses[success] as Response, `${id} ${success}`);
+  return `${id}: {
+    method: '${method.toUpperCase()}',
+    url: '${path.replaceAll(/\{(\w+)\}/g, ':$1')}',
+    schema: {
+      ${schemaText}
+      response: { ${success}: ${success2xx}, ...problems(${problems.join(', ')}) },
+    },
+    config: ${JSON.stringify(config)},
+  },`;
+}
+
+const HEADER = '// Made by openapi/generate.ts from openapi.yaml. Do not edit.\n\n';
+
+const schemasText = inOrder().map((name) => {
+  const value = typeBox(schemas[name] as Schema, name, '');
+  return `export const ${name} = ${value};\nexport type ${name} = Static<typeof ${name}>;\n`;
+});
+
+const operationTexts = Object.entries(contract.paths).flatMap(([path, item]) =>
+  METHODS.filter((method) => item[method] !== undefined).map((method) =>
+    operationText(path, method, item[method] as Operation, (item['parameters'] as Parameter[] | undefined) ?? []),
+  ),
+);
+
+for (const [name, response] of Object.entries(responses)) {
+  const schema = response.content?.['application/problem+json']?.schema;
+  if (schema?.$ref !== '#/components/schemas/Problem') fail(`responses ${name}`, 'must be a Problem');
+}
+
+const files: Record<string, string> = {
+  'schemas.ts': `import { Type, type Static } from '@sinclair/typebox';\n\n${schemasText.join('\n')}`,
+  'operations.ts': `import { Type } from '@sinclair/typebox';
+import * as S from './schemas.js';
+
+/** What the contract says of an operation besides its schemas; Fastify hands it to hooks as the route's config. */
+export interface OperationConfig {
+  readonly operationId: string;
+  readonly tag: string;
+  /** Who may call: anyone; anyone, but a token that is sent has to be valid; who has a token; staff. */
+  readonly access: 'public' | 'optional' | 'user' | 'staff';
+  /** The status of the one successful answer. */
+  readonly success: number;
+  readonly problems: readonly number[];
+  /** The media types of the body; none where there is no body. */
+  readonly consumes: readonly string[];
+  readonly rateLimit: 'general' | 'auth';
+  /** What an expired access token is worth where a token is optional. */
+  readonly expiredToken: 'refused' | 'anonymous';
+}
+
+/** Every problem has one schema; the type is empty so that a handler can only return the successful answer. */
+function problems(...statuses: number[]): Record<never, never> {
+  return Object.fromEntries([...statuses, 'default'].map((status) => [status, S.Problem]));
+}
+
+export const operations = {
+  ${operationTexts.join('\n')}
+} as const;
+`,
+  'problems.ts': `/** Every problem type of the contract, by the slug in its \`type\`. */
+export const problems = ${JSON.stringify(contract['x-problems'])} as const;
+
+export type ProblemSlug = keyof typeof problems;
+
+/** Messages by field, as the \`errors\` of a problem document has them. */
+export type FieldErrors = Record<string, string[]>;
+
+/** Thrown anywhere, it leaves as the problem document of its type. */
+export class ProblemError extends Error {
+  override readonly name: string = 'ProblemError';
+  readonly slug: ProblemSlug;
+  readonly statusCode: number;
+  /** Further members of the document. */
+  readonly members: Readonly<Record<string, unknown>>;
+  readonly headers: Readonly<Record<string, string>>;
+
+  constructor(
+    slug: ProblemSlug,
+    detail: string,
+    members: Readonly<Record<string, unknown>> = {},
+    headers: Readonly<Record<string, string>> = {},
+  ) {
+    super(detail);
+    this.slug = slug;
+    this.statusCode = problems[slug].status;
+    this.members = members;
+    this.headers = headers;
+  }
+}
+`,
+};
+
+for (const [name, text] of Object.entries(files)) {
+  const target = new URL(`generated/${name}`, root);
+  const options = await resolveConfig(target);
+  await writeFile(target, await format(HEADER + text, { ...options, parser: 'typescript' }));
+}

@@ -1,0 +1,93 @@
+// Made by openapi/generate.ts from openapi.yaml. Do not edit.
+
+/** Every problem type of the contract, by the slug in its `type`. */
+export const problems = {
+  'invalid-input': {
+    status: 400,
+    title: 'Invalid input',
+    description:
+      "Something in the request is not as this API's contract asks for it. `errors` names each field and says what to change; nothing was stored.",
+  },
+  'not-authenticated': {
+    status: 401,
+    title: 'Not authenticated',
+    description:
+      'The operation needs an access token, or valid credentials, and got none. Log in, or exchange the refresh token for a new access token, and send it as `Authorization: Bearer <token>`.',
+  },
+  'not-allowed': {
+    status: 403,
+    title: 'Not allowed',
+    description: 'You are known, but this operation is for others - for staff, or for the owner of the record.',
+  },
+  'not-found': {
+    status: 404,
+    title: 'Not found',
+    description: 'There is no such record, page or path, or you may not see it.',
+  },
+  'already-exists': {
+    status: 409,
+    title: 'Already exists',
+    description:
+      'A value that has to be unique is taken, or the record has been made before. `errors` names the fields.',
+  },
+  'in-use': {
+    status: 409,
+    title: 'In use',
+    description: 'The record can not be deleted as long as other records refer to it.',
+  },
+  'too-large': {
+    status: 413,
+    title: 'Too large',
+    description: 'The body, one of its fields or a file is larger than this API takes. `detail` gives the bound.',
+  },
+  'unsupported-media-type': {
+    status: 415,
+    title: 'Unsupported media type',
+    description: 'The operation does not take bodies of this media type. `detail` names those it takes.',
+  },
+  'too-many-requests': {
+    status: 429,
+    title: 'Too many requests',
+    description: 'A rate limit is reached. Wait for the seconds that `Retry-After` gives before the next request.',
+  },
+  'internal-error': {
+    status: 500,
+    title: 'Internal error',
+    description:
+      "The server met a fault of its own. Report the `instance`, which names the request in the server's log.",
+  },
+  unavailable: {
+    status: 503,
+    title: 'Temporarily unavailable',
+    description:
+      'The server can not reach its database or is about to stop. Try again after the seconds that `Retry-After` gives.',
+  },
+} as const;
+
+export type ProblemSlug = keyof typeof problems;
+
+/** Messages by field, as the `errors` of a problem document has them. */
+export type FieldErrors = Record<string, string[]>;
+
+/** Thrown anywhere, it leaves as the problem document of its type. */
+export class ProblemError extends Error {
+  override readonly name: string = 'ProblemError';
+  readonly slug: ProblemSlug;
+  readonly statusCode: number;
+  /** Further members of the document. */
+  readonly members: Readonly<Record<string, unknown>>;
+  readonly headers: Readonly<Record<string, string>>;
+
+  constructor(
+    slug: ProblemSlug,
+    detail: string,
+    members: Readonly<Record<string, unknown>> = {},
+    headers: Readonly<Record<string, string>> = {},
+  ) {
+    super(detail);
+    this.slug = slug;
+    this.statusCode = problems[slug].status;
+    this.members = members;
+    this.headers = headers;
+  }
+}
