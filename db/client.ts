@@ -1,0 +1,156 @@
+import { sql } from 'drizzle-orm';
+import { drizzle, type PostgresJsDatabase } from 'drizzle-orm/postgres-js';
+import { setTimeout as sleep } from 'node:timers/promises';
+import postgres from 'postgres';
+import { openEmbedded } from './embedded.js';
+import { migrateDatabase } from './migrate.js';
+
+export type Db = PostgresJsDatabase<Record<string, never>>;
+export type Tx = Parameters<Parameters<Db['transaction']>[0]>[0];
+
+export interface DatabaseOptions {
+  /** A postgres:// URL; null for the embedded server under `dataDir`. */
+  readonly url: string | null;
+  readonly dataDir: string;
+  /** Connections of this process. */
+  readonly pool: number;
+  /** Lets a short command use the embedded database of a server that is running. Default false. */
+  readonly join?: boolean;
+  readonly log?: (line: string) => void;
+}
+
+export interface Database {
+  readonly db: Db;
+  /** True once the migrations have run here. */
+  isMigrated(): boolean;
+  /** Resolves when the migrations have run; rejects when they fail for a reason that waiting does not mend. */
+  readonly migrated: Promise<void>;
+  /** Resolves when the first try to migrate is over, well or not. */
+  readonly firstTry: Promise<void>;
+  /** Rejects if the database does not answer within `milliseconds`. */
+  ping(milliseconds: number): Promise<void>;
+  /** Ends the connections when their queries are done, then the embedded server. Idempotent. */
+  close(): Promise<void>;
+}
+
+/** PostgreSQL's error, also from inside the error that Drizzle wraps around it. */
+function postgresError(error: unknown): postgres.PostgresError | NodeJS.ErrnoException | undefined {
+  for (let cause: unknown = error, depth = 0; cause instanceof Error && depth < 5; cause = cause.cause, depth++) {
+    if ('code' in cause && typeof cause.code === 'string') return cause as postgres.PostgresError;
+  }
+  return undefined;
+}
+
+/** The name of the constraint that refused a statement, if one did. */
+export function violatedConstraint(error: unknown): string | undefined {
+  const cause = postgresError(error);
+  return cause !== undefined && 'constraint_name' in cause ? cause.constraint_name : undefined;
+}
+
+const AWAY = new Set([
+  ...['ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH'],
+  ...['CONNECT_TIMEOUT', 'CONNECTION_CLOSED', 'CONNECTION_ENDED', 'CONNECTION_DESTROYED'],
+  // admin_shutdown, crash_shutdown, cannot_connect_now, too_many_connections, read_only_sql_transaction (a standby)
+  ...['57P01', '57P02', '57P03', '53300', '25006'],
+]);
+
+/** Whether an error says that the database is away for now, rather than that it refused a statement. */
+export function isUnavailable(error: unknown): boolean {
+  const code = postgresError(error)?.code;
+  return code !== undefined && (AWAY.has(code) || code.startsWith('08'));
+}
+
+type Client = postgres.Sql | postgres.TransactionSql;
+
+/** Drizzle asks for unprepared statements, which PostgreSQL would plan anew for every request. */
+function prepareStatements<C extends Client>(client: C): C {
+  const unsafe = client.unsafe.bind(client) as (...args: unknown[]) => unknown;
+  const nested = (name: 'begin' | 'savepoint') => {
+    const method = (client as unknown as Record<string, (...args: unknown[]) => unknown>)[name];
+    if (method === undefined) return {};
+    return {
+      [name]: (...args: unknown[]) => {
+        const run = args.pop() as (inner: Client) => unknown;
+        return method.call(client, ...args, (inner: Client) => run(prepareStatements(inner)));
+      },
+    };
+  };
+  return Object.assign(client, {
+    unsafe: (query: string, parameters: unknown, options: object) =>
+      unsafe(query, parameters, { ...options, prepare: true }),
+    ...nested('begin'),
+    ...nested('savepoint'),
+  });
+}
+
+/**
+ * Opens the database. It may be away: the first migration is then tried again until it comes, and until then
+ * `isMigrated()` is false.
+ * @throws EmbeddedInUse when another process owns the embedded database
+ */
+export async function openDatabase(options: DatabaseOptions): Promise<Database> {
+  const log = options.log ?? (() => undefined);
+  const embedded =
+    options.url === null
+      ? await openEmbedded({ dataDir: options.dataDir, join: options.join ?? false, log })
+      : undefined;
+  const url = embedded?.url ?? (options.url as string);
+  const client = prepareStatements(
+    postgres(url, {
+      max: options.pool,
+      connect_timeout: 5,
+      // A short wait between tries, so that service resumes as soon as the database does.
+      backoff: () => 0.2,
+      onnotice: () => undefined,
+      connection: {
+        application_name: 'hospital-management-api',
+        statement_timeout: 20_000,
+        idle_in_transaction_session_timeout: 30_000,
+      },
+    }),
+  );
+  const db: Db = drizzle(client, { casing: 'snake_case' });
+  const closing = new AbortController();
+  let isMigrated = false;
+  let endFirstTry = (): void => undefined;
+  const firstTry = new Promise<void>((resolve) => (endFirstTry = resolve));
+
+  async function migrateWhenThere(): Promise<void> {
+    for (let isFirst = true; ; isFirst = false) {
+      try {
+        await migrateDatabase(url);
+        isMigrated = true;
+        return;
+      } catch (error) {
+        if (!isUnavailable(error) || closing.signal.aborted) throw error;
+        if (isFirst) log('the database is away; waiting for it');
+        endFirstTry();
+        await sleep(500, undefined, { signal: closing.signal });
+      }
+    }
+  }
+
+  const migrated = migrateWhenThere().finally(endFirstTry);
+  // Whoever waits sees the rejection; nobody has to.
+  migrated.catch(() => undefined);
+  let closed: Promise<void> | undefined;
+  return {
+    db,
+    migrated,
+    firstTry,
+    isMigrated: () => isMigrated,
+    ping: async (milliseconds) => {
+      await Promise.race([
+        db.execute(sql`select 1`),
+        sleep(milliseconds, undefined, { ref: false }).then(() => Promise.reject(new Error('no answer in time'))),
+      ]);
+    },
+    close: () =>
+      (closed ??= (async () => {
+        closing.abort();
+        await migrated.catch(() => undefined);
+        await client.end({ timeout: 5 });
+        await embedded?.stop();
+      })()),
+  };
+}

@@ -1,0 +1,16 @@
+import { bigint, timestamp } from 'drizzle-orm/pg-core';
+
+/** Ids stay within 2^53-1, so they are plain numbers in TypeScript. */
+export const id = () => bigint({ mode: 'number' }).primaryKey().generatedAlwaysAsIdentity();
+
+export const reference = () => bigint({ mode: 'number' });
+
+export const moment = () => timestamp({ withTimezone: true, mode: 'date' });
+
+export const createdAt = () => moment().notNull().defaultNow();
+
+export const updatedAt = () =>
+  moment()
+    .notNull()
+    .defaultNow()
+    .$onUpdateFn(() => new Date());

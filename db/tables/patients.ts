@@ -1,0 +1,34 @@
+import { sql } from 'drizzle-orm';
+import { boolean, index, pgTable, text, uniqueIndex, varchar } from 'drizzle-orm/pg-core';
+import { createdAt, id, moment, reference, updatedAt } from './columns.js';
+import { users } from './users.js';
+
+export const patients = pgTable(
+  'patients',
+  {
+    id: id(),
+    userId: reference()
+      .notNull()
+      .references(() => users.id),
+    picture: varchar({ length: 60 }),
+    phone: varchar({ length: 20 }),
+    /** The phone number without punctuation, by which it is unique. */
+    phoneDigits: text().generatedAlwaysAs(sql`nullif(regexp_replace(phone, '[^0-9]', '', 'g'), '')`),
+    /** Registration opens an empty record; the first create fills it. */
+    filled: boolean().notNull().default(false),
+    createdAt: createdAt(),
+    updatedAt: updatedAt(),
+    archivedAt: moment(),
+    archivedBy: reference().references(() => users.id),
+  },
+  (table) => [
+    uniqueIndex('patients_user_id_key')
+      .on(table.userId)
+      .where(sql`archived_at is null`),
+    uniqueIndex('patients_phone_key')
+      .on(table.phoneDigits)
+      .where(sql`archived_at is null`),
+    index('patients_user_id_idx').on(table.userId),
+    index('patients_archived_by_idx').on(table.archivedBy),
+  ],
+);
