@@ -1,0 +1,172 @@
+import fastifyJwt from '@fastify/jwt';
+import { eq, sql } from 'drizzle-orm';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import fp from 'fastify-plugin';
+import { LRUCache } from 'lru-cache';
+import { users } from '../db/tables/index.js';
+import { ProblemError } from '../openapi/generated/problems.js';
+
+export interface AuthOptions {
+  /** At least 32 bytes. */
+  readonly secret: string;
+  /** Seconds. */
+  readonly accessTtl: number;
+  /** Seconds. */
+  readonly refreshTtl: number;
+}
+
+/** Who calls. */
+export interface Caller {
+  readonly id: number;
+  readonly isStaff: boolean;
+}
+
+interface Claims {
+  readonly sub: string;
+  readonly use: 'access' | 'refresh';
+  /** The session's id, in a refresh token. */
+  readonly jti?: string;
+  /** Seconds since 1970. */
+  readonly exp: number;
+}
+
+export interface Tokens {
+  /** A token that opens the session to whoever holds it, for `expiresAt` to be stored with the session. */
+  signRefresh(userId: number, sessionId: string): { token: string; expiresAt: Date };
+  signAccess(userId: number): string;
+  /**
+   * What a refresh token of this server says; null for anything else.
+   * @param mayBeExpired whether a token past its time still counts
+   */
+  readRefresh(token: string, mayBeExpired: boolean): { userId: number; sessionId: string } | null;
+}
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    tokens: Tokens;
+    /** Makes the next request of a user see the user's stored state at once, on this instance. */
+    forgetUser(userId: number): void;
+  }
+  interface FastifyRequest {
+    /** The user whose access token came with the request, before anyone looked whether the user is still active. */
+    bearer: { userId: number } | 'none' | 'invalid' | 'expired';
+    /** Set where the operation's access is not public and a token came. */
+    caller: Caller | null;
+  }
+}
+declare module '@fastify/jwt' {
+  interface FastifyJWT {
+    payload: { sub: string; use: 'access' | 'refresh'; jti?: string };
+    /** `request.user`: the caller of an operation that needs one. */
+    user: Caller;
+  }
+}
+
+/** How long an instance trusts what it knows of a user, in milliseconds; the contract allows 5 s. */
+const USER_TTL = 2_000;
+
+const unauthenticated = (detail: string): ProblemError =>
+  new ProblemError('not-authenticated', detail, {}, { 'www-authenticate': 'Bearer' });
+
+const DETAILS = {
+  none: 'The operation needs an access token in the Authorization header.',
+  invalid: 'The access token is not valid.',
+  expired: 'The access token has expired.',
+} as const;
+
+/**
+ * Reads access tokens and holds each operation to the `security` that the contract gives it: an operation without one
+ * does not exist, so nothing is open by omission.
+ */
+export default fp(
+  async function auth(app: FastifyInstance, { secret, accessTtl, refreshTtl }: AuthOptions) {
+    await app.register(fastifyJwt, {
+      secret,
+      sign: { algorithm: 'HS256' },
+      verify: { algorithms: ['HS256'], cache: 5_000 },
+      decoratorName: 'jwtUser',
+    });
+
+    const activeUsers = new LRUCache<number, { caller: Caller | null }>({
+      max: 20_000,
+      ttl: USER_TTL,
+      fetchMethod: async (id) => {
+        const [row] = await app.db
+          .select({ id: users.id, isStaff: users.isStaff, isActive: users.isActive })
+          .from(users)
+          .where(eq(users.id, sql.placeholder('id')))
+          .prepare('caller')
+          .execute({ id });
+        return { caller: row?.isActive === true ? { id: row.id, isStaff: row.isStaff } : null };
+      },
+    });
+
+    function read(token: string, use: Claims['use']): Claims | 'invalid' | 'expired' {
+      try {
+        const claims = app.jwt.verify<Claims>(token);
+        return claims.use === use && /^\d{1,16}$/.test(claims.sub) ? claims : 'invalid';
+      } catch (error) {
+        return (error as { code?: string }).code === 'FAST_JWT_EXPIRED' ? 'expired' : 'invalid';
+      }
+    }
+
+    app.decorate('forgetUser', (userId: number) => void activeUsers.delete(userId));
+    app.decorate('tokens', {
+      signRefresh: (userId, sessionId) => {
+        const expiresAt = new Date((Math.floor(Date.now() / 1000) + refreshTtl) * 1000);
+        const payload = { sub: String(userId), use: 'refresh' as const, jti: sessionId };
+        return { token: app.jwt.sign(payload, { expiresIn: refreshTtl }), expiresAt };
+      },
+      signAccess: (userId) => app.jwt.sign({ sub: String(userId), use: 'access' }, { expiresIn: accessTtl }),
+      readRefresh: (token, mayBeExpired) => {
+        let claims = read(token, 'refresh');
+        if (claims === 'expired' && mayBeExpired) {
+          claims = app.jwt.verify<Claims>(token, { algorithms: ['HS256'], ignoreExpiration: true });
+          if (claims.use !== 'refresh') return null;
+        }
+        if (typeof claims === 'string' || claims.jti === undefined) return null;
+        return { userId: Number(claims.sub), sessionId: claims.jti };
+      },
+    });
+
+    app.decorateRequest('bearer', 'none');
+    app.decorateRequest('caller', null);
+    app.decorateRequest('user', {
+      getter(this: FastifyRequest): Caller {
+        if (this.caller === null) throw new Error('this operation does not ask for a user');
+        return this.caller;
+      },
+    });
+
+    app.addHook('onRequest', (request, _reply, next) => {
+      const header = request.headers.authorization;
+      if (header !== undefined) {
+        const token = /^Bearer +([\w.~+/=-]{1,2000}) *$/i.exec(header)?.[1];
+        const claims = token === undefined ? 'invalid' : read(token, 'access');
+        request.bearer = typeof claims === 'string' ? claims : { userId: Number(claims.sub) };
+      }
+      next();
+    });
+
+    app.addHook('onRoute', (route) => {
+      const { access, expiredToken } = route.config ?? {};
+      if (access === undefined || access === 'public') return;
+      const guard = async (request: FastifyRequest): Promise<void> => {
+        const { bearer } = request;
+        if (typeof bearer === 'object') {
+          request.caller = (await activeUsers.fetch(bearer.userId))?.caller ?? null;
+        }
+        if (request.caller === null) {
+          if (access === 'optional' && (bearer === 'none' || (bearer !== 'invalid' && expiredToken === 'anonymous')))
+            return;
+          throw unauthenticated(typeof bearer === 'object' ? DETAILS.invalid : DETAILS[bearer]);
+        }
+        if (access === 'staff' && !request.caller.isStaff) {
+          throw new ProblemError('not-allowed', 'Only staff may do this.');
+        }
+      };
+      route.onRequest = [route.onRequest ?? []].flat().concat(guard as never);
+    });
+  },
+  { name: 'auth', dependencies: ['errors', 'database'] },
+);

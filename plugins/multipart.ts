@@ -1,0 +1,90 @@
+import fastifyMultipart from '@fastify/multipart';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import fp from 'fastify-plugin';
+import { ProblemError } from '../openapi/generated/problems.js';
+
+export interface MultipartOptions {
+  /** The largest file in bytes. Default 5 MB. */
+  readonly maxFileBytes?: number;
+}
+
+/** A file that came with a request. */
+export class Upload {
+  readonly bytes: Buffer;
+  /** What is wrong with the content, where something is; whoever looks into it says so here. */
+  fault: string | undefined;
+
+  constructor(bytes: Buffer) {
+    this.bytes = bytes;
+  }
+}
+
+/** A multipart body: text, lists of it where a field came more than once, and files. */
+export class FormBody {
+  readonly fields: Record<string, unknown> = Object.create(null) as Record<string, unknown>;
+
+  add(name: string, value: unknown): void {
+    if (!Object.hasOwn(this.fields, name)) this.fields[name] = value;
+    else this.fields[name] = [this.fields[name], value].flat();
+  }
+}
+
+const MAX_FIELD_BYTES = 32_768;
+const MAX_FIELDS = 400;
+
+function multipartProblem(error: unknown, maxFileBytes: number): unknown {
+  switch ((error as { code?: string }).code) {
+    case 'FST_REQ_FILE_TOO_LARGE':
+      return new ProblemError('too-large', `The file is larger than ${maxFileBytes / 1_000_000} MB.`);
+    case 'FST_FILES_LIMIT':
+    case 'FST_PARTS_LIMIT':
+    case 'FST_FIELDS_LIMIT':
+      return new ProblemError('too-large', `The body has more than one file or more than ${MAX_FIELDS} fields.`);
+  }
+  if (error instanceof ProblemError) return error;
+  // What is left comes from the parser: a boundary that is missing, a part that ends too early.
+  const detail = 'The body is not valid multipart/form-data.';
+  return new ProblemError('invalid-input', detail, { errors: { body: ['is not valid multipart/form-data'] } });
+}
+
+async function readForm(request: FastifyRequest, maxFileBytes: number): Promise<FormBody> {
+  const body = new FormBody();
+  try {
+    for await (const part of request.parts()) {
+      if (part.type === 'file') {
+        const bytes = await part.toBuffer();
+        // A browser sends a file input in which nothing was chosen as an empty file without a name.
+        body.add(part.fieldname, bytes.length === 0 && !part.filename ? '' : new Upload(bytes));
+      } else if (part.valueTruncated || part.fieldnameTruncated) {
+        throw new ProblemError('too-large', `A field of the body is larger than ${MAX_FIELD_BYTES / 1024} KiB.`);
+      } else {
+        body.add(part.fieldname, part.value);
+      }
+    }
+  } catch (error) {
+    throw multipartProblem(error, maxFileBytes);
+  }
+  return body;
+}
+
+/** Reads multipart/form-data into `request.body` as a FormBody, within bounds. */
+export default fp(
+  async function multipart(app: FastifyInstance, { maxFileBytes = 5_000_000 }: MultipartOptions) {
+    await app.register(fastifyMultipart, {
+      throwFileSizeLimit: true,
+      limits: {
+        fileSize: maxFileBytes,
+        files: 1,
+        fields: MAX_FIELDS,
+        parts: MAX_FIELDS + 1,
+        fieldSize: MAX_FIELD_BYTES,
+        fieldNameSize: 100,
+        headerPairs: 50,
+      },
+    });
+    app.addHook('preValidation', async (request) => {
+      if (request.isMultipart()) request.body = await readForm(request, maxFileBytes);
+    });
+  },
+  { name: 'multipart', dependencies: ['errors'] },
+);

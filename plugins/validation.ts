@@ -1,0 +1,232 @@
+import type { TObject, TSchema } from '@sinclair/typebox';
+import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv';
+import addFormats from 'ajv-formats';
+import type { FastifyInstance } from 'fastify';
+import fp from 'fastify-plugin';
+import { ProblemError, type FieldErrors } from '../openapi/generated/problems.js';
+import { FormBody, Upload } from './multipart.js';
+
+/** Judges a string that has the rule's keyword in the contract. Returns what is wrong with it, in words that follow the field's name. */
+export type Rule = (value: string, argument: unknown, siblings: Readonly<Record<string, unknown>>) => string[];
+
+export interface ValidationOptions {
+  /** Rules of the contract's own keywords (`x-...`). */
+  readonly rules?: Readonly<Record<string, Rule>>;
+}
+
+const MAX_MESSAGES = 20;
+
+/** A schema as plain data: what a generated TypeBox schema is at run time. */
+interface Node {
+  type?: string | string[];
+  format?: string;
+  properties?: Record<string, Node>;
+  items?: Node;
+  [keyword: string]: unknown;
+}
+
+class Faults {
+  readonly fields: FieldErrors = {};
+
+  add(field: string, message: string): void {
+    const messages = (this.fields[field] ??= []);
+    if (messages.length < MAX_MESSAGES && !messages.includes(message)) messages.push(message);
+  }
+
+  get isEmpty(): boolean {
+    return Object.keys(this.fields).length === 0;
+  }
+}
+
+const isNullable = (node: Node): boolean => Array.isArray(node.type) && node.type.includes('null');
+const typeOf = (node: Node): string | undefined =>
+  Array.isArray(node.type) ? node.type.find((name) => name !== 'null') : node.type;
+
+function fileValue(value: unknown, field: string, faults: Faults): unknown {
+  if (value === null || value === '') return null;
+  if (!(value instanceof Upload)) {
+    faults.add(field, 'must be a file in multipart/form-data, or empty to remove the picture');
+    return null;
+  }
+  if (value.fault !== undefined) faults.add(field, value.fault);
+  return value.bytes.length === 0 ? null : value;
+}
+
+function listValue(value: unknown): unknown {
+  if (Array.isArray(value)) return value.length === 1 ? listValue(value[0]) : value.filter((item) => item !== '');
+  if (typeof value !== 'string') return value;
+  if (value.trim() === '') return [];
+  if (value.trimStart().startsWith('[')) {
+    try {
+      return JSON.parse(value) as unknown;
+    } catch {
+      return value;
+    }
+  }
+  return value.split(',').map((item) => item.trim());
+}
+
+/**
+ * The value as the schema means it: integers from their decimal strings, lists and booleans from text where `isText`,
+ * and of an object only what the schema names. What can't be read stays, for the schema to refuse.
+ */
+function read(node: Node, value: unknown, isText: boolean, field: string, faults: Faults): unknown {
+  if (node.format === 'binary') return fileValue(value, field, faults);
+  if (value instanceof Upload) {
+    faults.add(field, 'must be text, not a file');
+    return undefined;
+  }
+  if (value === '' && isNullable(node)) return null;
+  switch (typeOf(node)) {
+    case 'integer':
+      if (typeof value === 'string' && /^[+-]?\d{1,20}$/.test(value)) return Number(value);
+      return value;
+    case 'boolean':
+      if (isText && (value === 'true' || value === 'True' || value === '1')) return true;
+      if (isText && (value === 'false' || value === 'False' || value === '0')) return false;
+      return value;
+    case 'string':
+      if (typeof value === 'string' && (value.includes('\0') || !value.isWellFormed())) {
+        faults.add(field, 'must not contain NUL or unpaired surrogates');
+      }
+      return value;
+    case 'array': {
+      const list = isText ? listValue(value) : value;
+      const { items } = node;
+      if (!Array.isArray(list) || items === undefined) return list;
+      return list.map((item) => read(items, item, isText, field, faults));
+    }
+    case 'object': {
+      if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
+      const known: Record<string, unknown> = {};
+      for (const [name, property] of Object.entries(node.properties ?? {})) {
+        if (!Object.hasOwn(value, name)) continue;
+        const item = read(
+          property,
+          (value as Record<string, unknown>)[name],
+          isText,
+          field === '' ? name : field,
+          faults,
+        );
+        if (item !== undefined) known[name] = item;
+      }
+      return known;
+    }
+    default:
+      return value;
+  }
+}
+
+const FORMATS: Record<string, string> = {
+  email: 'must be an email address',
+  date: 'must be a calendar date (YYYY-MM-DD)',
+  'date-time': 'must be a time (RFC 3339)',
+};
+const ARTICLES: Record<string, string> = {
+  integer: 'an integer',
+  string: 'a string',
+  boolean: 'true or false',
+  array: 'a list',
+  object: 'an object',
+  null: 'null',
+};
+
+const characters = (count: number): string => `${count} character${count === 1 ? '' : 's'}`;
+
+/** One sentence about one fault, to follow the field's name. */
+function message({ keyword, params, parentSchema }: ErrorObject): string {
+  const limit = (params as { limit?: number }).limit ?? 0;
+  switch (keyword) {
+    case 'type':
+      return `must be ${[(params as { type: string | string[] }).type]
+        .flat()
+        .map((name) => ARTICLES[name] ?? name)
+        .join(' or ')}`;
+    case 'minLength':
+      return limit === 1 ? 'must not be empty' : `must have at least ${characters(limit)}`;
+    case 'maxLength':
+      return `must have at most ${characters(limit)}`;
+    case 'minimum':
+      return `must be at least ${limit}`;
+    case 'maximum':
+      return `must be at most ${limit}`;
+    case 'minItems':
+      return `must have at least ${limit} items`;
+    case 'maxItems':
+      return `must have at most ${limit} items`;
+    case 'uniqueItems':
+      return 'must not have an item twice';
+    case 'enum':
+      return `must be one of: ${(params as { allowedValues: unknown[] }).allowedValues.map(String).join(', ')}`;
+    case 'pattern':
+      return String(parentSchema?.['x-pattern-message'] ?? 'does not have the right form');
+    case 'format':
+      return FORMATS[(params as { format: string }).format] ?? 'does not have the right form';
+    default:
+      return 'is not valid';
+  }
+}
+
+function collect(errors: ErrorObject[], part: string, faults: Faults): void {
+  for (const error of errors) {
+    const [, field, index] = error.instancePath.split('/');
+    if (error.keyword === 'required') {
+      faults.add(field ?? (error.params as { missingProperty: string }).missingProperty, 'is required');
+    } else {
+      const text = message(error);
+      faults.add(field ?? part, index === undefined ? text : `item ${Number(index) + 1} ${text}`);
+    }
+  }
+}
+
+const RULES: Readonly<Record<string, Rule>> = {
+  'x-same-as': (value, other, siblings) =>
+    value === siblings[String(other)] ? [] : [`must be the same as ${String(other)}`],
+};
+
+function compile(ajv: Ajv, schema: TSchema, part: string, rules: Readonly<Record<string, Rule>>) {
+  const node = schema as Node;
+  const ruled = Object.entries((schema as TObject).properties ?? {}).flatMap(([name, property]) =>
+    Object.keys(property)
+      .filter((keyword) => rules[keyword] !== undefined)
+      .map((keyword) => ({ name, rule: rules[keyword] as Rule, argument: (property as Node)[keyword] })),
+  );
+  // Compiled when it is first needed: most processes of a test run call few operations.
+  let validate: ValidateFunction | undefined;
+  return (data: unknown): { value: unknown } | { error: Error } => {
+    validate ??= ajv.compile(schema);
+    if (part === 'body' && (data === null || data === undefined)) {
+      return {
+        error: new ProblemError('invalid-input', 'The request needs a body.', { errors: { body: ['is required'] } }),
+      };
+    }
+    const faults = new Faults();
+    const isText = part !== 'body' || data instanceof FormBody;
+    const value = read(node, data instanceof FormBody ? data.fields : data, isText, '', faults);
+    if (!validate(value)) collect(validate.errors ?? [], part === 'querystring' ? 'query' : part, faults);
+    for (const { name, rule, argument } of ruled) {
+      const siblings = (typeof value === 'object' && value !== null ? value : {}) as Record<string, unknown>;
+      const field = siblings[name];
+      if (typeof field === 'string') for (const fault of rule(field, argument, siblings)) faults.add(name, fault);
+    }
+    if (faults.isEmpty) return { value };
+    // A path that holds no possible id names no record.
+    if (part === 'params') return { error: new ProblemError('not-found', 'There is no such record.') };
+    const fields = Object.keys(faults.fields).join(', ');
+    return {
+      error: new ProblemError('invalid-input', `The request has invalid input: ${fields}.`, { errors: faults.fields }),
+    };
+  };
+}
+
+/** Validates and reads requests by the contract's schemas, and reports all faults of a part at once. */
+export default fp(
+  function validation(app: FastifyInstance, options: ValidationOptions, done) {
+    const ajv = new Ajv({ allErrors: true, useDefaults: true, strict: false, verbose: true });
+    addFormats.default(ajv, ['email', 'date', 'date-time', 'uri', 'int32', 'int64', 'password', 'binary']);
+    const rules = { ...RULES, ...options.rules };
+    app.setValidatorCompiler(({ schema, httpPart }) => compile(ajv, schema as TSchema, httpPart ?? 'body', rules));
+    done();
+  },
+  { name: 'validation', dependencies: ['errors'] },
+);
