@@ -1,0 +1,75 @@
+/** `npm run admin`: makes a staff user, or makes an existing user staff. */
+import { createInterface } from 'node:readline/promises';
+import { Writable } from 'node:stream';
+import { parseArgs } from 'node:util';
+import { openDatabase } from '../db/client.js';
+import { readConfig } from './config.js';
+import { ensureStaff, InvalidStaff, promoteUser } from './resources/users/staff.js';
+import { orRefuse } from './start-server.js';
+
+const USAGE = `Makes a staff user, or makes an existing user staff.
+
+  npm run admin -- --username NAME --email ADDRESS
+  npm run admin -- --username NAME --promote
+
+The password is read from ADMIN_PASSWORD, else asked for, else read as the first line of standard input.
+The database is the one that the server uses; the server may be running.
+`;
+
+/** Reads one line, without showing it on a terminal. */
+async function readPassword(): Promise<string> {
+  if (process.stdin.isTTY) process.stderr.write('Password: ');
+  const silent = new Writable({ write: (_chunk, _encoding, done) => done() });
+  const lines = createInterface({ input: process.stdin, output: silent, terminal: process.stdin.isTTY });
+  for await (const line of lines) {
+    if (process.stdin.isTTY) process.stderr.write('\n');
+    lines.close();
+    return line;
+  }
+  throw new InvalidStaff('no password was given');
+}
+
+function readArguments() {
+  try {
+    return parseArgs({
+      options: {
+        username: { type: 'string' },
+        email: { type: 'string' },
+        promote: { type: 'boolean', default: false },
+        help: { type: 'boolean', default: false },
+      },
+    }).values;
+  } catch (error) {
+    throw new InvalidStaff(`${(error as Error).message}\n\n${USAGE}`);
+  }
+}
+
+await orRefuse(async () => {
+  const { username, email, promote, help } = readArguments();
+  if (help) {
+    process.stdout.write(USAGE);
+    return;
+  }
+  if (username === undefined || (email === undefined && !promote)) throw new InvalidStaff(USAGE);
+  const config = readConfig({ ...process.env, ADMIN_USERNAME: '', ADMIN_EMAIL: '', ADMIN_PASSWORD: '' });
+  const database = await openDatabase({
+    url: config.databaseUrl,
+    dataDir: config.dataDir,
+    pool: 1,
+    join: true,
+  });
+  try {
+    await database.migrated;
+    if (promote) {
+      if (!(await promoteUser(database.db, username))) throw new InvalidStaff(`there is no user ${username}`);
+      process.stdout.write(`${username} is staff now.\n`);
+      return;
+    }
+    const password = process.env['ADMIN_PASSWORD'] ?? (await readPassword());
+    const id = await ensureStaff(database.db, { username, email: email as string, password });
+    if (id === null) throw new InvalidStaff(`there is a user ${username} already; use --promote to make them staff`);
+    process.stdout.write(`Made the staff user ${username}.\n`);
+  } finally {
+    await database.close();
+  }
+});

@@ -1,0 +1,88 @@
+import cors from '@fastify/cors';
+import helmet from '@fastify/helmet';
+import fastify, { LogController, type FastifyBaseLogger, type FastifyInstance } from 'fastify';
+import { join } from 'node:path';
+import type { Database } from '../db/client.js';
+import auth from '../plugins/auth.js';
+import contract from '../plugins/contract.js';
+import database from '../plugins/database.js';
+import docs from '../plugins/docs.js';
+import errors, { clientErrorHandler, frameworkErrors } from '../plugins/errors.js';
+import health from '../plugins/health.js';
+import logging from '../plugins/logging.js';
+import multipart from '../plugins/multipart.js';
+import pictures from '../plugins/pictures.js';
+import rateLimit from '../plugins/rate-limit.js';
+import validation from '../plugins/validation.js';
+import type { Config } from './config.js';
+import { passwordRule } from './lib/passwords.js';
+import { resources } from './resources/index.js';
+
+/** The largest JSON body in bytes; the longest text of the contract fits several times. */
+const MAX_BODY_BYTES = 262_144;
+
+/** Headers of answers that a browser client may read. */
+const EXPOSED_HEADERS = [
+  ...['ETag', 'Location', 'Retry-After', 'X-Request-Id', 'Idempotent-Replayed'],
+  ...['RateLimit', 'RateLimit-Policy', 'RateLimit-Limit', 'RateLimit-Remaining', 'RateLimit-Reset'],
+];
+
+export interface AppParts {
+  readonly config: Config;
+  readonly database: Database;
+  /** Signs tokens and URLs; at least 32 bytes. */
+  readonly secret: string;
+  readonly logger: FastifyBaseLogger | false;
+}
+
+/** Builds the application; the one way, for production and tests alike. */
+export async function buildApp({ config, database: db, secret, logger }: AppParts): Promise<FastifyInstance> {
+  const app = fastify({
+    ...(logger === false ? { logger: false } : { loggerInstance: logger }),
+    logController: new LogController({ disableRequestLogging: true }),
+    genReqId: () => crypto.randomUUID(),
+    trustProxy: config.trustProxy as string[],
+    bodyLimit: MAX_BODY_BYTES,
+    routerOptions: { ignoreTrailingSlash: true },
+    // While the server stops it still answers what comes over connections that are open.
+    return503OnClosing: false,
+    requestTimeout: 60_000,
+    frameworkErrors,
+    clientErrorHandler,
+  });
+
+  await app.register(errors);
+  await app.register(logging);
+  await app.register(helmet, {
+    // Pictures and answers are for other origins' pages as well; CORS decides who reads them.
+    crossOriginResourcePolicy: { policy: 'cross-origin' },
+    // Of use to pages that old browsers render, of which this server has none.
+    originAgentCluster: false,
+    xDnsPrefetchControl: false,
+    xDownloadOptions: false,
+    xPermittedCrossDomainPolicies: false,
+    xXssProtection: false,
+    contentSecurityPolicy: { directives: { 'upgrade-insecure-requests': null } },
+  });
+  await app.register(cors, {
+    origin: config.corsOrigins === true ? true : [...config.corsOrigins],
+    credentials: true,
+    methods: ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'],
+    exposedHeaders: EXPOSED_HEADERS,
+    maxAge: 600,
+  });
+  await app.register(contract, {
+    publicUrl: config.publicUrl,
+    outside: ['/', '/docs*', '/openapi.yaml', '/openapi.json', '/health/live', '/health/ready'],
+  });
+  await app.register(validation, { rules: { 'x-password-of': passwordRule } });
+  await app.register(database, { database: db });
+  await app.register(auth, { secret, accessTtl: config.accessTokenTtl, refreshTtl: config.refreshTokenTtl });
+  await app.register(rateLimit, config.rateLimit);
+  await app.register(multipart);
+  await app.register(pictures, { folder: join(config.dataDir, 'pictures'), secret });
+  await app.register(docs);
+  await app.register(health);
+  for (const resource of resources) await app.register(resource, { config });
+  return app;
+}

@@ -1,0 +1,196 @@
+import { Type, type Static } from '@sinclair/typebox';
+import { Ajv } from 'ajv';
+import { randomBytes } from 'node:crypto';
+import { link, mkdir, readFile, unlink, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+
+const integer = (minimum: number, maximum: number, byDefault: number) =>
+  Type.Integer({ minimum, maximum, default: byDefault });
+
+const DURATION = '^[1-9][0-9]{0,8}(s|m|h|d)$';
+const SECONDS = { s: 1, m: 60, h: 3600, d: 86_400 };
+
+/** Every variable of the environment that the program knows. */
+export const Environment = Type.Object({
+  NODE_ENV: Type.Optional(Type.String()),
+  HOST: Type.String({ minLength: 1, default: '0.0.0.0' }),
+  PORT: integer(0, 65_535, 8000),
+  DATABASE_URL: Type.Optional(
+    Type.String({ pattern: '^postgres(ql)?://.+', must: 'be a postgres:// URL', secret: true }),
+  ),
+  DATABASE_POOL: integer(1, 1000, 10),
+  DATA_DIR: Type.String({ minLength: 1, default: './.data' }),
+  JWT_SECRET: Type.Optional(Type.String({ must: 'have at least 32 bytes', secret: true })),
+  ACCESS_TOKEN_TTL: Type.String({ pattern: DURATION, default: '1h', must: 'be a duration like 30m, 1h or 30d' }),
+  REFRESH_TOKEN_TTL: Type.String({ pattern: DURATION, default: '30d', must: 'be a duration like 30m, 1h or 30d' }),
+  ADMIN_USERNAME: Type.Optional(Type.String()),
+  ADMIN_EMAIL: Type.Optional(Type.String()),
+  ADMIN_PASSWORD: Type.Optional(Type.String({ secret: true })),
+  PUBLIC_URL: Type.Optional(
+    Type.String({ pattern: '^https?://[^/?#\\s]+(/[^?#\\s]*)?$', must: 'be an http or https URL' }),
+  ),
+  TRUST_PROXY: Type.String({ default: 'off' }),
+  CORS_ORIGINS: Type.Optional(Type.String()),
+  CLINIC_TIME_ZONE: Type.String({ default: 'UTC' }),
+  SLOT_MINUTES: integer(1, 1440, 30),
+  BOOKING_HORIZON_DAYS: integer(1, 3650, 365),
+  RATE_LIMIT_ANON: integer(1, 1_000_000_000, 100),
+  RATE_LIMIT_USER: integer(1, 1_000_000_000, 600),
+  RATE_LIMIT_AUTH: integer(1, 1_000_000_000, 20),
+  LOG_LEVEL: Type.Unsafe<'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'trace' | 'silent'>({
+    enum: ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'],
+    default: 'info',
+  }),
+});
+
+export interface Config {
+  readonly isProduction: boolean;
+  readonly host: string;
+  readonly port: number;
+  /** null: the embedded server under `dataDir`. */
+  readonly databaseUrl: string | null;
+  readonly databasePool: number;
+  readonly dataDir: string;
+  /** null: made once and kept under `dataDir`. */
+  readonly jwtSecret: string | null;
+  /** Seconds. */
+  readonly accessTokenTtl: number;
+  /** Seconds. */
+  readonly refreshTokenTtl: number;
+  readonly admin: { readonly username: string; readonly email: string; readonly password: string } | null;
+  /** Base of absolute URLs without a slash at its end; null: from the request. */
+  readonly publicUrl: string | null;
+  /** Fastify's `trustProxy`. */
+  readonly trustProxy: boolean | number | string[];
+  /** `true`: any origin. */
+  readonly corsOrigins: true | readonly string[];
+  readonly clinicTimeZone: string;
+  readonly slotMinutes: number;
+  readonly bookingHorizonDays: number;
+  readonly rateLimit: { readonly anonymous: number; readonly user: number; readonly auth: number };
+  readonly logLevel: string;
+}
+
+/** A bad value in the environment; its message is one line that names the variable. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError';
+}
+
+function refuse(name: string, must: string, value?: string): never {
+  throw new ConfigError(`${name} must ${must}${value === undefined ? '' : `, but is ${JSON.stringify(value)}`}`);
+}
+
+function readEnvironment(source: NodeJS.ProcessEnv): Static<typeof Environment> {
+  // An empty variable is one that is not set, as shells and compose files have it.
+  const given = Object.fromEntries(
+    Object.keys(Environment.properties).flatMap((name) => (source[name] ? [[name, source[name]]] : [])),
+  );
+  const validate = new Ajv({ coerceTypes: true, useDefaults: true, strict: false, verbose: true }).compile(Environment);
+  if (validate(given)) return given;
+  const error = validate.errors?.[0];
+  const name = error?.instancePath.slice(1) ?? '';
+  const schema = Environment.properties[name as keyof typeof Environment.properties] as unknown as {
+    must?: string;
+    secret?: boolean;
+    minimum?: number;
+    maximum?: number;
+    enum?: string[];
+  };
+  const must =
+    schema.must ??
+    (schema.minimum === undefined
+      ? `be one of ${schema.enum?.join(', ') ?? ''}`
+      : `be an integer from ${schema.minimum} to ${String(schema.maximum)}`);
+  return refuse(name, must, schema.secret === true ? undefined : source[name]);
+}
+
+function seconds(duration: string): number {
+  return Number.parseInt(duration, 10) * SECONDS[duration.at(-1) as keyof typeof SECONDS];
+}
+
+/** `off`, `on` (any proxy), a number of proxies, or the addresses and networks of trusted ones. */
+function readTrustProxy(value: string): boolean | number | string[] {
+  if (/^(off|false|no|0)$/i.test(value)) return false;
+  if (/^(on|true|yes)$/i.test(value)) return true;
+  if (/^\d{1,2}$/.test(value)) return Number(value);
+  const networks = value.split(',').map((part) => part.trim());
+  const isNetwork = /^([0-9a-f.:]+(\/\d{1,3})?|loopback|linklocal|uniquelocal)$/i;
+  if (networks.every((network) => isNetwork.test(network))) return networks;
+  return refuse('TRUST_PROXY', 'be off, on, a number of proxies, or their addresses', value);
+}
+
+function readOrigins(value: string | undefined, isProduction: boolean): true | string[] {
+  if (value === undefined) return isProduction ? [] : true;
+  if (value.trim() === '*') return true;
+  return value.split(',').map((part) => {
+    const origin = part.trim().replace(/\/$/, '');
+    if (!URL.canParse(origin) || new URL(origin).origin !== origin) {
+      refuse('CORS_ORIGINS', 'be * or a list of origins like https://app.example.com', value);
+    }
+    return origin;
+  });
+}
+
+/**
+ * Reads the environment into one frozen Config. Nothing else reads it.
+ * @throws ConfigError
+ */
+export function readConfig(source: NodeJS.ProcessEnv): Config {
+  const env = readEnvironment(source);
+  const isProduction = env.NODE_ENV === 'production';
+  if (env.JWT_SECRET === undefined ? isProduction : Buffer.byteLength(env.JWT_SECRET) < 32) {
+    refuse('JWT_SECRET', env.JWT_SECRET === undefined ? 'be set in production' : 'have at least 32 bytes');
+  }
+  try {
+    new Intl.DateTimeFormat('en', { timeZone: env.CLINIC_TIME_ZONE });
+  } catch {
+    refuse('CLINIC_TIME_ZONE', 'be a time zone like Europe/Berlin', env.CLINIC_TIME_ZONE);
+  }
+  const { ADMIN_USERNAME: username, ADMIN_EMAIL: email, ADMIN_PASSWORD: password } = env;
+  if (username === undefined && (email ?? password) !== undefined)
+    refuse('ADMIN_USERNAME', 'be set with the other two');
+  if (username !== undefined && email === undefined) refuse('ADMIN_EMAIL', 'be set with ADMIN_USERNAME');
+  if (username !== undefined && password === undefined) refuse('ADMIN_PASSWORD', 'be set with ADMIN_USERNAME');
+  return Object.freeze<Config>({
+    isProduction,
+    host: env.HOST,
+    port: env.PORT,
+    databaseUrl: env.DATABASE_URL ?? null,
+    databasePool: env.DATABASE_POOL,
+    dataDir: env.DATA_DIR,
+    jwtSecret: env.JWT_SECRET ?? null,
+    accessTokenTtl: seconds(env.ACCESS_TOKEN_TTL),
+    refreshTokenTtl: seconds(env.REFRESH_TOKEN_TTL),
+    admin:
+      username === undefined || email === undefined || password === undefined ? null : { username, email, password },
+    publicUrl: env.PUBLIC_URL?.replace(/\/+$/, '') ?? null,
+    trustProxy: readTrustProxy(env.TRUST_PROXY),
+    corsOrigins: readOrigins(env.CORS_ORIGINS, isProduction),
+    clinicTimeZone: env.CLINIC_TIME_ZONE,
+    slotMinutes: env.SLOT_MINUTES,
+    bookingHorizonDays: env.BOOKING_HORIZON_DAYS,
+    rateLimit: { anonymous: env.RATE_LIMIT_ANON, user: env.RATE_LIMIT_USER, auth: env.RATE_LIMIT_AUTH },
+    logLevel: env.LOG_LEVEL,
+  });
+}
+
+/** The secret that signs tokens: the configured one, else one made once and kept under the data folder. */
+export async function signingSecret(config: Config): Promise<string> {
+  if (config.jwtSecret !== null) return config.jwtSecret;
+  const file = join(config.dataDir, 'jwt-secret');
+  await mkdir(config.dataDir, { recursive: true });
+  // Two processes that start at once must end up with one secret: the first link wins.
+  const draft = `${file}.${process.pid}`;
+  await writeFile(draft, randomBytes(48).toString('base64url'), { mode: 0o600, flush: true });
+  try {
+    await link(draft, file);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+  } finally {
+    await unlink(draft);
+  }
+  const secret = (await readFile(file, 'utf8')).trim();
+  if (Buffer.byteLength(secret) < 32)
+    throw new ConfigError(`${file} must hold at least 32 bytes; delete it to have a new one made`);
+  return secret;
+}

@@ -1,0 +1,45 @@
+import { violatedConstraint } from '../../db/client.js';
+import { ProblemError } from '../../openapi/generated/problems.js';
+
+/** A record that is absent, or that the caller may not see: the two must not differ. */
+export class NotFound extends ProblemError {
+  constructor() {
+    super('not-found', 'There is no such record.');
+  }
+}
+
+export class NotAllowed extends ProblemError {
+  constructor(detail = 'Only the owner and staff may do this.') {
+    super('not-allowed', detail);
+  }
+}
+
+/** Invalid input that only the stored data shows. */
+export class InvalidInput extends ProblemError {
+  constructor(errors: Readonly<Record<string, string[]>>) {
+    super('invalid-input', `The request has invalid input: ${Object.keys(errors).join(', ')}.`, { errors });
+  }
+}
+
+/** Values that have to be unique and are taken. */
+export class AlreadyTaken extends ProblemError {
+  constructor(fields: readonly string[]) {
+    const errors = Object.fromEntries(fields.map((field) => [field, ['is taken already']]));
+    super('already-exists', `Taken already: ${fields.join(', ')}.`, { errors });
+  }
+}
+
+export class InUse extends ProblemError {
+  constructor(detail: string) {
+    super('in-use', detail);
+  }
+}
+
+/** Gives the errors of named constraints their meaning; any other error passes. */
+export async function explain<T>(work: Promise<T>, meanings: Readonly<Record<string, () => Error>>): Promise<T> {
+  try {
+    return await work;
+  } catch (error) {
+    throw meanings[violatedConstraint(error) ?? '']?.() ?? error;
+  }
+}

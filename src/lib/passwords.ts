@@ -1,0 +1,50 @@
+import { dictionary } from '@zxcvbn-ts/language-common';
+import argon2 from 'argon2';
+import { distance } from 'fastest-levenshtein';
+
+/** OWASP's first choice for argon2id: 19 MiB, two passes, one lane. */
+const COST = { memoryCost: 19_456, timeCost: 2, parallelism: 1 } as const;
+
+const commonPasswords = new Set(dictionary['passwords-common'] as readonly string[]);
+
+/** From this share of equal characters on, two texts are much alike. */
+const ALIKE = 0.7;
+
+export function hashPassword(password: string): Promise<string> {
+  return argon2.hash(password, COST);
+}
+
+let decoy: Promise<string> | undefined;
+
+/** Whether the password is right; takes the same time where there is no hash to compare with. */
+export async function verifyPassword(hash: string | undefined, password: string): Promise<boolean> {
+  decoy ??= hashPassword('no password has this hash');
+  const isRight = await argon2.verify(hash ?? (await decoy), password);
+  return hash !== undefined && isRight;
+}
+
+function isMuchLike(password: string, own: string): boolean {
+  if (own.length < 3) return false;
+  if (1 - distance(password, own) / Math.max(password.length, own.length) >= ALIKE) return true;
+  return own.length >= 4 && password.includes(own) && own.length / password.length >= 0.5;
+}
+
+/**
+ * What is wrong with a new password, in words that follow the field's name.
+ * @param own the user's own data that it must not be much like: user name, email, names
+ */
+export function passwordFaults(password: string, own: readonly string[]): string[] {
+  const faults: string[] = [];
+  const lower = password.toLowerCase();
+  if (/^\d+$/.test(password)) faults.push('must not be all digits');
+  if (commonPasswords.has(lower)) faults.push('must not be a commonly used password');
+  const parts = own.flatMap((value) => [value, ...value.split(/[\s@._+-]+/)]).map((value) => value.toLowerCase());
+  if (parts.some((part) => isMuchLike(lower, part))) faults.push('must not be much like your user name, email or name');
+  return faults;
+}
+
+/** The rule behind the contract's `x-password-of`, whose argument names the fields with the user's own data. */
+export function passwordRule(value: string, fields: unknown, siblings: Readonly<Record<string, unknown>>): string[] {
+  const own = (fields as string[]).map((field) => siblings[field]).filter((part) => typeof part === 'string');
+  return passwordFaults(value, own);
+}

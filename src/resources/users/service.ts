@@ -1,0 +1,210 @@
+import { and, eq, gt, lt, or, sql } from 'drizzle-orm';
+import { createHash, randomBytes } from 'node:crypto';
+import type { Db, Tx } from '../../../db/client.js';
+import { violatedConstraint } from '../../../db/client.js';
+import { patients, profiles, sessions, users } from '../../../db/tables/index.js';
+import { ProblemError } from '../../../openapi/generated/problems.js';
+import type {
+  AccessToken,
+  Credentials,
+  Message,
+  RefreshToken,
+  Registration,
+  RegistrationResult,
+  Tokens,
+  User,
+} from '../../../openapi/generated/schemas.js';
+import { AlreadyTaken, InvalidInput, NotAllowed } from '../../lib/errors.js';
+import { hashPassword, verifyPassword } from '../../lib/passwords.js';
+
+/** Signs and reads tokens, as the auth plugin does. */
+export interface TokenSigner {
+  signRefresh(userId: number, sessionId: string): { token: string; expiresAt: Date };
+  signAccess(userId: number): string;
+  readRefresh(token: string, mayBeExpired: boolean): { userId: number; sessionId: string } | null;
+}
+
+/** Counts a user name's failed logins and refuses when there were too many. */
+export interface FailedLogins {
+  check(username: string): Promise<void>;
+  count(username: string): Promise<void>;
+}
+
+/** One and the same for a wrong name, a wrong password, an inactive user and a refresh token that opens nothing. */
+class BadCredentials extends ProblemError {
+  constructor(detail: string) {
+    super('not-authenticated', detail, {}, { 'www-authenticate': 'Bearer' });
+  }
+}
+
+export const userColumns = {
+  id: users.id,
+  username: users.username,
+  email: users.email,
+  firstName: users.firstName,
+  lastName: users.lastName,
+  isStaff: users.isStaff,
+  isActive: users.isActive,
+  dateJoined: users.dateJoined,
+};
+
+interface UserRow {
+  id: number;
+  username: string;
+  email: string;
+  firstName: string;
+  lastName: string;
+  isStaff: boolean;
+  isActive: boolean;
+  dateJoined: Date;
+}
+
+export function toUser(row: UserRow): User {
+  return {
+    id: row.id,
+    username: row.username,
+    email: row.email,
+    first_name: row.firstName,
+    last_name: row.lastName,
+    is_staff: row.isStaff,
+    is_active: row.isActive,
+    date_joined: row.dateJoined.toISOString(),
+  };
+}
+
+const hashToken = (sessionId: string): string => createHash('sha256').update(sessionId).digest('hex');
+
+/** Opens a session and gives its two tokens. */
+async function openSession(db: Db | Tx, userId: number, tokens: TokenSigner): Promise<Tokens> {
+  const sessionId = randomBytes(24).toString('base64url');
+  const { token, expiresAt } = tokens.signRefresh(userId, sessionId);
+  await db.insert(sessions).values({ tokenHash: hashToken(sessionId), userId, expiresAt });
+  return { refresh: token, access: tokens.signAccess(userId) };
+}
+
+export interface NewUser {
+  username: string;
+  email: string;
+  password: string;
+  first_name?: string;
+  last_name?: string;
+  isStaff?: boolean;
+}
+
+const USER_CONSTRAINTS = new Set(['users_username_key', 'users_email_key']);
+
+/** Which of the unique fields are taken by another user; both, where both are. */
+async function takenFields(db: Db, input: { username: string; email: string }): Promise<string[]> {
+  const rows = await db
+    .select({
+      username: sql<boolean>`lower(${users.username}) = lower(${input.username})`,
+      email: sql<boolean>`lower(${users.email}) = lower(${input.email})`,
+    })
+    .from(users)
+    .where(
+      or(sql`lower(${users.username}) = lower(${input.username})`, sql`lower(${users.email}) = lower(${input.email})`),
+    );
+  return (['username', 'email'] as const).filter((field) => rows.some((row) => row[field]));
+}
+
+/**
+ * Makes a user with an empty profile and an empty patient record, all or nothing.
+ * @param alsoDo further work of the same transaction
+ * @throws AlreadyTaken where user name or email is taken, without regard to case
+ */
+export async function createUser<T>(
+  db: Db,
+  input: NewUser,
+  alsoDo: (tx: Tx, user: User) => Promise<T>,
+): Promise<{ user: User; result: T }> {
+  const passwordHash = await hashPassword(input.password);
+  try {
+    return await db.transaction(async (tx) => {
+      const [row] = await tx
+        .insert(users)
+        .values({
+          username: input.username,
+          email: input.email,
+          firstName: input.first_name?.trim() ?? '',
+          lastName: input.last_name?.trim() ?? '',
+          passwordHash,
+          isStaff: input.isStaff ?? false,
+        })
+        .returning(userColumns);
+      const user = toUser(row as UserRow);
+      await tx.insert(profiles).values({ userId: user.id });
+      await tx.insert(patients).values({ userId: user.id });
+      return { user, result: await alsoDo(tx, user) };
+    });
+  } catch (error) {
+    if (!USER_CONSTRAINTS.has(violatedConstraint(error) ?? '')) throw error;
+    const taken = await takenFields(db, input);
+    throw taken.length > 0 ? new AlreadyTaken(taken) : error;
+  }
+}
+
+export async function registerUser(db: Db, input: Registration, tokens: TokenSigner): Promise<RegistrationResult> {
+  const { user, result } = await createUser(db, input, (tx, { id }) => openSession(tx, id, tokens));
+  return { message: 'User registered successfully.', tokens: result, user };
+}
+
+/** @throws BadCredentials, alike for whatever is wrong and in the same time */
+export async function logIn(
+  db: Db,
+  input: Credentials,
+  tokens: TokenSigner,
+  failedLogins: FailedLogins,
+): Promise<Tokens> {
+  await failedLogins.check(input.username);
+  const [user] = await db
+    .select({ id: users.id, passwordHash: users.passwordHash, isActive: users.isActive })
+    .from(users)
+    .where(sql`lower(${users.username}) = lower(${input.username})`);
+  const isRight = await verifyPassword(user?.passwordHash, input.password);
+  if (user === undefined || !isRight || !user.isActive) {
+    await failedLogins.count(input.username);
+    throw new BadCredentials('User name or password is wrong, or the user is inactive.');
+  }
+  const pair = await openSession(db, user.id, tokens);
+  await db.delete(sessions).where(and(eq(sessions.userId, user.id), lt(sessions.expiresAt, sql`now()`)));
+  return pair;
+}
+
+export async function refreshToken(db: Db, input: RefreshToken, tokens: TokenSigner): Promise<AccessToken> {
+  const claims = tokens.readRefresh(input.refresh, false);
+  const [session] =
+    claims === null
+      ? []
+      : await db
+          .select({ userId: sessions.userId })
+          .from(sessions)
+          .innerJoin(users, eq(users.id, sessions.userId))
+          .where(
+            and(
+              eq(sessions.tokenHash, hashToken(claims.sessionId)),
+              eq(sessions.userId, claims.userId),
+              gt(sessions.expiresAt, sql`now()`),
+              eq(users.isActive, true),
+            ),
+          );
+  if (session === undefined) throw new BadCredentials('The refresh token is not valid, has expired or was logged out.');
+  return { access: tokens.signAccess(session.userId) };
+}
+
+/**
+ * Ends a session. One that has ended already is no error, as RFC 7009 (section 2.2) has it.
+ * @throws InvalidInput where the token is no refresh token of this server
+ * @throws NotAllowed where the caller is another user than the token's
+ */
+export async function logOut(
+  db: Db,
+  input: RefreshToken,
+  tokens: TokenSigner,
+  caller: { id: number } | null,
+): Promise<Message> {
+  const claims = tokens.readRefresh(input.refresh, true);
+  if (claims === null) throw new InvalidInput({ refresh: ['must be a refresh token of this server'] });
+  if (caller !== null && caller.id !== claims.userId) throw new NotAllowed('The refresh token is of another user.');
+  await db.delete(sessions).where(eq(sessions.tokenHash, hashToken(claims.sessionId)));
+  return { message: 'Logged out successfully.' };
+}

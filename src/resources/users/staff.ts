@@ -1,0 +1,70 @@
+import { Ajv } from 'ajv';
+import addFormats from 'ajv-formats';
+import { eq, sql } from 'drizzle-orm';
+import type { Db } from '../../../db/client.js';
+import { users } from '../../../db/tables/index.js';
+import { ProblemError } from '../../../openapi/generated/problems.js';
+import { Email, Registration, Username } from '../../../openapi/generated/schemas.js';
+import { passwordFaults } from '../../lib/passwords.js';
+import { createUser } from './service.js';
+
+export interface StaffInput {
+  readonly username: string;
+  readonly email: string;
+  readonly password: string;
+}
+
+/** Data that no staff user can be made of; its message is one line. */
+export class InvalidStaff extends Error {
+  override readonly name = 'InvalidStaff';
+}
+
+/** @throws InvalidStaff */
+function check({ username, email, password }: StaffInput): void {
+  const ajv = new Ajv({ strict: false });
+  addFormats.default(ajv, ['email', 'password']);
+  if (!ajv.validate(Username, username)) {
+    throw new InvalidStaff('the user name must have 1 to 150 letters, digits or any of _ . @ + -');
+  }
+  if (!ajv.validate(Email, email)) throw new InvalidStaff('the email must be an email address');
+  if (!ajv.validate(Registration.properties.password, password)) {
+    throw new InvalidStaff('the password must have 8 to 128 characters');
+  }
+  const [fault] = passwordFaults(password, [username, email]);
+  if (fault !== undefined) throw new InvalidStaff(`the password ${fault.replace('your', 'the')}`);
+}
+
+async function findUser(db: Db, username: string): Promise<number | undefined> {
+  const [row] = await db
+    .select({ id: users.id })
+    .from(users)
+    .where(sql`lower(${users.username}) = lower(${username})`);
+  return row?.id;
+}
+
+/**
+ * Makes a staff user where no user has the name; a user who has it is left alone.
+ * @returns the new user's id, or null where there was one
+ * @throws InvalidStaff
+ */
+export async function ensureStaff(db: Db, input: StaffInput): Promise<number | null> {
+  if ((await findUser(db, input.username)) !== undefined) return null;
+  check(input);
+  try {
+    const { user } = await createUser(db, { ...input, isStaff: true }, () => Promise.resolve());
+    return user.id;
+  } catch (error) {
+    if (!(error instanceof ProblemError)) throw error;
+    // Another instance that starts at the same time may have been faster.
+    if ((await findUser(db, input.username)) !== undefined) return null;
+    throw new InvalidStaff('the email is taken by another user');
+  }
+}
+
+/** Makes an existing user staff, and active. Returns false where no user has the name. */
+export async function promoteUser(db: Db, username: string): Promise<boolean> {
+  const id = await findUser(db, username);
+  if (id === undefined) return false;
+  await db.update(users).set({ isStaff: true, isActive: true }).where(eq(users.id, id));
+  return true;
+}

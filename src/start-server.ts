@@ -1,0 +1,88 @@
+import closeWithGrace from 'close-with-grace';
+import pino from 'pino';
+import { openDatabase } from '../db/client.js';
+import { EmbeddedInUse } from '../db/embedded.js';
+import { loggable } from '../plugins/errors.js';
+import { buildApp } from './app.js';
+import { ConfigError, signingSecret, type Config } from './config.js';
+import { ensureStaff, InvalidStaff } from './resources/users/staff.js';
+
+/** How long requests in flight have when the server stops, in milliseconds. */
+const GRACE = 30_000;
+
+/** Stops the start with one line for whoever started it. */
+function refuse(line: string): never {
+  process.stderr.write(`${line}\n`);
+  process.exit(1);
+}
+
+export interface RunningServer {
+  /** Where the server listens, as a URL for this machine. */
+  readonly url: string;
+}
+
+/**
+ * Starts the server.
+ * @param beforeListen work on the migrated database before the first request
+ */
+export async function startServer(
+  config: Config,
+  beforeListen?: (parts: { config: Config; database: Awaited<ReturnType<typeof openDatabase>> }) => Promise<void>,
+): Promise<RunningServer> {
+  const logger = pino({
+    level: config.logLevel,
+    base: { pid: process.pid },
+    // Errors that reach the log by way of libraries are held to the same rule as ours.
+    serializers: { err: loggable },
+  });
+  const database = await openDatabase({
+    url: config.databaseUrl,
+    dataDir: config.dataDir,
+    pool: config.databasePool,
+    log: (line) => logger.info(line),
+  });
+  const closers: (() => Promise<void>)[] = [() => database.close()];
+  closeWithGrace({ delay: GRACE, logger: false }, async ({ err, signal }) => {
+    if (err) logger.fatal({ error: loggable(err) }, 'stopping after an unexpected error');
+    else logger.info({ signal }, 'stopping');
+    for (const close of closers) await close();
+    if (err) process.exitCode = 1;
+  });
+
+  // The first staff user has to wait for a database that is away, the server does not.
+  const prepared: Promise<void> = database.migrated.then(async () => {
+    if (config.admin !== null) await ensureStaff(database.db, config.admin);
+    await beforeListen?.({ config, database });
+  });
+  await database.firstTry;
+  if (database.isMigrated()) {
+    await prepared;
+  } else {
+    logger.warn('listening without a database');
+    prepared.catch((error: unknown) => {
+      logger.fatal({ error: loggable(error) }, 'the database could not be prepared');
+      process.kill(process.pid, 'SIGTERM');
+    });
+  }
+
+  const app = await buildApp({ config, database, secret: await signingSecret(config), logger });
+  closers.unshift(() => app.close());
+  const address = await app.listen({ host: config.host, port: config.port });
+  return { url: address.replace(/\/\/(0\.0\.0\.0|127\.0\.0\.1|\[::1?\])/, '//localhost') };
+}
+
+/** Runs `start`, and turns what a person can mend into one line. */
+export async function orRefuse<T>(start: () => Promise<T>): Promise<T> {
+  try {
+    return await start();
+  } catch (error) {
+    if (error instanceof ConfigError || error instanceof EmbeddedInUse || error instanceof InvalidStaff) {
+      refuse(error.message);
+    }
+    if ((error as NodeJS.ErrnoException).code === 'EADDRINUSE') {
+      refuse(`PORT must be free, but something listens on ${String((error as { port?: number }).port)} already`);
+    }
+    process.stderr.write(`The server could not start: ${(error as Error).message}\n`);
+    return process.exit(1);
+  }
+}
