@@ -1,0 +1,98 @@
+/** Holds an answer against the contract file itself, not against anything generated from it. */
+import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js';
+import addFormats from 'ajv-formats';
+import { appendFileSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { parse } from 'yaml';
+import { operations } from '../../openapi/generated/operations.js';
+
+type Json = Record<string, unknown>;
+
+const document = parse(readFileSync(new URL('../../../openapi/openapi.yaml', import.meta.url), 'utf8')) as {
+  paths: Record<string, Record<string, { responses: Record<string, Json> }>>;
+  components: { responses: Record<string, Json>; schemas: Record<string, Json> };
+};
+
+/** Closes every object schema, so that a field the contract does not name is a fault. */
+function close(schema: unknown): unknown {
+  if (Array.isArray(schema)) return schema.map(close);
+  if (typeof schema !== 'object' || schema === null) return schema;
+  const closed = Object.fromEntries(Object.entries(schema).map(([key, value]) => [key, close(value)]));
+  if (closed['type'] === 'object' && closed['additionalProperties'] === undefined)
+    closed['additionalProperties'] = false;
+  return closed;
+}
+
+const ajv = new Ajv2020({ strict: false, allErrors: true });
+addFormats.default(ajv);
+ajv.addSchema({ $id: 'contract', components: { schemas: close(document.components.schemas) } });
+
+const validators = new Map<string, ValidateFunction>();
+
+function validatorOf(key: string, schema: unknown): ValidateFunction {
+  let validate = validators.get(key);
+  if (validate === undefined) {
+    const text = JSON.stringify(close(schema)).replaceAll('"#/components', '"contract#/components');
+    validators.set(key, (validate = ajv.compile(JSON.parse(text) as Json)));
+  }
+  return validate;
+}
+
+const routes = Object.values(operations).map(({ method, url, config: { operationId } }) => ({
+  method,
+  operationId,
+  path: url.replaceAll(/:(\w+)/g, '{$1}'),
+  parameters: (url.match(/:/g) ?? []).length,
+  matches: new RegExp(`^${url.replaceAll(/:\w+/g, '[^/]+').replace(/\/$/, '')}/?$`),
+}));
+// `/profiles/me/` is not `/profiles/{id}/`.
+routes.sort((a, b) => a.parameters - b.parameters);
+
+const seenFile =
+  process.env['TEST_SEEN'] === undefined ? undefined : join(process.env['TEST_SEEN'], String(process.pid));
+
+export interface Answer {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string | number | string[] | undefined>>;
+  readonly text: string;
+}
+
+/**
+ * Throws unless the answer is one that the contract documents for the operation: status, media type, headers and every
+ * field of the body. Answers of paths outside the contract pass.
+ */
+export function checkAnswer(method: string, url: string, { status, headers, text }: Answer): void {
+  const path = url.replace(/^https?:\/\/[^/]+/, '').split('?', 1)[0] ?? '';
+  const route = routes.find((candidate) => candidate.method === method && candidate.matches.test(path));
+  if (route === undefined) return;
+  const where = `${route.operationId} answered ${status}`;
+  const fail = (what: string): never => {
+    throw new Error(`${where}: ${what}\n${text.slice(0, 2000)}`);
+  };
+  const { responses } = document.paths[route.path]?.[method.toLowerCase()] ?? fail('not in the contract');
+  const named = responses[String(status)] ?? fail('which the contract does not document');
+  const ref = named['$ref'] as string | undefined;
+  const response = ref === undefined ? named : (document.components.responses[ref.split('/').at(-1) ?? ''] ?? {});
+  const content = response['content'] as Record<string, { schema: unknown }> | undefined;
+  const mediaType = String(headers['content-type'] ?? '').split(';', 1)[0] ?? '';
+  for (const header of Object.keys((response['headers'] as Json | undefined) ?? {})) {
+    if (headers[header.toLowerCase()] === undefined) fail(`without the header ${header}`);
+  }
+  if (content === undefined) {
+    if (text !== '') fail('with a body, where the contract has none');
+  } else {
+    const { schema } = content[mediaType] ?? fail(`as ${mediaType}, which the contract does not document`);
+    if (mediaType.endsWith('json')) {
+      const body = JSON.parse(text) as Json;
+      const validate = validatorOf(`${route.operationId} ${status}`, schema);
+      if (!validate(body)) fail(`against the contract: ${ajv.errorsText(validate.errors)}`);
+      if (
+        status >= 400 &&
+        (body['status'] !== status || body['instance'] !== `urn:uuid:${String(headers['x-request-id'])}`)
+      ) {
+        fail('with a problem document of another status or request');
+      }
+    }
+  }
+  if (seenFile !== undefined) appendFileSync(seenFile, `${route.operationId} ${status}\n`);
+}

@@ -1,0 +1,33 @@
+import { randomBytes } from 'node:crypto';
+import postgres from 'postgres';
+import type { Test } from 'tap';
+import { openDatabase, type Database } from '../../db/client.js';
+
+function required(name: string): string {
+  const value = process.env[name];
+  if (value === undefined) throw new Error(`${name} is not set: run the tests by npm test`);
+  return value;
+}
+
+/** A database of its own on the test run's server, cloned from the migrated template; gone when the test ends. */
+export async function createTestDatabase(t: Test): Promise<string> {
+  const server = required('TEST_SERVER_URL');
+  const name = `${required('TEST_PREFIX')}_${randomBytes(6).toString('hex')}`;
+  const admin = postgres(server, { max: 1, onnotice: () => undefined });
+  await admin`create database ${admin(name)} template ${admin(required('TEST_TEMPLATE'))}`;
+  t.teardown(async () => {
+    await admin`drop database if exists ${admin(name)} with (force)`;
+    await admin.end();
+  });
+  const url = new URL(server);
+  url.pathname = `/${name}`;
+  return url.href;
+}
+
+export async function openTestDatabase(t: Test, pool = 10): Promise<{ database: Database; url: string }> {
+  const url = await createTestDatabase(t);
+  const database = await openDatabase({ url, dataDir: t.testdir(), pool });
+  t.teardown(() => database.close());
+  await database.migrated;
+  return { database, url };
+}

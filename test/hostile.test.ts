@@ -1,0 +1,115 @@
+/** Bad values in every field of every operation: a documented problem, never a 500, and nothing stored. */
+import t from 'tap';
+import { buildTestApp, type TestApp } from './helpers/app.js';
+import { allOperations, exampleOf, pathOf } from './helpers/operations.js';
+import { pictureFile } from './helpers/pictures.js';
+
+const BAD_VALUES: [string, unknown][] = [
+  ['null', null],
+  ['empty text', ''],
+  ['spaces', '   '],
+  ['a number', 7],
+  ['a negative number', -7],
+  ['a fraction', 1.5],
+  ['an id over 2^53', 9_007_199_254_740_992],
+  ['a huge number', 1e308],
+  ['digits of a huge id', '99999999999999999999'],
+  ['true', true],
+  ['an empty list', []],
+  ['an empty object', {}],
+  ['a list of lists', [[[]]]],
+  ['a list of nulls', [null]],
+  ['a list of unknown ids', [999_999, 9_007_199_254_740_991]],
+  ['a long list', Array.from({ length: 2000 }, (_, index) => index)],
+  ['a nested object', { a: { b: { c: [] } } }],
+  ['long text', 'x'.repeat(100_000)],
+  ['NUL', 'a\0b'],
+  ['a lone surrogate', 'a\ud800b'],
+  ['the other lone surrogate', '\udc00'],
+  ['emoji', '👩‍⚕️'],
+  ['right-to-left text', '\u202Eabc'],
+  ['SQL', "'; drop table users; --"],
+  ['markup', '<script>alert(1)</script>'],
+  ['a date that is none', '2026-02-30'],
+];
+
+/** A digest of all that is stored, without what a request may use up: sessions of logins and the list of files. */
+async function stored(api: TestApp): Promise<string> {
+  const tables = await api.database.db.execute<{ name: string }>(
+    `select table_name as name from information_schema.tables where table_schema = 'public'
+     and table_name not in ('sessions', 'discarded_pictures') order by 1`,
+  );
+  const parts: string[] = [];
+  for (const { name } of tables) {
+    const [row] = await api.database.db.execute<{ digest: string }>(
+      `select coalesce(md5(string_agg(x::text, ',' order by x::text)), '') as digest from "${name}" x`,
+    );
+    parts.push(`${name} ${row?.digest}`);
+  }
+  return parts.join('\n');
+}
+
+t.test('bad values', async (t) => {
+  const api = await buildTestApp(t);
+  const { token } = await api.registerStaff();
+  await api.post('/doctors/', { token, body: {} });
+  for (const path of ['/designations/', '/specialisations/']) {
+    await api.post(path, { token, body: { name: 'One', slug: 'one' } });
+  }
+  await api.post('/available-time/', { token, body: { time: '10:00' } });
+
+  for (const operation of allOperations.filter(({ config }) => config.consumes.length > 0)) {
+    const { method, config, schema } = operation;
+    const url = pathOf(operation);
+    await t.test(`${config.operationId} answers bad values with a problem and stores nothing of it`, async (t) => {
+      const example = exampleOf(operation);
+      for (const field of Object.keys(schema.body?.properties ?? {})) {
+        for (const [what, value] of BAD_VALUES) {
+          const before = await stored(api);
+          const answer = await api.call(method, url, { token, body: { ...example, [field]: value } });
+          t.ok(answer.status < 500, `${field}: ${what} ${answer.status}`);
+          if (answer.status >= 400) {
+            const after = await stored(api);
+            if (after !== before) t.same(after, before, `${field}: ${what} stored something`);
+          }
+        }
+      }
+    });
+    if (!config.consumes.includes('multipart/form-data')) continue;
+    await t.test(`${config.operationId} answers bad forms with a problem and stores nothing of it`, async (t) => {
+      const files = [new File(['just text'], 'a.png', { type: 'image/png' }), new File([], ''), await pictureFile()];
+      for (const field of [...Object.keys(schema.body?.properties ?? {}), '__proto__', 'constructor', '']) {
+        for (const value of [...files, 'x', '', '[', '[1,', '1,,2', '-1', '\0', '9'.repeat(40)]) {
+          const before = await stored(api);
+          const answer = await api.call(method, url, { token, form: { [field]: value } });
+          t.ok(answer.status < 500, `${field}: ${answer.status}`);
+          if (answer.status >= 400) {
+            const after = await stored(api);
+            if (after !== before) t.same(after, before, `${field} stored something`);
+          }
+        }
+      }
+    });
+  }
+
+  for (const operation of allOperations) {
+    await t.test(`${operation.config.operationId} answers bad queries and headers with less than 500`, async (t) => {
+      const names = Object.keys(operation.schema.querystring?.properties ?? {});
+      const url = pathOf(operation);
+      for (const name of [...names, 'unknown']) {
+        for (const [what, value] of BAD_VALUES.filter(([, each]) => typeof each !== 'object')) {
+          const query = `${name}=${encodeURIComponent(String(value).slice(0, 5000).toWellFormed())}`;
+          if (operation.method === 'GET') {
+            const answer = await api.call('GET', `${url}?${query}`, { token });
+            t.ok(answer.status < 500, `${name}: ${what} ${answer.status}`);
+          }
+        }
+        for (const raw of ['%', '%zz', '%ed%a0%80', '[]=1', `${name}[]=1`, '&&&', '='.repeat(50)]) {
+          if (operation.method === 'GET') t.ok((await api.call('GET', `${url}?${raw}`, { token })).status < 500, raw);
+        }
+      }
+      const headers = { authorization: 'Bearer \u00ff', 'if-none-match': '"', 'if-match': 'x', 'x-forwarded-for': 'x' };
+      if (operation.method === 'GET') t.ok((await api.call('GET', url, { headers })).status < 500, 'headers');
+    });
+  }
+});

@@ -1,0 +1,306 @@
+import t from 'tap';
+import { buildTestApp, type TestApp } from '../helpers/app.js';
+import { pictureFile } from '../helpers/pictures.js';
+
+/** Two entries of each lookup. */
+async function fillLookups(api: TestApp): Promise<void> {
+  const { token } = await api.registerStaff();
+  for (const [name, slug] of [
+    ['Consultant', 'consultant'],
+    ['Surgeon', 'surgeon'],
+  ]) {
+    await api.post('/designations/', { token, body: { name, slug } });
+  }
+  for (const [name, slug] of [
+    ['Cardiology', 'cardiology'],
+    ['Nephrology', 'nephrology'],
+  ]) {
+    await api.post('/specialisations/', { token, body: { name, slug } });
+  }
+  for (const time of ['10:00 - 10:30', '11:00 - 11:30']) await api.post('/available-time/', { token, body: { time } });
+}
+
+const names = (answer: { body: { results: { user: string }[] } }): string[] =>
+  answer.body.results.map((doctor) => doctor.user);
+
+t.test('createDoctor', async (t) => {
+  const api = await buildTestApp(t);
+  await fillLookups(api);
+
+  await t.test('createDoctor 201 from JSON', async (t) => {
+    const { token } = await api.register({ first_name: 'Gregory', last_name: 'House' });
+    const body = {
+      designation: [2, 1, 1],
+      specialisation: ['2'],
+      available_time: [1, 2],
+      fee: '150',
+      meet_link: 'https://meet.example.com/house',
+      user: 'ignored',
+      id: 99,
+    };
+    const answer = await api.post('/doctors/', { token, body });
+    t.equal(answer.status, 201);
+    t.strictSame(answer.body, {
+      id: 1,
+      user: 'Gregory House',
+      profile: null,
+      designation: ['Consultant', 'Surgeon'],
+      specialisation: ['Nephrology'],
+      available_time: [1, 2],
+      fee: 150,
+      meet_link: 'https://meet.example.com/house',
+    });
+    t.strictSame((await api.get('/doctors/1/')).body, answer.body);
+    t.strictSame((await api.get('/doctors/1')).body, answer.body, 'also without the slash');
+  });
+
+  await t.test('createDoctor 201 from a form with a picture', async (t) => {
+    const { token, username } = await api.register();
+    const form = {
+      profile: await pictureFile(),
+      specialisation: [1, 2],
+      designation: '1,2',
+      available_time: '[2]',
+      fee: 5,
+    };
+    const answer = await api.post('/doctors/', { token, form });
+    t.equal(answer.status, 201);
+    t.match(answer.body, { user: username, specialisation: ['Cardiology', 'Nephrology'], available_time: [2], fee: 5 });
+    t.match(answer.body.profile, /^http:\/\/localhost:8000\/pictures\/p-[\w-]{22}\.png$/);
+    const picture = await api.get(new URL(answer.body.profile).pathname);
+    t.equal(picture.status, 200);
+    t.equal(picture.headers['content-type'], 'image/png');
+  });
+
+  await t.test('createDoctor 201 with an empty body', async (t) => {
+    const { token } = await api.register();
+    const answer = await api.post('/doctors/', { token, body: {} });
+    t.match(answer.body, {
+      profile: null,
+      designation: [],
+      specialisation: [],
+      available_time: [],
+      fee: 0,
+      meet_link: '',
+    });
+  });
+
+  await t.test('createDoctor 400 names every fault of the body and stores nothing', async (t) => {
+    const { token } = await api.register();
+    const answer = await api.post('/doctors/', {
+      token,
+      body: { designation: ['x'], specialisation: 5, fee: -1, meet_link: 'javascript:alert(1)', profile: 'x.png' },
+    });
+    t.equal(answer.status, 400);
+    t.strictSame(Object.keys(answer.body.errors).sort(), [
+      'designation',
+      'fee',
+      'meet_link',
+      'profile',
+      'specialisation',
+    ]);
+    const unknown = await api.post('/doctors/', {
+      token,
+      body: { designation: [1, 77], specialisation: [78], fee: 1 },
+    });
+    t.equal(unknown.status, 400);
+    t.strictSame(unknown.body.errors, {
+      designation: ['has unknown ids: 77'],
+      specialisation: ['has unknown ids: 78'],
+    });
+    const text = await api.post('/doctors/', { token, form: { profile: new File(['no picture'], 'a.png'), fee: 'x' } });
+    t.equal(text.status, 400);
+    t.strictSame(Object.keys(text.body.errors).sort(), ['fee', 'profile']);
+    t.equal((await api.post('/doctors/', { token, body: {} })).status, 201, 'nothing was stored before');
+  });
+
+  await t.test('createDoctor 409 for the second of a user, also of many at once', async (t) => {
+    const { token } = await api.register();
+    const answers = await Promise.all(Array.from({ length: 8 }, () => api.post('/doctors/', { token, body: {} })));
+    t.strictSame(answers.map((answer) => answer.status).sort(), [201, ...Array.from({ length: 7 }, () => 409)]);
+  });
+
+  await t.test('createDoctor 401', async (t) => {
+    t.equal((await api.post('/doctors/', { body: {} })).status, 401);
+  });
+});
+
+t.test('listDoctors', async (t) => {
+  const api = await buildTestApp(t);
+  await fillLookups(api);
+  const people = [
+    ['Ann', 'Zeta', { specialisation: [1], designation: [1], available_time: [1], fee: 300 }],
+    ['Bob', 'Yarn', { specialisation: [1, 2], designation: [2], available_time: [1, 2], fee: 100 }],
+    ['Cid', '100%_X', { specialisation: [2], designation: [1], fee: 200 }],
+    ['Dee', 'Wolf', { fee: 100 }],
+  ] as const;
+  for (const [first_name, last_name, body] of people) await api.registerDoctor(body, { first_name, last_name });
+
+  await t.test('listDoctors 200 by default in the order of id', async (t) => {
+    const answer = await api.get('/doctors/');
+    t.match(answer.body, { count: 4, next: null, previous: null });
+    t.strictSame(names(answer), ['Ann Zeta', 'Bob Yarn', 'Cid 100%_X', 'Dee Wolf']);
+  });
+
+  for (const [query, expected] of [
+    ['specialisation=1', ['Ann', 'Bob']],
+    ['specialisation=2', ['Bob', 'Cid']],
+    ['specialisation=1&designation=2', ['Bob']],
+    ['available_time=1', ['Ann', 'Bob']],
+    ['available_time=2&specialisation=2', ['Bob']],
+    ['fee=100', ['Bob', 'Dee']],
+    ['min_fee=200', ['Ann', 'Cid']],
+    ['min_fee=150&max_fee=250', ['Cid']],
+    ['specialisation=999', []],
+    ['search=O', ['Bob', 'Dee']],
+    ['search=bob%20y', ['Bob']],
+    ['search=%25_', ['Cid']],
+    ['search=', ['Ann', 'Bob', 'Cid', 'Dee']],
+    ['ordering=fee', ['Bob', 'Dee', 'Cid', 'Ann']],
+    ['ordering=-fee', ['Ann', 'Cid', 'Bob', 'Dee']],
+    ['ordering=name&search=e', ['Ann', 'Dee']],
+    ['unknown=1', ['Ann', 'Bob', 'Cid', 'Dee']],
+  ] as const) {
+    await t.test(`listDoctors 200 ?${query}`, async (t) => {
+      const answer = await api.get(`/doctors/?${query}`);
+      t.equal(answer.status, 200);
+      t.equal(answer.body.count, expected.length);
+      t.strictSame(
+        names(answer).map((name) => name.slice(0, 3)),
+        expected,
+      );
+    });
+  }
+
+  await t.test('listDoctors 200 in pages whose links keep every parameter', async (t) => {
+    const first = await api.get('/doctors/?limits=2&ordering=-fee&min_fee=1&x=a%26b');
+    t.equal(first.body.count, 4);
+    t.equal(first.body.previous, null);
+    t.equal(first.body.next, 'http://localhost:8000/doctors/?limits=2&ordering=-fee&min_fee=1&x=a%26b&page=2');
+    const second = await api.get(first.body.next);
+    t.strictSame(names(second), ['Bob Yarn', 'Dee Wolf']);
+    t.equal(second.body.next, null);
+    t.strictSame((await api.get(second.body.previous)).body.results, first.body.results);
+  });
+
+  await t.test('listDoctors 404 past the end, 200 for an empty first page', async (t) => {
+    t.equal((await api.get('/doctors/?page=2')).status, 404);
+    t.equal((await api.get('/doctors/?page=3&limits=2')).status, 404);
+    t.equal((await api.get('/doctors/?page=9007199254740')).status, 404);
+    t.equal((await api.get('/doctors/?fee=7')).status, 200);
+  });
+
+  await t.test('listDoctors 400', async (t) => {
+    for (const query of [
+      'page=0',
+      'page=x',
+      'page=',
+      'limits=0',
+      'limits=1001',
+      'fee=-1',
+      'fee=1.5',
+      'ordering=user',
+    ]) {
+      const answer = await api.get(`/doctors/?${query}`);
+      t.equal(answer.status, 400, query);
+      t.strictSame(Object.keys(answer.body.errors), [query.split('=')[0]]);
+    }
+    t.equal((await api.get('/doctors/?specialisation=9007199254740992')).status, 400);
+    t.equal((await api.get('/doctors/?page=1&page=2')).status, 400);
+    t.equal((await api.get('/doctors/?search=%00')).status, 400);
+    t.equal((await api.get('/doctors/?limits=1000&page=1')).status, 200);
+  });
+
+  await t.test('listDoctors 200 with PUBLIC_URL as the base of links', async (t) => {
+    const other = await buildTestApp(t, { PUBLIC_URL: 'https://clinic.example.org/api/' });
+    await other.registerDoctor();
+    await other.registerDoctor();
+    const answer = await other.get('/doctors/?limits=1');
+    t.equal(answer.body.next, 'https://clinic.example.org/api/doctors/?limits=1&page=2');
+  });
+});
+
+t.test('replaceDoctor, updateDoctor, deleteDoctor', async (t) => {
+  const api = await buildTestApp(t);
+  await fillLookups(api);
+  const staff = await api.registerStaff();
+  const other = await api.registerDoctor();
+  const doctor = await api.registerDoctor({ designation: [1], specialisation: [1, 2], available_time: [1], fee: 9 });
+  const { token } = doctor;
+  const url = `/doctors/${doctor.doctorId}/`;
+
+  await t.test('updateDoctor 200 changes only what is sent', async (t) => {
+    const answer = await api.patch(url, { token, body: { specialisation: [2], fee: 10 } });
+    t.equal(answer.status, 200);
+    t.match(answer.body, { designation: ['Consultant'], specialisation: ['Nephrology'], available_time: [1], fee: 10 });
+    t.strictSame((await api.patch(url, { token, body: {} })).body, answer.body);
+  });
+
+  await t.test('updateDoctor 200 sets, keeps, replaces and removes the picture', async (t) => {
+    const first = (await api.patch(url, { token, form: { profile: await pictureFile() } })).body.profile;
+    t.equal((await api.patch(url, { token, body: { fee: 3 } })).body.profile, first);
+    t.equal((await api.put(url, { token, body: { fee: 4 } })).body.profile, first, 'a file that is left out stays');
+    const second = (await api.put(url, { token, form: { profile: await pictureFile('b.jpg') } })).body.profile;
+    t.not(second, first);
+    t.equal((await api.get(new URL(first).pathname)).status, 404);
+    t.equal((await api.get(new URL(second).pathname)).headers['content-type'], 'image/jpeg');
+    t.equal((await api.patch(url, { token, form: { profile: '' } })).body.profile, null);
+    t.equal((await api.get(new URL(second).pathname)).status, 404);
+    t.equal((await api.patch(url, { token, body: { profile: null } })).body.profile, null);
+  });
+
+  await t.test('replaceDoctor 200 empties what is left out', async (t) => {
+    const answer = await api.put(url, { token, body: { fee: 10 } });
+    t.match(answer.body, { designation: [], specialisation: [], available_time: [], fee: 10, meet_link: '' });
+  });
+
+  await t.test('replaceDoctor, updateDoctor 200 for staff', async (t) => {
+    t.equal((await api.put(url, { token: staff.token, body: { fee: 11 } })).body.fee, 11);
+    t.equal((await api.patch(url, { token: staff.token, body: { fee: 12 } })).body.fee, 12);
+  });
+
+  await t.test('replaceDoctor, updateDoctor 400 and nothing changes', async (t) => {
+    const before = (await api.get(url)).body;
+    for (const method of ['PUT', 'PATCH']) {
+      t.equal((await api.call(method, url, { token, body: { fee: 99, designation: [1, 55] } })).status, 400);
+      t.equal((await api.call(method, url, { token, body: { fee: 'x' } })).status, 400);
+    }
+    t.strictSame((await api.get(url)).body, before);
+  });
+
+  await t.test('replaceDoctor, updateDoctor, deleteDoctor 401, 403, 404', async (t) => {
+    for (const method of ['PUT', 'PATCH', 'DELETE']) {
+      const body = method === 'DELETE' ? {} : { body: { fee: 1 } };
+      t.equal((await api.call(method, url, body)).status, 401, method);
+      t.equal((await api.call(method, url, { ...body, token: other.token })).status, 403, method);
+      t.equal((await api.call(method, '/doctors/9999/', { ...body, token })).status, 404, method);
+    }
+  });
+
+  await t.test('updateDoctor 200 under many at once leaves one of the sent states', async (t) => {
+    const states = [{ specialisation: [1] }, { specialisation: [2] }, { specialisation: [1, 2] }];
+    const answers = await Promise.all(
+      Array.from({ length: 12 }, (_, index) => api.patch(url, { token, body: states[index % 3] })),
+    );
+    t.ok(answers.every((answer) => answer.status === 200));
+  });
+
+  await t.test('deleteDoctor 204 archives the record, and the user may become a doctor again', async (t) => {
+    t.equal((await api.delete(url, { token })).status, 204);
+    t.equal((await api.get(url)).status, 404);
+    t.equal((await api.delete(url, { token })).status, 404);
+    t.equal((await api.patch(url, { token, body: {} })).status, 404);
+    t.notOk((await api.get('/doctors/')).body.results.some((each: { id: number }) => each.id === doctor.doctorId));
+    const rows = await api.database.db.execute(
+      `select archived_by::int as by, archived_at is not null as archived from doctors where id = ${doctor.doctorId}`,
+    );
+    t.strictSame([...rows], [{ by: doctor.id, archived: true }]);
+    const again = await api.post('/doctors/', { token, body: {} });
+    t.equal(again.status, 201);
+    t.not(again.body.id, doctor.doctorId);
+  });
+
+  await t.test('deleteDoctor 204 for staff', async (t) => {
+    t.equal((await api.delete(`/doctors/${other.doctorId}/`, { token: staff.token })).status, 204);
+  });
+});

@@ -1,0 +1,83 @@
+/**
+ * Runs the tests: opens a PostgreSQL server for all of them (the one that DATABASE_URL names, else an embedded one),
+ * migrates a template database for the test files to clone, runs tap, and compares the answers that the tests have
+ * seen with those that the contract documents.
+ */
+import { spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import postgres from 'postgres';
+import { openEmbedded } from '../db/embedded.js';
+import { migrateDatabase } from '../db/migrate.js';
+import { operations } from '../openapi/generated/operations.js';
+
+const folder = await mkdtemp(join(tmpdir(), 'hospital-test-'));
+const files = process.argv.slice(2);
+const external = process.env['DATABASE_URL'];
+const embedded = external
+  ? undefined
+  : await openEmbedded({
+      dataDir: join(folder, 'data'),
+      // Nothing of a test run has to outlive it.
+      settings: { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off', max_connections: '300' },
+    });
+const server = embedded?.url ?? external ?? '';
+const prefix = `test_${randomBytes(4).toString('hex')}`;
+const template = `${prefix}_template`;
+const admin = postgres(server, { max: 1, onnotice: () => undefined });
+
+function databaseUrl(name: string): string {
+  const url = new URL(server);
+  url.pathname = `/${name}`;
+  return url.href;
+}
+
+function run(command: string, args: string[], env: NodeJS.ProcessEnv): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(command, args, { stdio: 'inherit', env });
+    child.on('error', reject);
+    child.on('exit', (code) => resolve(code ?? 1));
+  });
+}
+
+/** The answers that the contract documents and no test has met. */
+async function unseenAnswers(seenFolder: string): Promise<string[]> {
+  const names = await readdir(seenFolder);
+  const texts = await Promise.all(names.map((name) => readFile(join(seenFolder, name), 'utf8')));
+  const seen = new Set(texts.flatMap((text) => text.split('\n')));
+  return Object.values(operations).flatMap(({ config: { operationId, success, problems } }) =>
+    [success, ...problems].map((status) => `${operationId} ${status}`).filter((answer) => !seen.has(answer)),
+  );
+}
+
+let code: number;
+try {
+  await admin`create database ${admin(template)}`;
+  await migrateDatabase(databaseUrl(template));
+  const seenFolder = await mkdtemp(join(folder, 'seen-'));
+  const env = {
+    ...process.env,
+    TEST_SERVER_URL: server,
+    TEST_TEMPLATE: template,
+    TEST_PREFIX: prefix,
+    TEST_SEEN: seenFolder,
+  };
+  code = await run('npx', ['tap', 'run', ...files], env);
+  if (code === 0 && files.length === 0) {
+    const unseen = await unseenAnswers(seenFolder);
+    for (const answer of unseen) process.stderr.write(`no test has seen this answer of the contract: ${answer}\n`);
+    if (unseen.length > 0) code = 1;
+    else process.stdout.write('Every answer that the contract documents was seen by a test.\n');
+  }
+} finally {
+  const left = await admin<
+    { datname: string }[]
+  >`select datname from pg_database where starts_with(datname, ${prefix})`;
+  for (const { datname } of left) await admin`drop database ${admin(datname)} with (force)`;
+  await admin.end();
+  await embedded?.stop();
+  await rm(folder, { recursive: true, force: true });
+}
+process.exitCode = code;
