@@ -8,6 +8,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import postgres from 'postgres';
 import { openEmbedded } from '../db/embedded.js';
 import { migrateDatabase } from '../db/migrate.js';
@@ -34,12 +35,36 @@ function databaseUrl(name: string): string {
   return url.href;
 }
 
-function run(command: string, args: string[], env: NodeJS.ProcessEnv): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const child = spawn(command, args, { stdio: 'inherit', env });
+interface Result {
+  passed: number;
+  failed: number;
+  isGood: boolean;
+}
+
+/** Runs tap and passes on a line for each file and whatever failed. */
+async function runTap(env: NodeJS.ProcessEnv): Promise<Result> {
+  const child = spawn('npx', ['tap', 'run', '--no-color', ...files], { stdio: ['ignore', 'pipe', 'inherit'], env });
+  const ended = new Promise<number>((resolve, reject) => {
     child.on('error', reject);
     child.on('exit', (code) => resolve(code ?? 1));
   });
+  const result: Result = { passed: 0, failed: 0, isGood: false };
+  let isDiagnostic = false;
+  for await (const line of createInterface({ input: child.stdout })) {
+    const text = line.trimStart();
+    if (text.startsWith('not ok')) isDiagnostic = true;
+    const isFile = /^(ok|not ok) \d+ - /.test(line);
+    if (isFile || isDiagnostic || line.startsWith('Bail out')) process.stdout.write(`${line}\n`);
+    if (text === '...' || (text.startsWith('ok') && isDiagnostic)) isDiagnostic = false;
+    const totals = /^# \{ total: (\d+)(?:, pass: (\d+))?(?:, fail: (\d+))?/.exec(line);
+    if (totals !== null) {
+      result.passed = Number(totals[2] ?? 0);
+      result.failed = Number(totals[1]) - result.passed;
+    }
+  }
+  result.isGood = (await ended) === 0 && result.passed > 0;
+  if (!result.isGood && result.failed === 0) result.failed = 1;
+  return result;
 }
 
 /** The answers that the contract documents and no test has met. */
@@ -52,7 +77,7 @@ async function unseenAnswers(seenFolder: string): Promise<string[]> {
   );
 }
 
-let code: number;
+let result: Result = { passed: 0, failed: 1, isGood: false };
 try {
   await admin`create database ${admin(template)}`;
   await migrateDatabase(databaseUrl(template));
@@ -64,11 +89,11 @@ try {
     TEST_PREFIX: prefix,
     TEST_SEEN: seenFolder,
   };
-  code = await run('npx', ['tap', 'run', ...files], env);
-  if (code === 0 && files.length === 0) {
+  result = await runTap(env);
+  if (result.isGood && files.length === 0) {
     const unseen = await unseenAnswers(seenFolder);
-    for (const answer of unseen) process.stderr.write(`no test has seen this answer of the contract: ${answer}\n`);
-    if (unseen.length > 0) code = 1;
+    for (const answer of unseen) process.stdout.write(`no test has seen this answer of the contract: ${answer}\n`);
+    if (unseen.length > 0) result.failed += unseen.length;
     else process.stdout.write('Every answer that the contract documents was seen by a test.\n');
   }
 } finally {
@@ -80,4 +105,5 @@ try {
   await embedded?.stop();
   await rm(folder, { recursive: true, force: true });
 }
-process.exitCode = code;
+process.stdout.write(`${result.passed} passed, ${result.failed} failed\n`);
+process.exitCode = result.failed > 0 ? 1 : 0;

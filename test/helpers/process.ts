@@ -1,0 +1,74 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import type { Test } from 'tap';
+
+const root = fileURLToPath(new URL('../../../', import.meta.url));
+
+export interface ServerProcess {
+  readonly child: ChildProcess;
+  readonly url: string;
+  /** Resolves with the exit code, or the signal's name. */
+  readonly ended: Promise<number | string>;
+  readonly log: readonly string[];
+}
+
+/** The environment of a server of its own: nothing of the test run's. */
+export function serverEnvironment(environment: Readonly<Record<string, string>>): NodeJS.ProcessEnv {
+  return { PATH: process.env['PATH'], HOST: '127.0.0.1', PORT: '0', ...environment };
+}
+
+export interface Ended {
+  readonly code: number | string;
+  readonly stderr: string;
+  readonly stdout: string;
+}
+
+/** Runs a built program to its end. */
+export async function runProgram(
+  file: string,
+  environment: Readonly<Record<string, string>>,
+  args: readonly string[] = [],
+  input = '',
+): Promise<Ended> {
+  const child = spawn(process.execPath, [file, ...args], { cwd: root, env: serverEnvironment(environment) });
+  child.stdin.end(input);
+  let stderr = '';
+  let stdout = '';
+  child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
+  child.stdout.on('data', (chunk: Buffer) => (stdout += chunk.toString()));
+  const code = await new Promise<number | string>((resolve) =>
+    child.on('close', (status, signal) => resolve(status ?? signal ?? 1)),
+  );
+  return { code, stderr, stdout };
+}
+
+/** Starts the built server as a process and waits until it listens. */
+export async function startServerProcess(
+  t: Test,
+  environment: Readonly<Record<string, string>>,
+): Promise<ServerProcess> {
+  const child = spawn(process.execPath, ['--enable-source-maps', 'dist/src/server.js'], {
+    cwd: root,
+    env: serverEnvironment(environment),
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const log: string[] = [];
+  const ended = new Promise<number | string>((resolve) =>
+    child.on('exit', (code, signal) => resolve(code ?? signal ?? 1)),
+  );
+  t.teardown(async () => {
+    child.kill('SIGTERM');
+    await ended;
+  });
+  const url = await new Promise<string>((resolve, reject) => {
+    createInterface({ input: child.stderr }).on('line', (line) => log.push(line));
+    createInterface({ input: child.stdout }).on('line', (line) => {
+      log.push(line);
+      const address = /Server listening at (http:\/\/[\d.:]+)/.exec(line)?.[1];
+      if (address !== undefined) resolve(address);
+    });
+    void ended.then((code) => reject(new Error(`the server ended with ${code}:\n${log.join('\n')}`)));
+  });
+  return { child, url, ended, log };
+}
