@@ -5,7 +5,7 @@
  */
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { chmod, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -15,6 +15,8 @@ import { migrateDatabase } from '../db/migrate.js';
 import { operations } from '../openapi/generated/operations.js';
 
 const folder = await mkdtemp(join(tmpdir(), 'hospital-test-'));
+// As root the embedded server runs as another user, who has to reach its data.
+await chmod(folder, 0o755);
 const files = process.argv.slice(2);
 const external = process.env['DATABASE_URL'];
 const embedded = external
