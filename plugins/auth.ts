@@ -90,6 +90,8 @@ export default fp(
     const activeUsers = new LRUCache<number, { caller: Caller | null }>({
       max: 20_000,
       ttl: USER_TTL,
+      // Whoever waits for a user that is forgotten meanwhile still gets an answer; it is not kept.
+      ignoreFetchAbort: true,
       fetchMethod: async (id) => {
         const [row] = await app.db
           .select({ id: users.id, isStaff: users.isStaff, isActive: users.isActive })

@@ -2,7 +2,7 @@ import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from
 import fp from 'fastify-plugin';
 import type { Socket } from 'node:net';
 import { isUnavailable } from '../db/client.js';
-import { ProblemError, problems } from '../openapi/generated/problems.js';
+import { ProblemError, problems, type ProblemSlug } from '../openapi/generated/problems.js';
 
 /** Seconds after which a client may try again while the database is away. */
 const RETRY_AFTER = '5';
@@ -10,11 +10,7 @@ const RETRY_AFTER = '5';
 /** Whatever was thrown, as the problem that a client may see; undefined where only the log may know more. */
 function asProblem(error: unknown): ProblemError | undefined {
   if (error instanceof ProblemError) return error;
-  if (isUnavailable(error)) {
-    const detail = 'The database can not be reached at the moment.';
-    return new ProblemError('unavailable', detail, {}, { 'retry-after': RETRY_AFTER });
-  }
-  const { code } = error as FastifyError;
+  const { code, statusCode, expose } = (error ?? {}) as FastifyError & { expose?: boolean };
   switch (code) {
     case 'FST_ERR_CTP_BODY_TOO_LARGE':
       return new ProblemError('too-large', 'The body is larger than this operation takes.');
@@ -23,19 +19,34 @@ function asProblem(error: unknown): ProblemError | undefined {
       return new ProblemError('unsupported-media-type', 'The operation does not take a body of this media type.');
     case 'FST_ERR_BAD_URL':
     case 'FST_ERR_MAX_PARAM_LENGTH':
+    case 'FST_ERR_ROUTE_MISSING_CONTENT_TYPE': // of a QUERY request, which no path takes
       return new ProblemError('not-found', 'There is nothing at this path.');
     case 'FST_ERR_CTP_EMPTY_JSON_BODY':
     case 'FST_ERR_CTP_INVALID_JSON_BODY':
     case 'FST_ERR_CTP_INVALID_CONTENT_LENGTH':
       return invalidBody('is not valid JSON');
   }
-  if (error instanceof SyntaxError && (error as FastifyError).statusCode === 400)
-    return invalidBody('is not valid JSON');
+  // Fastify's mark on a body that broke off, and that of the static files on a range they do not have.
+  if (statusCode === 400 || expose === true) return new ProblemError('invalid-input', 'The request is not valid.');
+  if (isUnavailable(error)) {
+    const detail = 'The database can not be reached at the moment.';
+    return new ProblemError('unavailable', detail, {}, { 'retry-after': RETRY_AFTER });
+  }
   return undefined;
 }
 
 function invalidBody(fault: string): ProblemError {
   return new ProblemError('invalid-input', `The body ${fault}.`, { errors: { body: [fault] } });
+}
+
+/** Where the error arose. Its message stands before the frames, and may have lines that look like one. */
+function framesOf({ stack = '', message }: Error): string[] {
+  return stack
+    .slice(stack.indexOf(message) + message.length)
+    .split('\n')
+    .filter((line) => line.startsWith('    at '))
+    .slice(0, 12)
+    .map((line) => line.trim());
 }
 
 /** What an error may leave in the log: where it arose, never the values it arose from. */
@@ -49,11 +60,7 @@ export function loggable(error: unknown): Record<string, unknown> {
       ...('code' in cause && { code: cause.code }),
       ...('constraint_name' in cause && { constraint: cause.constraint_name }),
       ...(quotesValues ? {} : { message: cause.message }),
-      at: cause.stack
-        ?.split('\n')
-        .filter((line) => line.startsWith('    at '))
-        .slice(0, 12)
-        .map((line) => line.trim()),
+      at: framesOf(cause),
     });
   }
   return { chain };
@@ -88,20 +95,25 @@ export function frameworkErrors(error: FastifyError, request: FastifyRequest, re
   void sendError(error, request, reply);
 }
 
+/** Status line, problem type and detail for bytes that are no HTTP request. */
+function refusalOf(code: string | undefined): [line: string, slug: ProblemSlug, detail: string] {
+  switch (code) {
+    case 'HPE_HEADER_OVERFLOW':
+      return ['431 Request Header Fields Too Large', 'too-large', 'The headers are larger than this server takes.'];
+    case 'ERR_HTTP_REQUEST_TIMEOUT':
+      return ['408 Request Timeout', 'invalid-input', 'The request did not arrive in time.'];
+    default:
+      return ['400 Bad Request', 'invalid-input', 'This is not a valid HTTP request.'];
+  }
+}
+
 /** For bytes that are no HTTP request, of which there is no request object. */
 export function clientErrorHandler(error: NodeJS.ErrnoException, socket: Socket): void {
   if (error.code === 'ECONNRESET' || !socket.writable) {
     socket.destroy();
     return;
   }
-  const [line, slug, detail] =
-    error.code === 'HPE_HEADER_OVERFLOW'
-      ? ([
-          '431 Request Header Fields Too Large',
-          'too-large',
-          'The headers are larger than this server takes.',
-        ] as const)
-      : (['400 Bad Request', 'invalid-input', 'This is not a valid HTTP request.'] as const);
+  const [line, slug, detail] = refusalOf(error.code);
   const body = JSON.stringify({
     ...problemDocument(new ProblemError(slug, detail), crypto.randomUUID()),
     status: Number(line.slice(0, 3)),

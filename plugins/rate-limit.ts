@@ -33,11 +33,14 @@ const FAILED_LOGIN_WINDOW = 15 * MINUTE;
 /** A subscriber of IPv6 has a whole /64, so its addresses count as one. */
 function clientAddress(ip: string): string {
   if (!isIPv6(ip)) return ip;
-  if (ip.startsWith('::ffff:')) return ip.slice(7);
-  const [head = '', tail] = ip.split('::');
-  const groups = head.split(':').filter(Boolean);
-  if (tail !== undefined) while (groups.length < 4) groups.push('0');
-  return groups.slice(0, 4).join(':');
+  const mapped = /^[0:]*:ffff:([\d.]+)$/i.exec(ip)?.[1];
+  if (mapped !== undefined) return mapped;
+  const [head = [], tail = []] = ip.split('::').map((half) => half.split(':').filter(Boolean));
+  // An IPv4 address at the end stands for two groups.
+  const length = head.length + tail.length + (ip.includes('.') ? 1 : 0);
+  const zeros = Array.from({ length: ip.includes('::') ? 8 - length : 0 }, () => '0');
+  const groups = [...head, ...zeros, ...tail].slice(0, 4);
+  return groups.map((group) => Number.parseInt(group, 16).toString(16)).join(':');
 }
 
 const tooMany = (detail: string, result: RateLimiterRes): ProblemError =>

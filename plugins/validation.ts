@@ -53,7 +53,7 @@ function fileValue(value: unknown, field: string, faults: Faults): unknown {
 }
 
 function listValue(value: unknown): unknown {
-  if (Array.isArray(value)) return value.length === 1 ? listValue(value[0]) : value.filter((item) => item !== '');
+  if (Array.isArray(value)) return value.filter((item) => item !== '');
   if (typeof value !== 'string') return value;
   if (value.trim() === '') return [];
   if (value.trimStart().startsWith('[')) {
@@ -94,7 +94,9 @@ function read(node: Node, value: unknown, isText: boolean, field: string, faults
       const list = isText ? listValue(value) : value;
       const { items } = node;
       if (!Array.isArray(list) || items === undefined) return list;
-      return list.map((item) => read(items, item, isText, field, faults));
+      // One item too many is enough for the schema to refuse the list; a list as long as the body would take its time.
+      const bound = typeof node['maxItems'] === 'number' ? node['maxItems'] + 1 : list.length;
+      return list.slice(0, bound).map((item) => read(items, item, isText, field, faults));
     }
     case 'object': {
       if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
@@ -223,7 +225,10 @@ function compile(ajv: Ajv, schema: TSchema, part: string, rules: Readonly<Record
 export default fp(
   function validation(app: FastifyInstance, options: ValidationOptions, done) {
     const ajv = new Ajv({ allErrors: true, useDefaults: true, strict: false, verbose: true });
-    addFormats.default(ajv, ['email', 'date', 'date-time', 'uri', 'int32', 'int64', 'password', 'binary']);
+    addFormats.default(ajv, ['email', 'date-time', 'uri', 'int32', 'int64', 'password', 'binary']);
+    const { validate: isDate } = addFormats.default.get('date') as { validate: (text: string) => boolean };
+    // PostgreSQL knows no year 0.
+    ajv.addFormat('date', (text) => isDate(text) && !text.startsWith('0000'));
     const rules = { ...RULES, ...options.rules };
     app.setValidatorCompiler(({ schema, httpPart }) => compile(ajv, schema as TSchema, httpPart ?? 'body', rules));
     done();

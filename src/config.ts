@@ -1,7 +1,8 @@
 import { Type, type Static } from '@sinclair/typebox';
 import { Ajv } from 'ajv';
-import { randomBytes } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import { link, mkdir, readFile, unlink, writeFile } from 'node:fs/promises';
+import { isIP } from 'node:net';
 import { join } from 'node:path';
 
 const integer = (minimum: number, maximum: number, byDefault: number) =>
@@ -9,6 +10,10 @@ const integer = (minimum: number, maximum: number, byDefault: number) =>
 
 const DURATION = '^[1-9][0-9]{0,8}(s|m|h|d)$';
 const SECONDS = { s: 1, m: 60, h: 3600, d: 86_400 };
+const MAX_DURATION = 3650 * SECONDS.d;
+
+const MUST_BE_DATABASE_URL = 'be a postgres:// URL';
+const MUST_BE_URL = 'be an http or https URL';
 
 /** Every variable of the environment that the program knows. */
 export const Environment = Type.Object({
@@ -16,7 +21,7 @@ export const Environment = Type.Object({
   HOST: Type.String({ minLength: 1, default: '0.0.0.0' }),
   PORT: integer(0, 65_535, 8000),
   DATABASE_URL: Type.Optional(
-    Type.String({ pattern: '^postgres(ql)?://.+', must: 'be a postgres:// URL', secret: true }),
+    Type.String({ pattern: '^postgres(ql)?://.+', must: MUST_BE_DATABASE_URL, secret: true }),
   ),
   DATABASE_POOL: integer(1, 1000, 10),
   DATA_DIR: Type.String({ minLength: 1, default: './.data' }),
@@ -26,9 +31,7 @@ export const Environment = Type.Object({
   ADMIN_USERNAME: Type.Optional(Type.String()),
   ADMIN_EMAIL: Type.Optional(Type.String()),
   ADMIN_PASSWORD: Type.Optional(Type.String({ secret: true })),
-  PUBLIC_URL: Type.Optional(
-    Type.String({ pattern: '^https?://[^/?#\\s]+(/[^?#\\s]*)?$', must: 'be an http or https URL' }),
-  ),
+  PUBLIC_URL: Type.Optional(Type.String({ pattern: '^https?://[^/?#\\s]+(/[^?#\\s]*)?$', must: MUST_BE_URL })),
   TRUST_PROXY: Type.String({ default: 'off' }),
   CORS_ORIGINS: Type.Optional(Type.String()),
   CLINIC_TIME_ZONE: Type.String({ default: 'UTC' }),
@@ -104,8 +107,28 @@ function readEnvironment(source: NodeJS.ProcessEnv): Static<typeof Environment> 
   return refuse(name, must, schema.secret === true ? undefined : source[name]);
 }
 
-function seconds(duration: string): number {
-  return Number.parseInt(duration, 10) * SECONDS[duration.at(-1) as keyof typeof SECONDS];
+function readDuration(name: 'ACCESS_TOKEN_TTL' | 'REFRESH_TOKEN_TTL', duration: string): number {
+  const seconds = Number.parseInt(duration, 10) * SECONDS[duration.at(-1) as keyof typeof SECONDS];
+  return seconds <= MAX_DURATION ? seconds : refuse(name, 'be at most 3650d', duration);
+}
+
+function isDatabaseUrl(value: string): boolean {
+  try {
+    // The driver also takes several hosts, of which a URL has one.
+    const { username, password } = new URL(value.replace(/^(\w+:\/\/(?:[^/?]*@)?[^/?,@]*),[^/?@]*(?=[/?]|$)/, '$1'));
+    decodeURIComponent(username + password);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function isNetwork(text: string): boolean {
+  if (/^(loopback|linklocal|uniquelocal)$/.test(text)) return true;
+  const [address = '', bits, ...rest] = text.split('/');
+  const family = isIP(address);
+  if (family === 0 || rest.length > 0) return false;
+  return bits === undefined || (/^[1-9]\d{0,2}$/.test(bits) && Number(bits) <= (family === 4 ? 32 : 128));
 }
 
 /** `off`, `on` (any proxy), a number of proxies, or the addresses and networks of trusted ones. */
@@ -114,8 +137,7 @@ function readTrustProxy(value: string): boolean | number | string[] {
   if (/^(on|true|yes)$/i.test(value)) return true;
   if (/^\d{1,2}$/.test(value)) return Number(value);
   const networks = value.split(',').map((part) => part.trim());
-  const isNetwork = /^([0-9a-f.:]+(\/\d{1,3})?|loopback|linklocal|uniquelocal)$/i;
-  if (networks.every((network) => isNetwork.test(network))) return networks;
+  if (networks.every(isNetwork)) return networks;
   return refuse('TRUST_PROXY', 'be off, on, a number of proxies, or their addresses', value);
 }
 
@@ -141,6 +163,10 @@ export function readConfig(source: NodeJS.ProcessEnv): Config {
   if (env.JWT_SECRET === undefined ? isProduction : Buffer.byteLength(env.JWT_SECRET) < 32) {
     refuse('JWT_SECRET', env.JWT_SECRET === undefined ? 'be set in production' : 'have at least 32 bytes');
   }
+  if (env.DATABASE_URL !== undefined && !isDatabaseUrl(env.DATABASE_URL)) refuse('DATABASE_URL', MUST_BE_DATABASE_URL);
+  if (env.PUBLIC_URL !== undefined && !URL.canParse(env.PUBLIC_URL)) {
+    refuse('PUBLIC_URL', MUST_BE_URL, env.PUBLIC_URL);
+  }
   try {
     new Intl.DateTimeFormat('en', { timeZone: env.CLINIC_TIME_ZONE });
   } catch {
@@ -159,8 +185,8 @@ export function readConfig(source: NodeJS.ProcessEnv): Config {
     databasePool: env.DATABASE_POOL,
     dataDir: env.DATA_DIR,
     jwtSecret: env.JWT_SECRET ?? null,
-    accessTokenTtl: seconds(env.ACCESS_TOKEN_TTL),
-    refreshTokenTtl: seconds(env.REFRESH_TOKEN_TTL),
+    accessTokenTtl: readDuration('ACCESS_TOKEN_TTL', env.ACCESS_TOKEN_TTL),
+    refreshTokenTtl: readDuration('REFRESH_TOKEN_TTL', env.REFRESH_TOKEN_TTL),
     admin:
       username === undefined || email === undefined || password === undefined ? null : { username, email, password },
     publicUrl: env.PUBLIC_URL?.replace(/\/+$/, '') ?? null,
@@ -180,7 +206,7 @@ export async function signingSecret(config: Config): Promise<string> {
   const file = join(config.dataDir, 'jwt-secret');
   await mkdir(config.dataDir, { recursive: true });
   // Two processes that start at once must end up with one secret: the first link wins.
-  const draft = `${file}.${process.pid}`;
+  const draft = `${file}.${randomUUID()}`;
   await writeFile(draft, randomBytes(48).toString('base64url'), { mode: 0o600, flush: true });
   try {
     await link(draft, file);

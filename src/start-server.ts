@@ -54,21 +54,28 @@ export async function startServer(
     if (config.admin !== null) await ensureStaff(database.db, config.admin);
     await beforeListen?.({ config, database });
   });
-  await database.firstTry;
-  if (database.isMigrated()) {
-    await prepared;
-  } else {
-    logger.warn('listening without a database');
-    prepared.catch((error: unknown) => {
-      logger.fatal({ error: loggable(error) }, 'the database could not be prepared');
-      process.kill(process.pid, 'SIGTERM');
-    });
+  try {
+    await database.firstTry;
+    // A refusal, other than an absence, is final at once.
+    await Promise.race([database.migrated, new Promise(setImmediate)]);
+    if (database.isMigrated()) {
+      await prepared;
+    } else {
+      logger.warn('listening without a database');
+      prepared.catch((error: unknown) => {
+        logger.fatal({ error: loggable(error) }, 'the database could not be prepared');
+        process.kill(process.pid, 'SIGTERM');
+      });
+    }
+    const app = await buildApp({ config, database, secret: await signingSecret(config), logger });
+    closers.unshift(() => app.close());
+    const address = await app.listen({ host: config.host, port: config.port });
+    return { url: address.replace(/\/\/(0\.0\.0\.0|127\.0\.0\.1|\[::1?\])/, '//localhost') };
+  } catch (error) {
+    // The embedded server is a process of its own: it would outlive this one.
+    for (const close of closers) await close();
+    throw error;
   }
-
-  const app = await buildApp({ config, database, secret: await signingSecret(config), logger });
-  closers.unshift(() => app.close());
-  const address = await app.listen({ host: config.host, port: config.port });
-  return { url: address.replace(/\/\/(0\.0\.0\.0|127\.0\.0\.1|\[::1?\])/, '//localhost') };
 }
 
 /** Runs `start`, and turns what a person can mend into one line. */

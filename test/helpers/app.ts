@@ -1,6 +1,6 @@
 import type { FastifyInstance, InjectOptions } from 'fastify';
 import type { Test } from 'tap';
-import type { Database } from '../../db/client.js';
+import { openDatabase, type Database } from '../../db/client.js';
 import { buildApp } from '../../src/app.js';
 import { readConfig, type Config } from '../../src/config.js';
 import { promoteUser } from '../../src/resources/users/staff.js';
@@ -149,4 +149,19 @@ export async function buildTestApp(t: Test, environment: Record<string, string> 
   const app = await buildApp({ config, database, secret: SECRET, logger: false });
   t.teardown(() => app.close());
   return new TestApp(app, database, url);
+}
+
+/** A second process, as it were: an instance with state of its own on the same database. */
+export async function anotherInstance(
+  t: Test,
+  { databaseUrl }: TestApp,
+  environment: Record<string, string> = {},
+): Promise<TestApp> {
+  const config = testConfig(t, environment);
+  const database = await openDatabase({ url: databaseUrl, dataDir: config.dataDir, pool: 5 });
+  t.teardown(() => database.close());
+  await database.migrated;
+  const app = await buildApp({ config, database, secret: config.jwtSecret ?? SECRET, logger: false });
+  t.teardown(() => app.close());
+  return new TestApp(app, database, databaseUrl);
 }

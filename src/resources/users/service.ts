@@ -156,10 +156,12 @@ export async function logIn(
   failedLogins: FailedLogins,
 ): Promise<Tokens> {
   await failedLogins.check(input.username);
+  // PostgreSQL's lower() makes `i` of `İ`; such a spelling of a name would have a count of failures to itself.
+  const username = /^[\x20-\x7e]*$/.test(input.username) ? input.username : '';
   const [user] = await db
     .select({ id: users.id, passwordHash: users.passwordHash, isActive: users.isActive })
     .from(users)
-    .where(sql`lower(${users.username}) = lower(${input.username})`);
+    .where(sql`lower(${users.username}) = lower(${username})`);
   const isRight = await verifyPassword(user?.passwordHash, input.password);
   if (user === undefined || !isRight || !user.isActive) {
     await failedLogins.count(input.username);

@@ -1,0 +1,193 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import postgres from 'postgres';
+import t, { type Test } from 'tap';
+import { isUnavailable, openDatabase, violatedConstraint } from '../../db/client.js';
+import { buildApp } from '../../src/app.js';
+import { PASSWORD, SECRET, TestApp, testConfig } from '../helpers/app.js';
+import { createTestDatabase, someoneWaits } from '../helpers/database.js';
+import { openProxy } from '../helpers/proxy.js';
+
+/** The application on a database behind a proxy, which is cut. */
+async function build(t: Test) {
+  const direct = await createTestDatabase(t);
+  const proxy = await openProxy(t, direct);
+  const config = testConfig(t);
+  const lines: string[] = [];
+  const database = await openDatabase({
+    url: proxy.url,
+    dataDir: config.dataDir,
+    pool: 3,
+    log: (line) => lines.push(line),
+  });
+  t.teardown(() => database.close());
+  const app = await buildApp({ config, database, secret: SECRET, logger: false });
+  t.teardown(() => app.close());
+  const api = new TestApp(app, database, proxy.url);
+  return { api, proxy, database, direct, lines };
+}
+
+const statusOf = async (api: TestApp, path: string) => (await api.get(path)).status;
+
+/** Waits for the service to be there again, without anyone's help. */
+async function recovered(api: TestApp): Promise<void> {
+  for (const path of ['/health/ready', '/doctors/']) while ((await statusOf(api, path)) !== 200) await sleep(20);
+}
+
+t.test('a database that is away at the start', async (t) => {
+  const { api, proxy, database, lines } = await build(t);
+  await database.firstTry;
+  t.equal(database.isMigrated(), false);
+  t.strictSame(lines, ['the database is away; waiting for it']);
+
+  await t.test('503 for operations and readiness, not for what needs no database', async (t) => {
+    for (const [method, url, body] of [
+      ['GET', '/doctors/'],
+      ['POST', '/doctors/', {}],
+      ['POST', '/api/user/login/', { username: 'ada', password: PASSWORD }],
+      ['POST', '/api/user/login/', '{'],
+    ] as const) {
+      const answer = await api.call(method, url, { body });
+      t.match(answer, { status: 503, body: { type: '/problems/unavailable' }, headers: { 'retry-after': '5' } });
+    }
+    for (const [path, status] of [
+      ['/health/ready', 503],
+      ['/health/live', 200],
+      ['/openapi.yaml', 200],
+      ['/problems/unavailable', 200],
+      ['/nothing/', 404],
+    ] as const) {
+      t.equal(await statusOf(api, path), status, path);
+    }
+  });
+
+  await t.test('everything works once it has come', async (t) => {
+    await proxy.restore();
+    await database.migrated;
+    t.equal(database.isMigrated(), true);
+    t.equal(await statusOf(api, '/health/ready'), 200);
+    t.equal(await statusOf(api, '/doctors/'), 200);
+    t.strictSame(lines.length, 1, 'and the log was told once');
+  });
+});
+
+t.test('a database that goes away', async (t) => {
+  const { api, proxy, database, direct } = await build(t);
+  await proxy.restore();
+  await database.migrated;
+  const { token, username } = await api.register();
+  const admin = postgres(direct, { max: 1 });
+  t.teardown(() => admin.end());
+
+  await t.test('503 for operations and readiness, and recovery by itself', async (t) => {
+    for (let round = 0; round < 2; round++) {
+      await proxy.cut();
+      for (let index = 0; index < 5; index++) t.equal(await statusOf(api, '/doctors/'), 503);
+      t.match(await api.patch('/doctors/1/', { token, body: {} }), { headers: { 'retry-after': '5' } });
+      const answers = await Promise.all(Array.from({ length: 10 }, () => statusOf(api, '/doctors/')));
+      t.ok(
+        answers.every((status) => status === 503),
+        'also for more at once than there are connections',
+      );
+      t.equal(await statusOf(api, '/health/ready'), 503);
+      t.equal(await statusOf(api, '/health/live'), 200);
+      await proxy.restore();
+      await recovered(api);
+      const login = await api.post('/api/user/login/', { body: { username, password: PASSWORD } });
+      t.equal(login.status, 200, 'transactions and prepared statements work again');
+    }
+  });
+
+  for (const [title, table, send] of [
+    ['a statement', 'doctors', () => api.get('/doctors/')],
+    [
+      'a transaction, which leaves nothing behind',
+      'patients',
+      () => {
+        const user = { username: 'ghost', email: 'ghost@example.org', password: PASSWORD, confirm_password: PASSWORD };
+        return api.post('/api/user/register/', { body: user });
+      },
+    ],
+  ] as const) {
+    await t.test(`503 in the middle of ${title}`, async (t) => {
+      const { answer } = await admin.begin(async (tx) => {
+        await tx`lock table ${tx(table)} in access exclusive mode`;
+        const answer = send();
+        await someoneWaits(tx);
+        await proxy.cut();
+        return { answer: await answer };
+      });
+      t.match(answer, { status: 503, headers: { 'retry-after': '5' } });
+      await proxy.restore();
+      await recovered(api);
+      t.equal((await admin`select 1 from users where username = 'ghost'`).length, 0);
+    });
+  }
+
+  await t.test('readiness turns to 503 also where the database only falls silent', async (t) => {
+    proxy.mute();
+    const start = Date.now();
+    t.equal(await statusOf(api, '/health/ready'), 503);
+    t.ok(Date.now() - start < 4_000);
+    t.equal(await statusOf(api, '/health/live'), 200);
+    await proxy.cut();
+    await proxy.restore();
+    await recovered(api);
+  });
+});
+
+t.test('openDatabase', async (t) => {
+  await t.test('gives up where waiting does not help', async (t) => {
+    const url = new URL(await createTestDatabase(t));
+    url.pathname = '/there_is_no_such_database';
+    const database = await openDatabase({ url: url.href, dataDir: t.testdir(), pool: 1 });
+    await database.firstTry;
+    await t.rejects(database.migrated, { code: '3D000' });
+    t.equal(database.isMigrated(), false);
+    await database.close();
+  });
+
+  await t.test('can be closed while it waits, and twice', async (t) => {
+    const proxy = await openProxy(t, await createTestDatabase(t));
+    const database = await openDatabase({ url: proxy.url, dataDir: t.testdir(), pool: 1 });
+    await database.firstTry;
+    await Promise.all([database.close(), database.close()]);
+    await database.close();
+    await t.rejects(database.migrated);
+  });
+
+  await t.test('migrates an empty database once, of however many instances', async (t) => {
+    const admin = postgres(await createTestDatabase(t), { max: 1, onnotice: () => undefined });
+    const name = `${String(process.env['TEST_PREFIX'])}_empty`;
+    await admin`create database ${admin(name)} template template0`;
+    t.teardown(async () => {
+      await admin`drop database if exists ${admin(name)} with (force)`;
+      await admin.end();
+    });
+    const url = new URL(String(process.env['TEST_SERVER_URL']));
+    url.pathname = `/${name}`;
+    const dataDir = t.testdir();
+    const instances = await Promise.all([1, 2, 3].map(() => openDatabase({ url: url.href, dataDir, pool: 1 })));
+    await Promise.all(instances.map(({ migrated }) => migrated));
+    const [first] = instances;
+    const rows = await first?.db.execute('select count(*)::int as users from users');
+    t.strictSame([...(rows ?? [])], [{ users: 0 }]);
+    await Promise.all(instances.map((database) => database.close()));
+  });
+});
+
+t.test('what an error of the database says', async (t) => {
+  const wrap = (cause: unknown, depth = 1): Error =>
+    new Error('outer', { cause: depth > 1 ? wrap(cause, depth - 1) : cause });
+  const code = (code: string, more = {}) => Object.assign(new Error('inner'), { code, ...more });
+
+  for (const name of ['ECONNREFUSED', 'ETIMEDOUT', 'CONNECTION_ENDED', '57P01', '57P03', '53300', '25006', '08001']) {
+    t.equal(isUnavailable(code(name)), true, name);
+    t.equal(isUnavailable(wrap(code(name), 2)), true, `${name} inside other errors`);
+  }
+  for (const error of [code('23505'), code('42601'), code('ENOENT'), new Error('other'), 'ECONNREFUSED', null]) {
+    t.equal(isUnavailable(error), false, String(error));
+  }
+  t.equal(violatedConstraint(wrap(code('23505', { constraint_name: 'users_email_key' }))), 'users_email_key');
+  t.equal(violatedConstraint(code('23505')), undefined);
+  t.equal(violatedConstraint(undefined), undefined);
+});

@@ -1,0 +1,102 @@
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import t from 'tap';
+import { parse } from 'yaml';
+import { problems } from '../../openapi/generated/problems.js';
+import { buildTestApp } from '../helpers/app.js';
+
+const file = readFileSync(new URL('../../../openapi/openapi.yaml', import.meta.url), 'utf8');
+
+t.test('documentation', async (t) => {
+  const api = await buildTestApp(t, { RATE_LIMIT_ANON: '50' });
+
+  await t.test('/openapi.yaml is the contract, byte for byte', async (t) => {
+    for (const path of ['/openapi.yaml', '/openapi.yaml/']) {
+      const answer = await api.get(path);
+      t.match(answer, { status: 200, headers: { 'content-type': 'application/yaml' } });
+      t.ok(answer.text === file);
+    }
+  });
+
+  await t.test('/openapi.json means the same', async (t) => {
+    const answer = await api.get('/openapi.json');
+    t.match(answer, { status: 200, headers: { 'content-type': 'application/json; charset=utf-8' } });
+    t.strictSame(answer.body, JSON.parse(JSON.stringify(parse(file))));
+    t.notMatch(answer.text, /"&|"\*/, 'without anchors and aliases');
+  });
+
+  await t.test('/ leads to /docs/', async (t) => {
+    const answer = await api.get('/');
+    t.equal(answer.status, 302);
+    t.equal(answer.headers['location'], '/docs/');
+  });
+
+  for (const path of ['/docs/', '/docs']) {
+    await t.test(`${path} works with its own policy, over plain HTTP too`, async (t) => {
+      const page = await api.get(path);
+      t.match(page, { status: 200, headers: { 'content-type': 'text/html; charset=utf-8' } });
+      t.match(page.text, '<title>Hospital Management API</title>');
+      const policy = page.headers['content-security-policy'] ?? '';
+      t.notMatch(policy, /upgrade-insecure-requests|unsafe-inline[^;]*;? ?script|unsafe-eval/);
+      const scripts = /script-src ([^;]*)/.exec(policy)?.[1] ?? '';
+      t.match(scripts, "'self'");
+      const allows = (text: string) =>
+        scripts.includes(`'sha256-${createHash('sha256').update(text).digest('base64')}'`);
+      const sources: string[] = [];
+      for (const [, attributes = '', inline = ''] of page.text.matchAll(/<script([^>]*)>([\s\S]*?)<\/script>/g)) {
+        const source = /src="([^"]+)"/.exec(attributes)?.[1];
+        if (source === undefined) t.ok(allows(inline), `the policy lets this run: ${inline}`);
+        else sources.push(source);
+      }
+      t.notMatch(page.text, / on\w+=/, 'no handlers in attributes');
+      for (const [, style = ''] of page.text.matchAll(/<link [^>]*href="([^"]+)"/g)) sources.push(style);
+      t.ok(sources.length >= 5);
+      for (const source of sources) {
+        const { pathname, origin } = new URL(source, `http://localhost:8000${path}`);
+        t.equal(origin, 'http://localhost:8000', source);
+        t.equal((await api.get(pathname)).status, 200, source);
+      }
+    });
+  }
+
+  await t.test('Swagger UI shows the contract of this server and asks no other', async (t) => {
+    const { text } = await api.get('/docs/static/swagger-initializer.js');
+    t.match(text, '"url":"/openapi.json"');
+    t.match(text, '"validatorUrl":null');
+  });
+
+  await t.test('the documents are not rate limited', async (t) => {
+    for (let index = 0; index < 60; index++) t.equal((await api.get('/openapi.yaml')).status, 200);
+  });
+});
+
+t.test('problem types', async (t) => {
+  const api = await buildTestApp(t);
+  const escaped = (text: string) => text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
+
+  for (const [slug, { title, status, description }] of Object.entries(problems)) {
+    await t.test(`getProblemType 200 explains ${slug}`, async (t) => {
+      const page = await api.get(`/problems/${slug}`);
+      t.match(page, { status: 200, headers: { 'content-type': 'text/html; charset=utf-8' } });
+      for (const part of [title, `Status ${status}`, description]) t.ok(page.text.includes(escaped(part)), part);
+      const inside = page.text.replaceAll(
+        /<\/?(!doctype html|html lang="en"|html|meta charset="utf-8"|title|h1|p)>/g,
+        '',
+      );
+      t.notMatch(inside, /[<>]/, 'text is escaped');
+      t.match(page.headers['content-security-policy'], "default-src 'self'");
+    });
+  }
+
+  await t.test('some description needs escaping, so that the above can fail', async (t) => {
+    t.ok(Object.values(problems).some(({ description }) => description.includes('<')));
+  });
+
+  await t.test('getProblemType 404', async (t) => {
+    for (const slug of ['nothing', 'constructor', '__proto__', 'toString', '%3Cscript%3E', 'x'.repeat(61), '%00']) {
+      const answer = await api.get(`/problems/${slug}`);
+      t.match(answer, { status: 404, body: { type: '/problems/not-found' } }, slug);
+      t.notMatch(answer.text, 'script');
+    }
+  });
+});

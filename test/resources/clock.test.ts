@@ -1,0 +1,142 @@
+import fc from 'fast-check';
+import t from 'tap';
+import { readClockRange } from '../../src/resources/available-times/clock.js';
+
+const DAY = 1440;
+const at = (hour: number, minute = 0): number => hour * 60 + minute;
+
+t.test('labels that read as clock times', async (t) => {
+  for (const [label, start, end] of [
+    ['10:00 AM - 10:30 AM', at(10), at(10, 30)],
+    ['10:00 am-10:30 am', at(10), at(10, 30)],
+    ['10:00AM - 10:30AM', at(10), at(10, 30)],
+    ['10:00 a.m. - 10:30 a.m.', at(10), at(10, 30)],
+    ['10:00 A.M. – 2:00 P.M.', at(10), at(14)],
+    ['10:00 AM to 10:30 AM', at(10), at(10, 30)],
+    ['10:00 AM until 10:30 AM', at(10), at(10, 30)],
+    ['10:00—10:30', at(10), at(10, 30)],
+    ['14:00-14:30', at(14), at(14, 30)],
+    ['14.00 - 14.30', at(14), at(14, 30)],
+    ['14h00 - 14h30', at(14), at(14, 30)],
+    ['  9:05  -  9:06  ', at(9, 5), at(9, 6)],
+    ['9.30', at(9, 30), at(10)],
+    ['09:30', at(9, 30), at(10)],
+    ['2 pm', at(14), at(14, 30)],
+    ['2pm', at(14), at(14, 30)],
+    ['2 p.m.', at(14), at(14, 30)],
+    ['12 am', at(0), at(0, 30)],
+    ['12 pm', at(12), at(12, 30)],
+    ['12:30 am', at(0, 30), at(1)],
+    ['0:00', at(0), at(0, 30)],
+    ['23:59', at(23, 59), at(24, 29)],
+    ['9 - 10 am', at(9), at(10)],
+    ['9am-10', at(9), at(10)],
+    ['9:00 - 10', at(9), at(10)],
+    ['10:00 - 10:30 PM', at(22), at(22, 30)],
+    ['11:30 - 12:30 PM', at(11, 30), at(12, 30)],
+    ['11:30 - 12:30 AM', at(23, 30), at(24, 30)],
+    ['12:00 - 1:00 PM', at(12), at(13)],
+    ['11:00 PM - 1:00 AM', at(23), at(25)],
+    ['22:00 - 06:00', at(22), at(30)],
+    ['23:00 - 24:00', at(23), at(24)],
+    ['23:00 - 0:00', at(23), at(24)],
+    ['0:00 - 24:00', at(0), at(24)],
+  ] as const) {
+    await t.test(label, async (t) => {
+      t.strictSame(readClockRange(label, 30), { start, end });
+    });
+  }
+  await t.test('a start alone takes the length of a slot', async (t) => {
+    t.strictSame(readClockRange('10:00', 45), { start: at(10), end: at(10, 45) });
+    t.strictSame(readClockRange('10:00', DAY), { start: at(10), end: at(34) });
+    t.strictSame(readClockRange('10:00 - 10:10', 45), { start: at(10), end: at(10, 10) });
+  });
+});
+
+t.test('labels that do not', async (t) => {
+  for (const label of [
+    ...[
+      '',
+      ' ',
+      'morning',
+      'Monday 10:00',
+      '10:00 Monday',
+      '10',
+      '9 - 10',
+      '1000',
+      '10:0',
+      '1:2',
+      '100:00',
+      '10:00:00',
+    ],
+    ...['24:00', '24:00 - 25:00', '25:00', '10:60', '10:30 - 10:60', '13:00 PM', '0:30 AM', '13 pm', '0 am', '24:01'],
+    ...[
+      '10:00 - 10:00',
+      '0:00 - 0:00',
+      '24:00 - 1:00',
+      '10:00 -',
+      '- 10:00',
+      '10:00 - 10:30 - 11:00',
+      '10:00 and 10:30',
+    ],
+    ...['10 m', '10:00 m', '10 a', '10:00 a', '10:00 AM -', '10:00 xm', '10h', '10;00', '10:00 - morning', '-10:00'],
+    ...['１０:００', '10:00\n11:00', '10:00 AM AM', '+10:00', '1e1:00'],
+  ]) {
+    await t.test(JSON.stringify(label), async (t) => {
+      t.equal(readClockRange(label, 30), null);
+    });
+  }
+});
+
+t.test('properties', async (t) => {
+  const two = (value: number): string => String(value).padStart(2, '0');
+  const clock24 = (separator: string) => (minute: number) =>
+    `${two(Math.floor((minute % DAY) / 60))}${separator}${two(minute % 60)}`;
+  const clock12 = (am: string, pm: string) => (minute: number) => {
+    const hour = Math.floor((minute % DAY) / 60);
+    return `${hour % 12 || 12}:${two(minute % 60)}${hour < 12 ? am : pm}`;
+  };
+  const formats = [
+    ...[':', '.', 'h'].map(clock24),
+    clock12(' AM', ' PM'),
+    clock12('am', 'pm'),
+    clock12(' a.m.', ' p.m.'),
+  ] as const;
+  const format = fc.constantFrom(...formats);
+  const start = fc.integer({ min: 0, max: DAY - 1 });
+
+  await t.test('a range that is written reads back', async (t) => {
+    const dash = fc.constantFrom('-', ' - ', '–', ' – ', ' — ', ' to ', ' until ');
+    const length = fc.integer({ min: 1, max: DAY - 1 });
+    fc.assert(
+      fc.property(start, length, format, dash, (from, minutes, write, between) => {
+        const label = `${write(from)}${between}${write(from + minutes)}`;
+        t.strictSame(readClockRange(label, 30), { start: from, end: from + minutes }, label);
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  await t.test('a start that is written reads back', async (t) => {
+    fc.assert(
+      fc.property(start, fc.integer({ min: 1, max: DAY }), format, (from, slot, write) => {
+        t.strictSame(readClockRange(write(from), slot), { start: from, end: from + slot }, write(from));
+      }),
+      { numRuns: 100 },
+    );
+  });
+
+  await t.test('whatever the label, the range is one that the database takes', async (t) => {
+    const part = fc.constantFrom(...'0123456789:.- apmAPMh', '12', '24', ' - ', 'to', '–', ':00', ':30');
+    const label = fc.array(part, { maxLength: 16 }).map((parts) => parts.join(''));
+    fc.assert(
+      fc.property(fc.oneof(label, fc.string({ maxLength: 50 })), fc.integer({ min: 1, max: DAY }), (text, slot) => {
+        const range = readClockRange(text, slot);
+        if (range === null) return;
+        const { start, end } = range;
+        t.ok(Number.isInteger(start) && start >= 0 && start < DAY && end > start && end <= start + DAY, text);
+      }),
+      { numRuns: 3000 },
+    );
+  });
+});

@@ -1,0 +1,235 @@
+import * as fs from 'node:fs';
+import { join } from 'node:path';
+import t from 'tap';
+import { ConfigError, Environment, readConfig, signingSecret, type Config } from '../../src/config.js';
+
+const LONG = 'x'.repeat(32);
+
+const DEFAULTS: Config = {
+  isProduction: false,
+  host: '0.0.0.0',
+  port: 8000,
+  databaseUrl: null,
+  databasePool: 10,
+  dataDir: './.data',
+  jwtSecret: null,
+  accessTokenTtl: 3600,
+  refreshTokenTtl: 30 * 86_400,
+  admin: null,
+  publicUrl: null,
+  trustProxy: false,
+  corsOrigins: true,
+  clinicTimeZone: 'UTC',
+  slotMinutes: 30,
+  bookingHorizonDays: 365,
+  rateLimit: { anonymous: 100, user: 600, auth: 20 },
+  logLevel: 'info',
+};
+
+t.test('defaults', async (t) => {
+  const config = readConfig({});
+  t.match(config, DEFAULTS);
+  t.ok(Object.isFrozen(config));
+  const names = Object.keys(Environment.properties);
+  t.match(readConfig(Object.fromEntries(names.map((name) => [name, '']))), DEFAULTS, 'an empty variable is not set');
+  t.match(readConfig({ HOME: '/root', PORTS: '1', port: '2' }), DEFAULTS, 'other variables do not count');
+  t.match(readConfig({ NODE_ENV: 'production', JWT_SECRET: LONG }), {
+    ...DEFAULTS,
+    isProduction: true,
+    jwtSecret: LONG,
+    corsOrigins: [],
+  });
+});
+
+t.test('values that are taken', async (t) => {
+  const admin = { ADMIN_USERNAME: 'ada', ADMIN_EMAIL: 'ada@example.org', ADMIN_PASSWORD: 'secret' };
+  for (const [environment, expected] of [
+    [
+      { HOST: '::1', PORT: '0' },
+      { host: '::1', port: 0 },
+    ],
+    [{ PORT: '65535' }, { port: 65_535 }],
+    ...[
+      'postgres://db/clinic',
+      'postgresql://user:p%40ss@db:5432/clinic?sslmode=require',
+      'postgres://user:pass@[::1]:5432/clinic',
+      'postgres://user:pass@first:5432,second:5433/clinic?target_session_attrs=read-write',
+      'postgres://user:a,b@db/clinic',
+      'postgres:///clinic?host=/var/run/postgresql',
+    ].map((url) => [{ DATABASE_URL: url }, { databaseUrl: url }]),
+    [
+      { DATABASE_POOL: '1', DATA_DIR: '/data' },
+      { databasePool: 1, dataDir: '/data' },
+    ],
+    [{ JWT_SECRET: 'ä'.repeat(16) }, { jwtSecret: 'ä'.repeat(16) }],
+    [
+      { ACCESS_TOKEN_TTL: '45s', REFRESH_TOKEN_TTL: '90m' },
+      { accessTokenTtl: 45, refreshTokenTtl: 5400 },
+    ],
+    [
+      { ACCESS_TOKEN_TTL: '2h', REFRESH_TOKEN_TTL: '3650d' },
+      { accessTokenTtl: 7200, refreshTokenTtl: 315_360_000 },
+    ],
+    [admin, { admin: { username: 'ada', email: 'ada@example.org', password: 'secret' } }],
+    [{ PUBLIC_URL: 'https://clinic.example' }, { publicUrl: 'https://clinic.example' }],
+    [{ PUBLIC_URL: 'http://localhost:8000/api//' }, { publicUrl: 'http://localhost:8000/api' }],
+    ...['off', 'OFF', 'false', 'no', '0'].map((value) => [{ TRUST_PROXY: value }, { trustProxy: false }]),
+    ...['on', 'true', 'Yes'].map((value) => [{ TRUST_PROXY: value }, { trustProxy: true }]),
+    [{ TRUST_PROXY: '2' }, { trustProxy: 2 }],
+    [
+      { TRUST_PROXY: 'loopback, 10.0.0.0/8,2001:db8::/32, 192.0.2.1' },
+      { trustProxy: ['loopback', '10.0.0.0/8', '2001:db8::/32', '192.0.2.1'] },
+    ],
+    [{ CORS_ORIGINS: '*' }, { corsOrigins: true }],
+    [
+      { CORS_ORIGINS: 'https://app.example/, http://localhost:3000' },
+      { corsOrigins: ['https://app.example', 'http://localhost:3000'] },
+    ],
+    [{ CLINIC_TIME_ZONE: 'Europe/Berlin' }, { clinicTimeZone: 'Europe/Berlin' }],
+    [
+      { SLOT_MINUTES: '1440', BOOKING_HORIZON_DAYS: '1' },
+      { slotMinutes: 1440, bookingHorizonDays: 1 },
+    ],
+    [
+      { RATE_LIMIT_ANON: '1', RATE_LIMIT_USER: '2', RATE_LIMIT_AUTH: '3' },
+      { rateLimit: { anonymous: 1, user: 2, auth: 3 } },
+    ],
+    [{ LOG_LEVEL: 'silent' }, { logLevel: 'silent' }],
+  ] as [NodeJS.ProcessEnv, Partial<Config>][]) {
+    await t.test(JSON.stringify(environment), async (t) => {
+      t.strictSame(readConfig(environment), { ...DEFAULTS, ...expected });
+    });
+  }
+});
+
+t.test('values that stop the start with one line that names the variable', async (t) => {
+  const integer = (minimum: number, maximum: number) => `be an integer from ${minimum} to ${maximum}`;
+  const DATABASE = 'be a postgres:// URL';
+  const DURATION = 'be a duration like 30m, 1h or 30d';
+  const PROXY = 'be off, on, a number of proxies, or their addresses';
+  const ORIGINS = 'be * or a list of origins like https://app.example.com';
+  const cases: [name: string, value: string, must: string, isSecret?: boolean, more?: NodeJS.ProcessEnv][] = [
+    ...['-1', '65536', '80.5', 'http', 'true', '8000x', 'Infinity', '٨٠'].map((value): (typeof cases)[0] => [
+      'PORT',
+      value,
+      integer(0, 65_535),
+    ]),
+    ...['mysql://user:secret@db/clinic', 'db/clinic', 'postgres://', 'postgres://user:secret@db:99999999/clinic'].map(
+      (value): (typeof cases)[0] => ['DATABASE_URL', value, DATABASE, true],
+    ),
+    ['DATABASE_URL', 'postgres://user:sec%ret@db/clinic', DATABASE, true],
+    ['DATABASE_POOL', '0', integer(1, 1000)],
+    ['DATABASE_POOL', '1001', integer(1, 1000)],
+    ['JWT_SECRET', 'secret of fewer than 32 bytes', 'have at least 32 bytes', true],
+    ...['0s', '1', 'h', '1w', '1.5h', '-1h', '1h 30m', '1H', '1234567890s'].flatMap((value): typeof cases => [
+      ['ACCESS_TOKEN_TTL', value, DURATION],
+      ['REFRESH_TOKEN_TTL', value, DURATION],
+    ]),
+    ['REFRESH_TOKEN_TTL', '3651d', 'be at most 3650d'],
+    ['ACCESS_TOKEN_TTL', '999999999d', 'be at most 3650d'],
+    ...[
+      'clinic.example',
+      'ftp://clinic.example',
+      'http://',
+      'http://a b',
+      'http://a/?b',
+      'http://a/#b',
+      'http://a:99999',
+    ].map((value): (typeof cases)[0] => ['PUBLIC_URL', value, 'be an http or https URL']),
+    ...[
+      'maybe',
+      'proxy.example',
+      '999.1.1.1',
+      '10.0.0',
+      'a',
+      '10.0.0.0/33',
+      '::/129',
+      '10.0.0.0/0',
+      '10.0.0.0/8/8',
+      '1.1.1.1,',
+    ].map((value): (typeof cases)[0] => ['TRUST_PROXY', value, PROXY]),
+    ['TRUST_PROXY', 'a\nb', PROXY],
+    ...[
+      'app.example',
+      'https://app.example/path',
+      'null',
+      'https://app.example,',
+      'https://a.example;https://b.example',
+    ].map((value): (typeof cases)[0] => ['CORS_ORIGINS', value, ORIGINS]),
+    ...['Berlin', 'Europe/Nowhere', '+25:00'].map((value): (typeof cases)[0] => [
+      'CLINIC_TIME_ZONE',
+      value,
+      'be a time zone like Europe/Berlin',
+    ]),
+    ['SLOT_MINUTES', '0', integer(1, 1440)],
+    ['SLOT_MINUTES', '1441', integer(1, 1440)],
+    ['BOOKING_HORIZON_DAYS', '0', integer(1, 3650)],
+    ['BOOKING_HORIZON_DAYS', '3651', integer(1, 3650)],
+    ...['RATE_LIMIT_ANON', 'RATE_LIMIT_USER', 'RATE_LIMIT_AUTH'].map((name): (typeof cases)[0] => [
+      name,
+      '0',
+      integer(1, 1_000_000_000),
+    ]),
+    ['LOG_LEVEL', 'INFO', 'be one of fatal, error, warn, info, debug, trace, silent'],
+  ];
+  for (const [name, value, must, isSecret = false] of cases) {
+    await t.test(`${name} ${JSON.stringify(value)}`, async (t) => {
+      const message = `${name} must ${must}${isSecret ? '' : `, but is ${JSON.stringify(value)}`}`;
+      t.throws(() => readConfig({ [name]: value }), new ConfigError(message));
+      t.notMatch(message, '\n');
+    });
+  }
+
+  for (const [environment, message] of [
+    [{ NODE_ENV: 'production' }, 'JWT_SECRET must be set in production'],
+    [{ ADMIN_USERNAME: 'ada' }, 'ADMIN_EMAIL must be set with ADMIN_USERNAME'],
+    [{ ADMIN_USERNAME: 'ada', ADMIN_EMAIL: 'a@b.c' }, 'ADMIN_PASSWORD must be set with ADMIN_USERNAME'],
+    [{ ADMIN_EMAIL: 'a@b.c' }, 'ADMIN_USERNAME must be set with the other two'],
+    [{ ADMIN_PASSWORD: 'secret' }, 'ADMIN_USERNAME must be set with the other two'],
+    [{ ADMIN_EMAIL: 'a@b.c', ADMIN_PASSWORD: 'secret' }, 'ADMIN_USERNAME must be set with the other two'],
+  ] as const) {
+    await t.test(message, async (t) => {
+      t.throws(() => readConfig(environment), new ConfigError(message));
+    });
+  }
+});
+
+t.test('every variable is documented', async (t) => {
+  const readme = fs.readFileSync(new URL('../../../README.md', import.meta.url), 'utf8');
+  for (const name of Object.keys(Environment.properties)) {
+    t.match(readme, new RegExp(`^\\|[^|]*\`${name}\``, 'm'), `README.md's table has ${name}`);
+  }
+});
+
+t.test('the secret that signs tokens', async (t) => {
+  await t.test('is the configured one, and nothing is written', async (t) => {
+    const dataDir = join(t.testdir(), 'data');
+    t.equal(await signingSecret(readConfig({ JWT_SECRET: LONG, DATA_DIR: dataDir })), LONG);
+    t.notOk(fs.existsSync(dataDir));
+  });
+
+  await t.test(
+    'is else made once, for its owner alone, and one and the same for many that start at once',
+    async (t) => {
+      const dataDir = join(t.testdir(), 'data');
+      const config = readConfig({ DATA_DIR: dataDir });
+      const secrets = await Promise.all(Array.from({ length: 8 }, () => signingSecret(config)));
+      t.equal(new Set(secrets).size, 1);
+      t.ok(Buffer.byteLength(secrets[0] ?? '') >= 32);
+      t.equal(await signingSecret(config), secrets[0]);
+      t.strictSame(fs.readdirSync(dataDir), ['jwt-secret'], 'no draft is left');
+      t.equal(fs.statSync(join(dataDir, 'jwt-secret')).mode & 0o777, 0o600);
+    },
+  );
+
+  await t.test('is refused where its file is too short', async (t) => {
+    const dataDir = t.testdir({ 'jwt-secret': 'short\n' });
+    const file = join(dataDir, 'jwt-secret');
+    await t.rejects(
+      signingSecret(readConfig({ DATA_DIR: dataDir })),
+      new ConfigError(`${file} must hold at least 32 bytes; delete it to have a new one made`),
+    );
+    fs.writeFileSync(file, `${LONG}\n`);
+    t.equal(await signingSecret(readConfig({ DATA_DIR: dataDir })), LONG);
+  });
+});

@@ -1,0 +1,262 @@
+import { sql } from 'drizzle-orm';
+import { spawn } from 'node:child_process';
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import t, { type Test } from 'tap';
+import type { Db } from '../../db/client.js';
+import { availableTimes, discardedPictures } from '../../db/tables/index.js';
+import { openFolder } from '../../plugins/pictures.js';
+import { ACCOUNTS, DOCTORS, PASSWORD } from '../../src/demo/people.js';
+import { drawPortrait } from '../../src/demo/portraits.js';
+import { seedDemo } from '../../src/demo/seed.js';
+import { buildTestApp } from '../helpers/app.js';
+import { createTestDatabase, openTestDatabase } from '../helpers/database.js';
+import { runProgram, serverEnvironment } from '../helpers/process.js';
+
+const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
+const NAMES = ACCOUNTS.map(({ username }) => username);
+
+/** Every table of the database with what is in it. */
+async function contents(db: Db): Promise<Record<string, unknown>> {
+  const tables = await db.execute<{ name: string }>(sql`
+    select table_name as name from information_schema.tables where table_schema = 'public' order by 1`);
+  const found: Record<string, unknown> = {};
+  for (const { name } of tables) {
+    const rows = await db.execute<{ row: string }>(sql`
+      select ${sql.identifier(name)}::text as row from ${sql.identifier(name)} order by 1`);
+    found[name] = rows.map(({ row }) => row);
+  }
+  return found;
+}
+
+t.test('the demo fills an empty database with a hospital', async (t) => {
+  const api = await buildTestApp(t);
+  const { db } = api.database;
+  const folder = join(t.testdirName, 'pictures');
+  const store = await openFolder(folder);
+  t.match(await seedDemo(db, store, 30), { owner: 'demo', accounts: { length: 3 } });
+
+  const logIn = async (username: string, password: string) =>
+    api.post('/api/user/login/', { body: { username, password } });
+
+  await t.test('doctors with pictures, in every specialisation and designation', async (t) => {
+    const doctors = (await api.get('/doctors/?limits=1000')).body.results;
+    t.ok(doctors.length >= 30);
+    for (const { user, profile, specialisation, designation, available_time, fee, meet_link } of doctors) {
+      const picture = await api.get(new URL(profile).pathname);
+      t.equal(picture.status, 200, user);
+      t.equal(picture.headers['content-type'], 'image/jpeg', user);
+      for (const list of [specialisation, designation, available_time]) t.ok(list.length > 0, user);
+      t.ok(fee > 0 && meet_link.startsWith('https://meet.example.com/'), user);
+    }
+    t.equal(readdirSync(folder).length, doctors.length);
+    t.equal(await db.$count(discardedPictures), 0, 'no picture is to be removed');
+
+    for (const path of ['specialisation', 'designation']) {
+      const entries = (await api.get(`/${path}s/`)).body;
+      for (const { id, name } of entries) {
+        t.ok((await api.get(`/doctors/?${path}=${id}`)).body.count > 0, name);
+      }
+      t.ok(entries.length >= (path === 'specialisation' ? 12 : 8));
+    }
+  });
+
+  await t.test('slots, whose clock times are known', async (t) => {
+    const slots = await db.select().from(availableTimes);
+    t.match(
+      slots.find(({ label }) => label === '01:00 PM - 01:30 PM'),
+      { startMinute: 780, endMinute: 810 },
+    );
+    t.equal(slots.filter(({ startMinute, endMinute }) => Number(endMinute) - Number(startMinute) === 30).length, 20);
+    t.match(
+      slots.find(({ label }) => label === 'Evening visit'),
+      { startMinute: null, endMinute: null },
+    );
+  });
+
+  await t.test('three accounts that can do what they say', async (t) => {
+    const tokens: string[] = [];
+    for (const name of NAMES) {
+      const answer = await logIn(name, PASSWORD);
+      t.equal(answer.status, 200, name);
+      tokens.push(answer.body.access);
+    }
+    const body = { name: 'Matron', slug: 'matron' };
+    const statuses = [];
+    for (const token of tokens) statuses.push((await api.post('/designations/', { token, body })).status);
+    t.strictSame(statuses, [403, 403, 201]);
+    t.equal((await api.post('/doctors/', { token: tokens[1], body: {} })).status, 409, 'the doctor is one');
+  });
+
+  await t.test('nobody else can log in', async (t) => {
+    for (const password of ['!', PASSWORD]) t.equal((await logIn('henrik.solberg', password)).status, 401);
+  });
+
+  await t.test('once only', async (t) => {
+    const [before, files] = [await contents(db), readdirSync(folder)];
+    t.match(await seedDemo(db, store, 30), { owner: 'demo', accounts: { length: 3 } });
+    t.strictSame(await contents(db), before);
+    t.strictSame(readdirSync(folder), files);
+    await db.execute(sql`update users set email = 'user@example.com' where username = 'patient'`);
+    const { owner, accounts } = await seedDemo(db, store, 30);
+    t.equal(owner, 'demo', 'also when somebody has changed an account');
+    t.strictSame([...accounts].sort(), ['doctor', 'staff']);
+  });
+});
+
+t.test('a database with other users stays as it is', async (t) => {
+  const api = await buildTestApp(t);
+  const { db } = api.database;
+  await api.register({ username: 'doctor' });
+  const before = await contents(db);
+  const folder = join(t.testdirName, 'pictures');
+  t.strictSame(await seedDemo(db, await openFolder(folder), 30), { owner: 'others', accounts: [] });
+  t.strictSame(await contents(db), before);
+  t.strictSame(readdirSync(folder), []);
+});
+
+t.test('a demo that is killed half-way leaves nothing', async (t) => {
+  const { database, url: DATABASE_URL } = await openTestDatabase(t);
+  const { db } = database;
+  const DATA_DIR = t.testdir();
+  const before = await contents(db);
+
+  // Holds the demo up at its last table.
+  let waiting: { pid: number } | undefined;
+  await db.transaction(async (tx) => {
+    await tx.execute(sql`lock table doctor_available_times`);
+    const child = spawn(process.execPath, ['dist/src/demo.js'], {
+      cwd: ROOT,
+      env: serverEnvironment({ DATABASE_URL, DATA_DIR }),
+      stdio: 'inherit',
+    });
+    const ended = new Promise((resolve) => child.on('exit', (_code, signal) => resolve(signal)));
+    t.teardown(() => child.kill('SIGKILL'));
+    while (waiting === undefined && child.exitCode === null) {
+      await sleep(20);
+      [waiting] = await tx.execute<{ pid: number }>(sql`
+        select pid from pg_locks where not granted and relation = 'doctor_available_times'::regclass`);
+    }
+    child.kill('SIGKILL');
+    t.equal(await ended, 'SIGKILL');
+  });
+  const connections = sql`select from pg_stat_activity where pid = ${waiting?.pid}`;
+  while ((await db.execute(connections)).length > 0) await sleep(20);
+
+  const { discarded_pictures: listed, ...left } = await contents(db);
+  t.strictSame({ ...left, discarded_pictures: [] }, before);
+  const folder = join(DATA_DIR, 'pictures');
+  const files = readdirSync(folder);
+  t.equal(files.length, DOCTORS.length);
+  t.ok(
+    files.every((file) => (listed as string[]).some((row) => row.includes(file))),
+    'the pictures will be removed',
+  );
+  t.match(await seedDemo(db, await openFolder(folder), 30), { owner: 'demo' }, 'the next start succeeds');
+});
+
+t.test('of two demos that start at once one fills the database', async (t) => {
+  const { database } = await openTestDatabase(t);
+  const store = await openFolder(t.testdir());
+  const seeded = await Promise.all([seedDemo(database.db, store, 30), seedDemo(database.db, store, 30)]);
+  t.match(seeded, [{ owner: 'demo' }, { owner: 'demo' }]);
+  const [row] = await database.db.execute(sql`select count(*)::int as count from doctors`);
+  t.strictSame(row, { count: DOCTORS.length });
+});
+
+t.test('a portrait is always the same for the same person', async (t) => {
+  const person = { name: 'Ada Brenninger', hair: 'curls', skin: 2 } as const;
+  const picture = await drawPortrait(person);
+  t.ok(picture.equals(await drawPortrait(person)));
+  t.notOk(picture.equals(await drawPortrait({ ...person, name: 'Leila Haddadi' })));
+});
+
+/** Starts the built demo and gives what it printed until it listened. */
+async function startDemo(t: Test, environment: Record<string, string>): Promise<{ text: string; url: string }> {
+  const child = spawn(process.execPath, ['dist/src/demo.js'], {
+    cwd: ROOT,
+    // Empty variables count as unset.
+    env: serverEnvironment({ HOST: '', ...environment }),
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const ended = new Promise((resolve) => child.on('exit', resolve));
+  t.teardown(async () => {
+    child.kill('SIGTERM');
+    await ended;
+  });
+  let text = '';
+  for await (const line of createInterface({ input: child.stdout })) {
+    text += `${line}\n`;
+    if (line.includes('Ctrl-C')) break;
+  }
+  return { text, url: /http:\/\/localhost:\d+/.exec(text)?.[0] ?? '' };
+}
+
+t.test('npm run demo', async (t) => {
+  const DATABASE_URL = await createTestDatabase(t);
+  const environment = { DATABASE_URL, DATA_DIR: t.testdir(), ADMIN_USERNAME: 'boss' };
+
+  await t.test('prints where Swagger UI is and who can log in, without any log line', async (t) => {
+    const { text, url } = await startDemo(t, environment);
+    t.ok(text.includes(`${url}/docs/`));
+    for (const name of NAMES) t.match(text, new RegExp(`^ +${name} +${PASSWORD} `, 'm'));
+    t.match(text, /this machine only/);
+    t.notMatch(text, /[{]"level"/);
+    const page = await fetch(`${url}/docs/`);
+    t.equal(page.status, 200);
+    t.match(await page.text(), /swagger-ui/);
+
+    await t.test('examples/first-visit.sh', async (t) => {
+      const child = spawn('bash', ['examples/first-visit.sh', url], {
+        cwd: ROOT,
+        stdio: ['ignore', 'pipe', 'inherit'],
+      });
+      let answers = '';
+      child.stdout.on('data', (chunk: Buffer) => (answers += chunk.toString()));
+      const code = await new Promise((resolve) => child.on('close', resolve));
+      t.equal(code, 0, 'every answer is as it should be', { answers });
+    });
+  });
+
+  await t.test('starts again with the same accounts', async (t) => {
+    const { url } = await startDemo(t, environment);
+    const answer = await fetch(`${url}/api/user/login/`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ username: 'staff', password: PASSWORD }),
+    });
+    t.equal(answer.status, 200);
+  });
+});
+
+t.test('npm run demo refuses with one line', async (t) => {
+  const { database, url: DATABASE_URL } = await openTestDatabase(t);
+  const { db } = database;
+  const environment = { DATABASE_URL, DATA_DIR: t.testdirName };
+  const refused = async (given: Record<string, string>) => {
+    const { code, stdout, stderr } = await runProgram('dist/src/demo.js', given);
+    t.strictSame({ code, stdout }, { code: 1, stdout: '' });
+    t.match(stderr, /^[^\n]+\n$/);
+    return stderr;
+  };
+
+  await db.execute(sql`insert into users (username, email, password_hash) values ('patient', 'p@example.com', '!')`);
+  const before = await contents(db);
+  t.match(await refused(environment), /^DATABASE_URL must .* without users/);
+  t.strictSame(await contents(db), before);
+
+  await db.execute(sql`drop schema drizzle cascade`);
+  await db.execute(sql`drop schema public cascade`);
+  await db.execute(sql`create schema public create table users (name text)`);
+  await db.execute(sql`insert into users values ('somebody of another program')`);
+  t.match(await refused(environment), /^DATABASE_URL must .* without users/);
+  const schemas = await db.execute(sql`select from information_schema.schemata where schema_name = 'drizzle'`);
+  t.equal(schemas.length, 0, 'nothing was migrated');
+  t.strictSame(await contents(db), { users: ['("somebody of another program")'] });
+
+  t.match(await refused({ ...environment, NODE_ENV: 'production' }), /^NODE_ENV must not be production/);
+  t.match(await refused({ ...environment, DATABASE_URL: 'postgres://127.0.0.1:1/none' }), /^DATABASE_URL must /);
+});
