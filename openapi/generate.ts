@@ -27,6 +27,7 @@ interface Parameter {
 type Content = Record<string, { schema: Schema }>;
 interface Response {
   $ref?: string;
+  headers?: Record<string, unknown>;
   content?: Content;
 }
 interface Operation {
@@ -193,13 +194,15 @@ function operationText(path: string, method: string, operation: Operation, share
     .filter(([, value]) => value !== null)
     .map(([part, value]) => `${part}: ${value},`)
     .join('\n');
-  const problems = statuses.filter((status) => /^[345]/.test(status));
+  const problems = statuses.filter((status) => /^[45]/.test(status));
   const config = {
     operationId: id,
     tag: operation.tags[0],
     access: access(operation),
     success: Number(success),
     problems: problems.map(Number),
+    hasEntityTag: operation.responses[success]?.headers?.['ETag'] !== undefined,
+    takesIdempotencyKey: all.some(({ name }) => name === 'Idempotency-Key'),
     consumes: Object.keys(operation.requestBody?.content ?? {}),
     rateLimit: operation['x-rate-limit'] ?? 'general',
     expiredToken: operation['x-expired-token'] ?? 'refused',
@@ -230,7 +233,8 @@ const operationTexts = Object.entries(contract.paths).flatMap(([path, item]) =>
 );
 
 for (const [name, response] of Object.entries(responses)) {
-  const schema = response.content?.['application/problem+json']?.schema;
+  if (response.content === undefined) continue;
+  const schema = response.content['application/problem+json']?.schema;
   if (schema?.$ref !== '#/components/schemas/Problem') fail(`responses ${name}`, 'must be a Problem');
 }
 
@@ -248,6 +252,9 @@ export interface OperationConfig {
   /** The status of the one successful answer. */
   readonly success: number;
   readonly problems: readonly number[];
+  /** Whether the successful answer carries an ETag; a GET that has it also answers 304. */
+  readonly hasEntityTag: boolean;
+  readonly takesIdempotencyKey: boolean;
   /** The media types of the body; none where there is no body. */
   readonly consumes: readonly string[];
   readonly rateLimit: 'general' | 'auth';

@@ -35,6 +35,39 @@ export const problems = {
     title: 'In use',
     description: 'The record can not be deleted as long as other records refer to it.',
   },
+  'slot-taken': {
+    status: 409,
+    title: 'Slot taken',
+    description:
+      'The doctor or the patient has an appointment at an overlapping time. `alternatives` gives free slots of the same doctor, the soonest first.',
+  },
+  'wrong-status': {
+    status: 409,
+    title: 'Wrong status',
+    description:
+      "The appointment's status does not allow this. The status moves forward only, from `Pendding` over `Runing` to `Complated`, and not while the appointment is cancelled; a patient changes only a `Pendding` one.",
+  },
+  'has-appointments': {
+    status: 409,
+    title: 'Has appointments',
+    description: 'The doctor has upcoming appointments. Cancel or move them first.',
+  },
+  'no-patient-record': {
+    status: 409,
+    title: 'No patient record',
+    description:
+      'The operation is for patients, and you have no patient record. Create one first with `POST /patients/`.',
+  },
+  'precondition-failed': {
+    status: 412,
+    title: 'Changed meanwhile',
+    description: 'The record is not in the state that `If-Match` names. Get it again, and decide anew.',
+  },
+  'idempotency-key-reused': {
+    status: 422,
+    title: 'Idempotency-Key reused',
+    description: 'The key came before with another body. Use a new key for a new request.',
+  },
   'too-large': {
     status: 413,
     title: 'Too large',

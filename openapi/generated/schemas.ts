@@ -8,6 +8,12 @@ export type Id = Static<typeof Id>;
 export const Timestamp = Type.String({ format: 'date-time', maxLength: 35 });
 export type Timestamp = Static<typeof Timestamp>;
 
+export const Date = Type.String({ format: 'date', maxLength: 10 });
+export type Date = Static<typeof Date>;
+
+export const Slot = Type.Object({ date: Date, time: Id });
+export type Slot = Static<typeof Slot>;
+
 export const Problem = Type.Object({
   type: Type.String({ maxLength: 100 }),
   title: Type.String({ maxLength: 100 }),
@@ -17,6 +23,7 @@ export const Problem = Type.Object({
   errors: Type.Optional(
     Type.Record(Type.String(), Type.Array(Type.String({ maxLength: 500 }), { maxItems: 20 }), { maxProperties: 100 }),
   ),
+  alternatives: Type.Optional(Type.Array(Slot, { maxItems: 5 })),
 });
 export type Problem = Static<typeof Problem>;
 
@@ -85,6 +92,242 @@ export type User = Static<typeof User>;
 export const RegistrationResult = Type.Object({ message: Type.String({ maxLength: 500 }), tokens: Tokens, user: User });
 export type RegistrationResult = Static<typeof RegistrationResult>;
 
+export const Count = Type.Integer({ format: 'int64', minimum: 0, maximum: 9007199254740991 });
+export type Count = Static<typeof Count>;
+
+export const PageLink = Type.Unsafe<string | null>({ type: ['string', 'null'], maxLength: 4000 });
+export type PageLink = Static<typeof PageLink>;
+
+export const UserPage = Type.Object({
+  count: Count,
+  next: PageLink,
+  previous: PageLink,
+  results: Type.Array(User, { maxItems: 1000 }),
+});
+export type UserPage = Static<typeof UserPage>;
+
+export const UserPatch = Type.Object({
+  is_active: Type.Optional(Type.Boolean()),
+  is_staff: Type.Optional(Type.Boolean()),
+});
+export type UserPatch = Static<typeof UserPatch>;
+
+export const PasswordChange = Type.Object({
+  current_password: Type.String({ format: 'password', minLength: 1, maxLength: 128 }),
+  password: Type.String({ format: 'password', minLength: 8, maxLength: 128 }),
+  confirm_password: Type.String({ format: 'password', maxLength: 128, 'x-same-as': 'password' }),
+});
+export type PasswordChange = Static<typeof PasswordChange>;
+
+export const Profile = Type.Object({
+  id: Id,
+  user: User,
+  bio: Type.String({ maxLength: 2000 }),
+  address: Type.String({ maxLength: 255 }),
+  date_of_birth: Type.Unsafe<string | null>({ type: ['string', 'null'], format: 'date', maxLength: 10 }),
+  profile_picture: Type.Unsafe<string | null>({ type: ['string', 'null'], maxLength: 2000 }),
+  created_at: Timestamp,
+  updated_at: Timestamp,
+});
+export type Profile = Static<typeof Profile>;
+
+export const ProfilePage = Type.Object({
+  count: Count,
+  next: PageLink,
+  previous: PageLink,
+  results: Type.Array(Profile, { maxItems: 1000 }),
+});
+export type ProfilePage = Static<typeof ProfilePage>;
+
+export const DateOfBirth = Type.Unsafe<string | null>({
+  type: ['string', 'null'],
+  format: 'date',
+  maxLength: 10,
+  'x-not-in-future': true,
+});
+export type DateOfBirth = Static<typeof DateOfBirth>;
+
+export const PrivatePictureUpload = Type.Unsafe<string | null>({ format: 'binary', 'x-visibility': 'signed' });
+export type PrivatePictureUpload = Static<typeof PrivatePictureUpload>;
+
+export const ProfileInput = Type.Object({
+  username: Type.Optional(Username),
+  email: Type.Optional(Email),
+  first_name: Type.Optional(PersonName),
+  last_name: Type.Optional(PersonName),
+  bio: Type.Optional(Type.String({ maxLength: 2000 })),
+  address: Type.Optional(Type.String({ maxLength: 255 })),
+  date_of_birth: Type.Optional(DateOfBirth),
+  profile_picture: Type.Optional(PrivatePictureUpload),
+});
+export type ProfileInput = Static<typeof ProfileInput>;
+
+export const ProfilePatch = Type.Object({
+  username: Type.Optional(Username),
+  email: Type.Optional(Email),
+  first_name: Type.Optional(PersonName),
+  last_name: Type.Optional(PersonName),
+  bio: Type.Optional(Type.String({ maxLength: 2000 })),
+  address: Type.Optional(Type.String({ maxLength: 255 })),
+  date_of_birth: Type.Optional(DateOfBirth),
+  profile_picture: Type.Optional(PrivatePictureUpload),
+});
+export type ProfilePatch = Static<typeof ProfilePatch>;
+
+export const Phone = Type.String({
+  minLength: 3,
+  maxLength: 20,
+  pattern: '^[ +().-]*[0-9][0-9 +().-]*$',
+  'x-pattern-message': 'may contain only digits, spaces and + - ( ) . and needs a digit',
+});
+export type Phone = Static<typeof Phone>;
+
+export const Patient = Type.Object({
+  id: Id,
+  user: Type.String({ maxLength: 150 }),
+  profile: Type.Unsafe<string | null>({ type: ['string', 'null'], maxLength: 2000 }),
+  phone: Type.Unsafe<string | null>({ type: ['string', 'null'], maxLength: 20 }),
+});
+export type Patient = Static<typeof Patient>;
+
+export const PatientPage = Type.Object({
+  count: Count,
+  next: PageLink,
+  previous: PageLink,
+  results: Type.Array(Patient, { maxItems: 1000 }),
+});
+export type PatientPage = Static<typeof PatientPage>;
+
+export const PatientInput = Type.Object({
+  profile: Type.Optional(PrivatePictureUpload),
+  phone: Type.Optional(
+    Type.Unsafe<string | null>({
+      type: ['string', 'null'],
+      minLength: 3,
+      maxLength: 20,
+      pattern: '^[ +().-]*[0-9][0-9 +().-]*$',
+      'x-pattern-message': 'may contain only digits, spaces and + - ( ) . and needs a digit',
+    }),
+  ),
+});
+export type PatientInput = Static<typeof PatientInput>;
+
+export const PatientPatch = Type.Object({
+  profile: Type.Optional(PrivatePictureUpload),
+  phone: Type.Optional(
+    Type.Unsafe<string | null>({
+      type: ['string', 'null'],
+      minLength: 3,
+      maxLength: 20,
+      pattern: '^[ +().-]*[0-9][0-9 +().-]*$',
+      'x-pattern-message': 'may contain only digits, spaces and + - ( ) . and needs a digit',
+    }),
+  ),
+});
+export type PatientPatch = Static<typeof PatientPatch>;
+
+export const Rating = Type.Unsafe<'⭐' | '⭐⭐' | '⭐⭐⭐' | '⭐⭐⭐⭐' | '⭐⭐⭐⭐⭐'>({
+  type: 'string',
+  enum: ['⭐', '⭐⭐', '⭐⭐⭐', '⭐⭐⭐⭐', '⭐⭐⭐⭐⭐'],
+  maxLength: 5,
+  'x-enum-varnames': ['OneStar', 'TwoStars', 'ThreeStars', 'FourStars', 'FiveStars'],
+  'x-enumNames': ['OneStar', 'TwoStars', 'ThreeStars', 'FourStars', 'FiveStars'],
+  'x-numbered': true,
+});
+export type Rating = Static<typeof Rating>;
+
+export const ReviewBody = Type.String({ minLength: 1, maxLength: 2000 });
+export type ReviewBody = Static<typeof ReviewBody>;
+
+export const Review = Type.Object({
+  id: Id,
+  reviewer: Type.String({ maxLength: 150 }),
+  doctor_name: Type.String({ maxLength: 301 }),
+  body: Type.String({ maxLength: 2000 }),
+  created_on: Type.String({ format: 'date', maxLength: 10 }),
+  rating: Rating,
+});
+export type Review = Static<typeof Review>;
+
+export const ReviewPage = Type.Object({
+  count: Count,
+  next: PageLink,
+  previous: PageLink,
+  results: Type.Array(Review, { maxItems: 1000 }),
+});
+export type ReviewPage = Static<typeof ReviewPage>;
+
+export const ReviewInput = Type.Object({ doctor: Id, body: ReviewBody, rating: Rating });
+export type ReviewInput = Static<typeof ReviewInput>;
+
+export const ReviewPatch = Type.Object({
+  doctor: Type.Optional(Id),
+  body: Type.Optional(ReviewBody),
+  rating: Type.Optional(Rating),
+});
+export type ReviewPatch = Static<typeof ReviewPatch>;
+
+export const ServiceDescription = Type.String({ minLength: 1, maxLength: 5000 });
+export type ServiceDescription = Static<typeof ServiceDescription>;
+
+export const Service = Type.Object({
+  id: Id,
+  image: Type.Unsafe<string | null>({ type: ['string', 'null'], maxLength: 2000 }),
+  name: Type.String({ maxLength: 50 }),
+  description: Type.String({ maxLength: 5000 }),
+});
+export type Service = Static<typeof Service>;
+
+export const ServiceList = Type.Array(Service, { maxItems: 10000 });
+export type ServiceList = Static<typeof ServiceList>;
+
+export const PictureUpload = Type.Unsafe<string | null>({ format: 'binary' });
+export type PictureUpload = Static<typeof PictureUpload>;
+
+export const LookupName = Type.String({ minLength: 1, maxLength: 50 });
+export type LookupName = Static<typeof LookupName>;
+
+export const ServiceCreate = Type.Object({ image: PictureUpload, name: LookupName, description: ServiceDescription });
+export type ServiceCreate = Static<typeof ServiceCreate>;
+
+export const ServiceInput = Type.Object({
+  image: Type.Optional(PictureUpload),
+  name: LookupName,
+  description: ServiceDescription,
+});
+export type ServiceInput = Static<typeof ServiceInput>;
+
+export const ServicePatch = Type.Object({
+  image: Type.Optional(PictureUpload),
+  name: Type.Optional(LookupName),
+  description: Type.Optional(ServiceDescription),
+});
+export type ServicePatch = Static<typeof ServicePatch>;
+
+export const ContactMessage = Type.String({ minLength: 1, maxLength: 5000 });
+export type ContactMessage = Static<typeof ContactMessage>;
+
+export const Contact = Type.Object({
+  id: Id,
+  name: Type.String({ maxLength: 50 }),
+  phone: Type.String({ maxLength: 20 }),
+  massage: Type.String({ maxLength: 5000 }),
+});
+export type Contact = Static<typeof Contact>;
+
+export const ContactList = Type.Array(Contact, { maxItems: 10000 });
+export type ContactList = Static<typeof ContactList>;
+
+export const ContactInput = Type.Object({ name: LookupName, phone: Phone, massage: ContactMessage });
+export type ContactInput = Static<typeof ContactInput>;
+
+export const ContactPatch = Type.Object({
+  name: Type.Optional(LookupName),
+  phone: Type.Optional(Phone),
+  massage: Type.Optional(ContactMessage),
+});
+export type ContactPatch = Static<typeof ContactPatch>;
+
 export const Fee = Type.Integer({ format: 'int32', minimum: 0, maximum: 10000000 });
 export type Fee = Static<typeof Fee>;
 
@@ -110,12 +353,6 @@ export const Doctor = Type.Object({
 });
 export type Doctor = Static<typeof Doctor>;
 
-export const Count = Type.Integer({ format: 'int64', minimum: 0, maximum: 9007199254740991 });
-export type Count = Static<typeof Count>;
-
-export const PageLink = Type.Unsafe<string | null>({ type: ['string', 'null'], maxLength: 4000 });
-export type PageLink = Static<typeof PageLink>;
-
 export const DoctorPage = Type.Object({
   count: Count,
   next: PageLink,
@@ -123,9 +360,6 @@ export const DoctorPage = Type.Object({
   results: Type.Array(Doctor, { maxItems: 1000 }),
 });
 export type DoctorPage = Static<typeof DoctorPage>;
-
-export const PictureUpload = Type.Unsafe<string | null>({ format: 'binary' });
-export type PictureUpload = Static<typeof PictureUpload>;
 
 export const DoctorInput = Type.Object({
   profile: Type.Optional(PictureUpload),
@@ -147,6 +381,114 @@ export const DoctorPatch = Type.Object({
 });
 export type DoctorPatch = Static<typeof DoctorPatch>;
 
+export const AppointmentType = Type.Unsafe<'Online' | 'Offline'>({
+  type: 'string',
+  enum: ['Online', 'Offline'],
+  maxLength: 7,
+});
+export type AppointmentType = Static<typeof AppointmentType>;
+
+export const AppointmentStatus = Type.Unsafe<'Pendding' | 'Runing' | 'Complated'>({
+  type: 'string',
+  enum: ['Pendding', 'Runing', 'Complated'],
+  maxLength: 9,
+});
+export type AppointmentStatus = Static<typeof AppointmentStatus>;
+
+export const Symptoms = Type.String({ minLength: 1, maxLength: 2000 });
+export type Symptoms = Static<typeof Symptoms>;
+
+export const Appointment = Type.Object({
+  id: Id,
+  patient: Id,
+  doctor: Id,
+  appointment_type: AppointmentType,
+  appointment_status: AppointmentStatus,
+  symptoms: Type.String({ maxLength: 2000 }),
+  time: Id,
+  cancel: Type.Boolean(),
+  date: Date,
+});
+export type Appointment = Static<typeof Appointment>;
+
+export const AppointmentPage = Type.Object({
+  count: Count,
+  next: PageLink,
+  previous: PageLink,
+  results: Type.Array(Appointment, { maxItems: 1000 }),
+});
+export type AppointmentPage = Static<typeof AppointmentPage>;
+
+export const AppointmentInput = Type.Object({
+  doctor: Id,
+  appointment_type: AppointmentType,
+  symptoms: Symptoms,
+  time: Id,
+  cancel: Type.Optional(Type.Boolean()),
+  date: Type.Optional(Date),
+  patient: Type.Optional(Id),
+  appointment_status: Type.Optional(AppointmentStatus),
+});
+export type AppointmentInput = Static<typeof AppointmentInput>;
+
+export const AppointmentPatch = Type.Object({
+  doctor: Type.Optional(Id),
+  appointment_type: Type.Optional(AppointmentType),
+  symptoms: Type.Optional(Symptoms),
+  time: Type.Optional(Id),
+  cancel: Type.Optional(Type.Boolean()),
+  date: Type.Optional(Date),
+  patient: Type.Optional(Id),
+  appointment_status: Type.Optional(AppointmentStatus),
+});
+export type AppointmentPatch = Static<typeof AppointmentPatch>;
+
+export const AppointmentChange = Type.Object({
+  id: Id,
+  changed_at: Timestamp,
+  changed_by: Type.Unsafe<string | null>({ type: ['string', 'null'], maxLength: 150 }),
+  field: Type.Unsafe<'doctor' | 'date' | 'time' | 'appointment_status' | 'cancel'>({
+    type: 'string',
+    enum: ['doctor', 'date', 'time', 'appointment_status', 'cancel'],
+    maxLength: 20,
+  }),
+  from: Type.String({ maxLength: 30 }),
+  to: Type.String({ maxLength: 30 }),
+});
+export type AppointmentChange = Static<typeof AppointmentChange>;
+
+export const AppointmentChangePage = Type.Object({
+  count: Count,
+  next: PageLink,
+  previous: PageLink,
+  results: Type.Array(AppointmentChange, { maxItems: 1000 }),
+});
+export type AppointmentChangePage = Static<typeof AppointmentChangePage>;
+
+export const FreeSlot = Type.Object({ date: Date, time: Id, label: Type.String({ maxLength: 50 }) });
+export type FreeSlot = Static<typeof FreeSlot>;
+
+export const FreeSlotList = Type.Array(FreeSlot, { maxItems: 3100 });
+export type FreeSlotList = Static<typeof FreeSlotList>;
+
+export const DoctorSlot = Type.Object({
+  doctor: Id,
+  doctor_name: Type.String({ maxLength: 301 }),
+  fee: Fee,
+  date: Date,
+  time: Id,
+  label: Type.String({ maxLength: 50 }),
+});
+export type DoctorSlot = Static<typeof DoctorSlot>;
+
+export const DoctorSlotPage = Type.Object({
+  count: Count,
+  next: PageLink,
+  previous: PageLink,
+  results: Type.Array(DoctorSlot, { maxItems: 1000 }),
+});
+export type DoctorSlotPage = Static<typeof DoctorSlotPage>;
+
 export const Slug = Type.String({
   minLength: 1,
   maxLength: 60,
@@ -154,9 +496,6 @@ export const Slug = Type.String({
   'x-pattern-message': 'may contain only letters, digits, _ and -',
 });
 export type Slug = Static<typeof Slug>;
-
-export const LookupName = Type.String({ minLength: 1, maxLength: 50 });
-export type LookupName = Static<typeof LookupName>;
 
 export const Designation = Type.Object({
   id: Id,
