@@ -52,12 +52,34 @@ const AWAY = new Set([
   ...['CONNECT_TIMEOUT', 'CONNECTION_CLOSED', 'CONNECTION_ENDED', 'CONNECTION_DESTROYED'],
   // admin_shutdown, crash_shutdown, cannot_connect_now, too_many_connections, read_only_sql_transaction (a standby)
   ...['57P01', '57P02', '57P03', '53300', '25006'],
+  // Too busy for now: serialization_failure and deadlock_detected after all tries, lock_not_available, query_canceled
+  ...['40001', '40P01', '55P03', '57014'],
 ]);
 
 /** Whether an error says that the database is away for now, rather than that it refused a statement. */
 export function isUnavailable(error: unknown): boolean {
   const code = postgresError(error)?.code;
   return code !== undefined && (AWAY.has(code) || code.startsWith('08'));
+}
+
+/** What PostgreSQL ends one of two transactions with that stand in each other's way: serialization failure, deadlock. */
+const CONTENTION = new Set(['40001', '40P01']);
+const MAX_TRIES = 6;
+
+/**
+ * Runs a transaction, again where another one stood in its way: `work` must not do anything but queries. Inside a
+ * transaction it is a savepoint, and the outermost one is what is tried again.
+ */
+export async function transaction<T>(db: Db | Tx, work: (tx: Tx) => Promise<T>): Promise<T> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await db.transaction(work);
+    } catch (error) {
+      const isContention = CONTENTION.has(postgresError(error)?.code ?? '');
+      if (!isContention || tries === MAX_TRIES || !('$client' in db)) throw error;
+      await sleep(Math.random() * 20 * 2 ** tries);
+    }
+  }
 }
 
 type Client = postgres.Sql | postgres.TransactionSql;
@@ -106,6 +128,8 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
         application_name: 'hospital-management-api',
         statement_timeout: 20_000,
         idle_in_transaction_session_timeout: 30_000,
+        // That of SSDs and cached data. By the default, for turning disks, a search reads all patients rather than an index.
+        random_page_cost: 1.1,
       },
     }),
   );

@@ -29,6 +29,7 @@ export const patients = pgTable(
       .on(table.phoneDigits)
       .where(sql`archived_at is null`),
     index('patients_user_id_idx').on(table.userId),
+    index('patients_phone_digits_trgm').using('gin', sql`${table.phoneDigits} gin_trgm_ops`),
     index('patients_archived_by_idx').on(table.archivedBy),
   ],
 );

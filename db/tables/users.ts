@@ -1,5 +1,5 @@
 import { sql } from 'drizzle-orm';
-import { boolean, index, pgTable, text, uniqueIndex, varchar } from 'drizzle-orm/pg-core';
+import { boolean, char, index, integer, pgTable, text, uniqueIndex, varchar } from 'drizzle-orm/pg-core';
 import { createdAt, id } from './columns.js';
 
 export const users = pgTable(
@@ -14,7 +14,19 @@ export const users = pgTable(
     displayName: text()
       .notNull()
       .generatedAlwaysAs(sql`coalesce(nullif(btrim(first_name || ' ' || last_name), ''), username)`),
+    /** What the public sees of a patient: the first name, else the user name. */
+    shortName: text()
+      .notNull()
+      .generatedAlwaysAs(sql`coalesce(nullif(btrim(first_name), ''), username)`),
+    /** What a search for people looks through, in lower case. */
+    searchText: text()
+      .notNull()
+      .generatedAlwaysAs(sql`lower(username || ' ' || email || ' ' || first_name || ' ' || last_name)`),
     passwordHash: text().notNull(),
+    /** Counts the times when all sessions were ended; access tokens of an earlier count are void. */
+    tokenGeneration: integer().notNull().default(0),
+    /** The session whose access tokens stay good when the count goes up: that in which the password was changed. */
+    keptSession: char({ length: 64 }),
     isStaff: boolean().notNull().default(false),
     isActive: boolean().notNull().default(true),
     dateJoined: createdAt(),
@@ -23,6 +35,12 @@ export const users = pgTable(
     uniqueIndex('users_username_key').on(sql`lower(${table.username})`),
     uniqueIndex('users_email_key').on(sql`lower(${table.email})`),
     index('users_display_name_trgm').using('gin', sql`lower(${table.displayName}) gin_trgm_ops`),
+    index('users_short_name_trgm').using('gin', sql`lower(${table.shortName}) gin_trgm_ops`),
+    index('users_names_trgm').using(
+      'gin',
+      sql`lower(${table.username} || ' ' || ${table.firstName} || ' ' || ${table.lastName}) gin_trgm_ops`,
+    ),
+    index('users_search_text_trgm').using('gin', sql`${table.searchText} gin_trgm_ops`),
     index('users_display_name_idx').on(table.displayName, table.id),
   ],
 );

@@ -1,0 +1,60 @@
+import { sql } from 'drizzle-orm';
+import { boolean, customType, date, index, pgEnum, pgTable, uniqueIndex, varchar } from 'drizzle-orm/pg-core';
+import { createdAt, id, moment, reference, updatedAt } from './columns.js';
+import { doctors } from './doctors.js';
+import { availableTimes } from './lookups.js';
+import { patients } from './patients.js';
+import { users } from './users.js';
+
+const tstzrange = customType<{ data: string }>({ dataType: () => 'tstzrange' });
+
+export const appointmentType = pgEnum('appointment_type', ['online', 'offline']);
+export const appointmentStatus = pgEnum('appointment_status', ['pending', 'running', 'completed']);
+
+/**
+ * No doctor and no patient has two live appointments at overlapping times: exclusion constraints over `period` (made in
+ * a migration of its own: appointments_doctor_period_excl, appointments_patient_period_excl) and, for slots without
+ * clock times, the two unique indexes below. Live is what is neither cancelled nor archived.
+ */
+export const appointments = pgTable(
+  'appointments',
+  {
+    id: id(),
+    patientId: reference()
+      .notNull()
+      .references(() => patients.id),
+    doctorId: reference()
+      .notNull()
+      .references(() => doctors.id),
+    availableTimeId: reference()
+      .notNull()
+      .references(() => availableTimes.id),
+    /** The day at the clinic. */
+    date: date({ mode: 'string' }).notNull(),
+    /** From the slot's start to its end, exclusive; null for a slot without clock times. */
+    period: tstzrange(),
+    type: appointmentType().notNull(),
+    status: appointmentStatus().notNull().default('pending'),
+    symptoms: varchar({ length: 2000 }).notNull(),
+    isCancelled: boolean().notNull().default(false),
+    createdAt: createdAt(),
+    updatedAt: updatedAt(),
+    archivedAt: moment(),
+    archivedBy: reference().references(() => users.id),
+  },
+  (table) => [
+    uniqueIndex('appointments_doctor_label_key')
+      .on(table.doctorId, table.date, table.availableTimeId)
+      .where(sql`period is null and not is_cancelled and archived_at is null`),
+    uniqueIndex('appointments_patient_label_key')
+      .on(table.patientId, table.date, table.availableTimeId)
+      .where(sql`period is null and not is_cancelled and archived_at is null`),
+    index('appointments_patient_id_idx').on(table.patientId, table.id),
+    index('appointments_doctor_id_idx').on(table.doctorId, table.id),
+    index('appointments_available_time_id_idx').on(table.availableTimeId),
+    index('appointments_date_idx')
+      .on(table.date, table.id)
+      .where(sql`archived_at is null`),
+    index('appointments_archived_by_idx').on(table.archivedBy),
+  ],
+);

@@ -1,0 +1,32 @@
+import { sql } from 'drizzle-orm';
+import { check, date, index, pgTable, smallint, varchar } from 'drizzle-orm/pg-core';
+import { createdAt, id, reference, updatedAt } from './columns.js';
+import { doctors } from './doctors.js';
+import { patients } from './patients.js';
+
+export const reviews = pgTable(
+  'reviews',
+  {
+    id: id(),
+    doctorId: reference()
+      .notNull()
+      .references(() => doctors.id),
+    patientId: reference()
+      .notNull()
+      .references(() => patients.id),
+    body: varchar({ length: 2000 }).notNull(),
+    /** One to five stars. */
+    rating: smallint().notNull(),
+    createdOn: date({ mode: 'string' })
+      .notNull()
+      .default(sql`(now() at time zone 'UTC')::date`),
+    createdAt: createdAt(),
+    updatedAt: updatedAt(),
+  },
+  (table) => [
+    check('reviews_rating_check', sql`rating between 1 and 5`),
+    index('reviews_doctor_id_idx').on(table.doctorId, table.id),
+    index('reviews_patient_id_idx').on(table.patientId, table.id),
+    index('reviews_rating_idx').on(table.rating, table.id),
+  ],
+);
