@@ -3,6 +3,7 @@ import { eq, sql } from 'drizzle-orm';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
 import { LRUCache } from 'lru-cache';
+import { prepared } from '../db/prepared.js';
 import { users } from '../db/tables/index.js';
 import { ProblemError } from '../openapi/generated/problems.js';
 
@@ -19,6 +20,8 @@ export interface AuthOptions {
 export interface Caller {
   readonly id: number;
   readonly isStaff: boolean;
+  /** The hash that names the session of the access token; null for a token that names none. */
+  readonly session: string | null;
 }
 
 interface Claims {
@@ -26,6 +29,10 @@ interface Claims {
   readonly use: 'access' | 'refresh';
   /** The session's id, in a refresh token. */
   readonly jti?: string;
+  /** The hash that names the session, in an access token. */
+  readonly sid?: string;
+  /** The user's token generation, in an access token. */
+  readonly gen?: number;
   /** Seconds since 1970. */
   readonly exp: number;
 }
@@ -33,7 +40,11 @@ interface Claims {
 export interface Tokens {
   /** A token that opens the session to whoever holds it, for `expiresAt` to be stored with the session. */
   signRefresh(userId: number, sessionId: string): { token: string; expiresAt: Date };
-  signAccess(userId: number): string;
+  /**
+   * @param session the hash that names the session
+   * @param generation the user's token generation: the token is void when it has moved on
+   */
+  signAccess(userId: number, session: string, generation: number): string;
   /**
    * What a refresh token of this server says; null for anything else.
    * @param mayBeExpired whether a token past its time still counts
@@ -49,14 +60,14 @@ declare module 'fastify' {
   }
   interface FastifyRequest {
     /** The user whose access token came with the request, before anyone looked whether the user is still active. */
-    bearer: { userId: number } | 'none' | 'invalid' | 'expired';
+    bearer: { userId: number; session: string | null; generation: number } | 'none' | 'invalid' | 'expired';
     /** Set where the operation's access is not public and a token came. */
     caller: Caller | null;
   }
 }
 declare module '@fastify/jwt' {
   interface FastifyJWT {
-    payload: { sub: string; use: 'access' | 'refresh'; jti?: string };
+    payload: { sub: string; use: 'access' | 'refresh'; jti?: string; sid?: string; gen?: number };
     /** `request.user`: the caller of an operation that needs one. */
     user: Caller;
   }
@@ -64,6 +75,26 @@ declare module '@fastify/jwt' {
 
 /** How long an instance trusts what it knows of a user, in milliseconds; the contract allows 5 s. */
 const USER_TTL = 2_000;
+
+interface KnownUser {
+  readonly isStaff: boolean;
+  readonly isActive: boolean;
+  readonly generation: number;
+  readonly keptSession: string | null;
+}
+
+const userById = prepared((db) =>
+  db
+    .select({
+      isStaff: users.isStaff,
+      isActive: users.isActive,
+      generation: users.tokenGeneration,
+      keptSession: users.keptSession,
+    })
+    .from(users)
+    .where(eq(users.id, sql.placeholder('id')))
+    .prepare('known_user'),
+);
 
 const unauthenticated = (detail: string): ProblemError =>
   new ProblemError('not-authenticated', detail, {}, { 'www-authenticate': 'Bearer' });
@@ -87,19 +118,14 @@ export default fp(
       decoratorName: 'jwtUser',
     });
 
-    const activeUsers = new LRUCache<number, { caller: Caller | null }>({
+    const knownUsers = new LRUCache<number, KnownUser>({
       max: 20_000,
       ttl: USER_TTL,
       // Whoever waits for a user that is forgotten meanwhile still gets an answer; it is not kept.
       ignoreFetchAbort: true,
       fetchMethod: async (id) => {
-        const [row] = await app.db
-          .select({ id: users.id, isStaff: users.isStaff, isActive: users.isActive })
-          .from(users)
-          .where(eq(users.id, sql.placeholder('id')))
-          .prepare('caller')
-          .execute({ id });
-        return { caller: row?.isActive === true ? { id: row.id, isStaff: row.isStaff } : null };
+        const [row] = await userById(app.db).execute({ id });
+        return row ?? { isStaff: false, isActive: false, generation: 0, keptSession: null };
       },
     });
 
@@ -112,14 +138,15 @@ export default fp(
       }
     }
 
-    app.decorate('forgetUser', (userId: number) => void activeUsers.delete(userId));
+    app.decorate('forgetUser', (userId: number) => void knownUsers.delete(userId));
     app.decorate('tokens', {
       signRefresh: (userId, sessionId) => {
         const expiresAt = new Date((Math.floor(Date.now() / 1000) + refreshTtl) * 1000);
         const payload = { sub: String(userId), use: 'refresh' as const, jti: sessionId };
         return { token: app.jwt.sign(payload, { expiresIn: refreshTtl }), expiresAt };
       },
-      signAccess: (userId) => app.jwt.sign({ sub: String(userId), use: 'access' }, { expiresIn: accessTtl }),
+      signAccess: (userId, session, generation) =>
+        app.jwt.sign({ sub: String(userId), use: 'access', sid: session, gen: generation }, { expiresIn: accessTtl }),
       readRefresh: (token, mayBeExpired) => {
         let claims = read(token, 'refresh');
         if (claims === 'expired' && mayBeExpired) {
@@ -145,7 +172,10 @@ export default fp(
       if (header !== undefined) {
         const token = /^Bearer +([\w.~+/=-]{1,2000}) *$/i.exec(header)?.[1];
         const claims = token === undefined ? 'invalid' : read(token, 'access');
-        request.bearer = typeof claims === 'string' ? claims : { userId: Number(claims.sub) };
+        request.bearer =
+          typeof claims === 'string'
+            ? claims
+            : { userId: Number(claims.sub), session: claims.sid ?? null, generation: claims.gen ?? 0 };
       }
       next();
     });
@@ -156,7 +186,11 @@ export default fp(
       const guard = async (request: FastifyRequest): Promise<void> => {
         const { bearer } = request;
         if (typeof bearer === 'object') {
-          request.caller = (await activeUsers.fetch(bearer.userId))?.caller ?? null;
+          const user = await knownUsers.fetch(bearer.userId);
+          const isCurrent = bearer.generation === user?.generation || bearer.session === (user?.keptSession ?? '');
+          if (user?.isActive === true && isCurrent) {
+            request.caller = { id: bearer.userId, isStaff: user.isStaff, session: bearer.session };
+          }
         }
         if (request.caller === null) {
           if (access === 'optional' && (bearer === 'none' || (bearer !== 'invalid' && expiredToken === 'anonymous')))

@@ -15,6 +15,7 @@ export interface ValidationOptions {
 }
 
 const MAX_MESSAGES = 20;
+const INTEGER = /^[+-]?\d{1,20}$/;
 
 /** A schema as plain data: what a generated TypeBox schema is at run time. */
 interface Node {
@@ -22,6 +23,8 @@ interface Node {
   format?: string;
   properties?: Record<string, Node>;
   items?: Node;
+  required?: string[];
+  enum?: unknown[];
   [keyword: string]: unknown;
 }
 
@@ -46,10 +49,16 @@ function fileValue(value: unknown, field: string, faults: Faults): unknown {
   if (value === null || value === '') return null;
   if (!(value instanceof Upload)) {
     faults.add(field, 'must be a file in multipart/form-data, or empty to remove the picture');
-    return null;
+    return value;
   }
   if (value.fault !== undefined) faults.add(field, value.fault);
   return value.bytes.length === 0 ? null : value;
+}
+
+/** In an enum that is `x-numbered` the number n, also as decimal text, stands for the nth value. */
+function numberedValue({ enum: values = [] }: Node, value: unknown): unknown {
+  if (typeof value !== 'number' && !(typeof value === 'string' && INTEGER.test(value))) return value;
+  return values[Number(value) - 1] ?? String(value);
 }
 
 function listValue(value: unknown): unknown {
@@ -79,7 +88,7 @@ function read(node: Node, value: unknown, isText: boolean, field: string, faults
   if (value === '' && isNullable(node)) return null;
   switch (typeOf(node)) {
     case 'integer':
-      if (typeof value === 'string' && /^[+-]?\d{1,20}$/.test(value)) return Number(value);
+      if (typeof value === 'string' && INTEGER.test(value)) return Number(value);
       return value;
     case 'boolean':
       if (isText && (value === 'true' || value === 'True' || value === '1')) return true;
@@ -89,7 +98,7 @@ function read(node: Node, value: unknown, isText: boolean, field: string, faults
       if (typeof value === 'string' && (value.includes('\0') || !value.isWellFormed())) {
         faults.add(field, 'must not contain NUL or unpaired surrogates');
       }
-      return value;
+      return node['x-numbered'] === true ? numberedValue(node, value) : value;
     case 'array': {
       const list = isText ? listValue(value) : value;
       const { items } = node;
@@ -110,7 +119,9 @@ function read(node: Node, value: unknown, isText: boolean, field: string, faults
           field === '' ? name : field,
           faults,
         );
-        if (item !== undefined) known[name] = item;
+        // An empty value removes a picture; where there has to be one, it is as good as none.
+        const isMissing = item === null && property.format === 'binary' && node.required?.includes(name) === true;
+        if (item !== undefined && !isMissing) known[name] = item;
       }
       return known;
     }
@@ -211,7 +222,8 @@ function compile(ajv: Ajv, schema: TSchema, part: string, rules: Readonly<Record
       const field = siblings[name];
       if (typeof field === 'string') for (const fault of rule(field, argument, siblings)) faults.add(name, fault);
     }
-    if (faults.isEmpty) return { value };
+    // What the contract says of headers are only some of them.
+    if (faults.isEmpty) return { value: part === 'headers' ? { ...(data as object), ...(value as object) } : value };
     // A path that holds no possible id names no record.
     if (part === 'params') return { error: new ProblemError('not-found', 'There is no such record.') };
     const fields = Object.keys(faults.fields).join(', ');
