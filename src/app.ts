@@ -7,14 +7,17 @@ import auth from '../plugins/auth.js';
 import contract from '../plugins/contract.js';
 import database from '../plugins/database.js';
 import docs from '../plugins/docs.js';
+import entityTags from '../plugins/entity-tags.js';
 import errors, { clientErrorHandler, frameworkErrors } from '../plugins/errors.js';
 import health from '../plugins/health.js';
+import idempotency from '../plugins/idempotency.js';
 import logging from '../plugins/logging.js';
 import multipart from '../plugins/multipart.js';
 import pictures from '../plugins/pictures.js';
 import rateLimit from '../plugins/rate-limit.js';
 import validation from '../plugins/validation.js';
 import type { Config } from './config.js';
+import { pastDateRule } from './lib/dates.js';
 import { passwordRule } from './lib/passwords.js';
 import { resources } from './resources/index.js';
 
@@ -33,10 +36,18 @@ export interface AppParts {
   /** Signs tokens and URLs; at least 32 bytes. */
   readonly secret: string;
   readonly logger: FastifyBaseLogger | false;
+  /** The time by which appointments are booked. Default: the system's. */
+  readonly now?: () => Date;
 }
 
 /** Builds the application; the one way, for production and tests alike. */
-export async function buildApp({ config, database: db, secret, logger }: AppParts): Promise<FastifyInstance> {
+export async function buildApp({
+  config,
+  database: db,
+  secret,
+  logger,
+  now = () => new Date(),
+}: AppParts): Promise<FastifyInstance> {
   const app = fastify({
     ...(logger === false ? { logger: false } : { loggerInstance: logger }),
     logController: new LogController({ disableRequestLogging: true }),
@@ -75,14 +86,16 @@ export async function buildApp({ config, database: db, secret, logger }: AppPart
     publicUrl: config.publicUrl,
     outside: ['/', '/docs*', '/openapi.yaml', '/openapi.json', '/health/live', '/health/ready'],
   });
-  await app.register(validation, { rules: { 'x-password-of': passwordRule } });
+  await app.register(validation, { rules: { 'x-password-of': passwordRule, 'x-not-in-future': pastDateRule(now) } });
   await app.register(database, { database: db });
   await app.register(auth, { secret, accessTtl: config.accessTokenTtl, refreshTtl: config.refreshTokenTtl });
   await app.register(rateLimit, config.rateLimit);
   await app.register(multipart);
+  await app.register(entityTags);
+  await app.register(idempotency);
   await app.register(pictures, { folder: join(config.dataDir, 'pictures'), secret });
   await app.register(docs);
   await app.register(health);
-  for (const resource of resources) await app.register(resource, { config });
+  for (const resource of resources) await app.register(resource, { config, now });
   return app;
 }

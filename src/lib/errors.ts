@@ -14,6 +14,13 @@ export class NotAllowed extends ProblemError {
   }
 }
 
+/** The operation is for patients, and the caller has no patient record. */
+export class NoPatientRecord extends ProblemError {
+  constructor() {
+    super('no-patient-record', 'You have no patient record. Create one first with POST /patients/.');
+  }
+}
+
 /** Invalid input that only the stored data shows. */
 export class InvalidInput extends ProblemError {
   constructor(errors: Readonly<Record<string, string[]>>) {
@@ -26,6 +33,13 @@ export class AlreadyTaken extends ProblemError {
   constructor(fields: readonly string[]) {
     const errors = Object.fromEntries(fields.map((field) => [field, ['is taken already']]));
     super('already-exists', `Taken already: ${fields.join(', ')}.`, { errors });
+  }
+}
+
+/** The record that each user has one of has been filled already. */
+export class AlreadyFilled extends ProblemError {
+  constructor(what: string, url: string) {
+    super('already-exists', `You have a ${what} already: ${url}`);
   }
 }
 

@@ -1,6 +1,6 @@
 import { asc, eq, sql } from 'drizzle-orm';
 import type { PgColumn } from 'drizzle-orm/pg-core';
-import type { Db, Tx } from '../../db/client.js';
+import { transaction, type Db, type Tx } from '../../db/client.js';
 import { doctors, type designations, type specialisations } from '../../db/tables/index.js';
 import { AlreadyTaken, explain, InUse, NotFound } from './errors.js';
 
@@ -14,7 +14,7 @@ interface Lookup {
 interface LookupService {
   list(db: Db): Promise<Lookup[]>;
   get(db: Db, id: number): Promise<Lookup>;
-  create(db: Db, input: { name: string; slug: string }): Promise<Lookup>;
+  create(db: Db | Tx, input: { name: string; slug: string }): Promise<Lookup>;
   /** Changes what is given. */
   update(db: Db, id: number, input: { name?: string; slug?: string }): Promise<Lookup>;
   remove(db: Db, id: number): Promise<void>;
@@ -61,7 +61,7 @@ export function lookupService({ table, slugConstraint, doctorId, entryId, refere
       return one(await explain(db.update(table).set(changes).where(eq(table.id, id)).returning(columns), slugTaken));
     },
     remove: async (db, id) => {
-      const removal = db.transaction(async (tx) => {
+      const removal = transaction(db, async (tx) => {
         await unlinkArchivedDoctors(tx, doctorId, entryId, id);
         return tx.delete(table).where(eq(table.id, id)).returning({ id: table.id });
       });

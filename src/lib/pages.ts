@@ -43,20 +43,35 @@ export async function selectPage<T>(
   item: SQL<T>,
   rows: (columns: { item: SQL.Aliased<string> }) => PgSelect,
   total: SQL,
-  { page, limits }: PageQuery,
+  query: PageQuery,
   link: Link,
 ): Promise<JsonText<Page<T>>> {
   const text = sql<string>`${item}::text`.as('item');
-  const selected = rows({ item: text })
-    .limit(limits)
-    .offset((page - 1) * limits)
-    .as('page');
+  return answerPage(db, cutPage(rows({ item: text }), query), total, query, link);
+}
+
+/** The rows of a query that are on the page. */
+export function cutPage<Q extends PgSelect>(rows: Q, { page, limits }: PageQuery): Q {
+  return rows.limit(limits).offset((page - 1) * limits);
+}
+
+/**
+ * As `selectPage`, for a query that selects the page's rows alone, each as JSON text named `item`. A list that joins
+ * tables cuts the page before it joins, so that the rows of earlier pages cost no joins.
+ */
+export async function answerPage<T>(
+  db: Db,
+  rows: PgSelect,
+  total: SQL,
+  { page, limits }: PageQuery,
+  link: Link,
+): Promise<JsonText<Page<T>>> {
   const [row] = await db
     .select({
       count: sql<number>`${total}`.mapWith(Number),
       results: sql<string>`'[' || coalesce(string_agg(item, ','), '') || ']'`,
     })
-    .from(selected);
+    .from(rows.as('page'));
   const { count, results } = row as { count: number; results: string };
   if (page > 1 && (page - 1) * limits >= count) throw new ProblemError('not-found', 'There is no such page.');
   const next = page * limits < count ? pageLink(link, page + 1) : 'null';

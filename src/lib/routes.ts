@@ -9,5 +9,11 @@ export interface ContractTypes extends FastifyTypeProvider {
   serializer: this['schema'] extends TSchema ? Static<this['schema']> | JsonText<Static<this['schema']>> : unknown;
 }
 
+export interface ResourceOptions {
+  readonly config: Config;
+  /** The time, as it is to be taken. */
+  readonly now: () => Date;
+}
+
 /** An encapsulated plugin with the routes of one resource. */
-export type Resource = FastifyPluginCallback<{ config: Config }, RawServerDefault, ContractTypes>;
+export type Resource = FastifyPluginCallback<ResourceOptions, RawServerDefault, ContractTypes>;

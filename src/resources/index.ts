@@ -1,7 +1,27 @@
+import appointments from './appointments/index.js';
+import availability from './availability/index.js';
 import availableTimes from './available-times/index.js';
+import contacts from './contacts/index.js';
 import designations from './designations/index.js';
 import doctors from './doctors/index.js';
+import patients from './patients/index.js';
+import profiles from './profiles/index.js';
+import reviews from './reviews/index.js';
+import services from './services/index.js';
 import specialisations from './specialisations/index.js';
 import users from './users/index.js';
 
-export const resources = [users, doctors, designations, specialisations, availableTimes];
+export const resources = [
+  users,
+  profiles,
+  patients,
+  doctors,
+  designations,
+  specialisations,
+  availableTimes,
+  availability,
+  appointments,
+  reviews,
+  services,
+  contacts,
+];

@@ -10,7 +10,7 @@ import {
 
 const designations: Resource = (app, _options, done) => {
   app.route({ ...operations.listDesignations, handler: () => listDesignations(app.db) });
-  app.route({ ...operations.createDesignation, handler: ({ body }) => createDesignation(app.db, body) });
+  app.route({ ...operations.createDesignation, handler: ({ db, body }) => createDesignation(db, body) });
   app.route({ ...operations.getDesignation, handler: ({ params }) => getDesignation(app.db, params.id) });
   app.route({
     ...operations.replaceDesignation,

@@ -1,9 +1,10 @@
 import { and, asc, count, desc, eq, gte, inArray, isNull, lte, notInArray, sql, type SQL } from 'drizzle-orm';
 import type { PgColumn, PgTable } from 'drizzle-orm/pg-core';
-import type { Db, Tx } from '../../../db/client.js';
+import { transaction, type Db, type Tx } from '../../../db/client.js';
 import { column, jsonArray, jsonObject, JsonText } from '../../../db/json.js';
 import { prepared } from '../../../db/prepared.js';
 import {
+  appointments,
   availableTimes,
   designations,
   doctorAvailableTimes,
@@ -17,6 +18,9 @@ import { ProblemError } from '../../../openapi/generated/problems.js';
 import type { Doctor, DoctorInput, DoctorPage, DoctorPatch } from '../../../openapi/generated/schemas.js';
 import { explain, InvalidInput, NotAllowed, NotFound } from '../../lib/errors.js';
 import { selectPage, type Link, type PageQuery } from '../../lib/pages.js';
+import { checkIfMatch } from '../../lib/preconditions.js';
+import { hasTerms } from '../../lib/search.js';
+import { isLive, isUpcoming, type Calendar } from '../appointments/booking.js';
 
 interface Caller {
   readonly id: number;
@@ -37,6 +41,12 @@ export interface DoctorQuery extends PageQuery {
 class AlreadyDoctor extends ProblemError {
   constructor() {
     super('already-exists', 'You have a doctor record already.');
+  }
+}
+
+class HasAppointments extends ProblemError {
+  constructor() {
+    super('has-appointments', 'The doctor has upcoming appointments. Cancel or move them first.');
   }
 }
 
@@ -78,7 +88,7 @@ export async function getDoctor(db: Db | Tx, id: number, { base }: Link): Promis
 }
 
 /** Doctors that are linked to an entry of a lookup. */
-function linkedTo(doctorId: PgColumn, entryId: PgColumn, id: number | undefined): SQL | undefined {
+export function linkedTo(doctorId: PgColumn, entryId: PgColumn, id: number | undefined): SQL | undefined {
   if (id === undefined) return undefined;
   return sql`${doctors.id} in (select ${doctorId} from ${entryId.table} where ${entryId} = ${id})`;
 }
@@ -90,10 +100,8 @@ const ORDERS = {
   name: [asc(users.displayName), asc(doctors.id)],
 };
 
-/** Escapes what `like` would read as a wildcard. */
-const pattern = (text: string): string => `%${text.toLowerCase().replaceAll(/[\\%_]/g, String.raw`\$&`)}%`;
-
 export function listDoctors(db: Db, query: DoctorQuery, link: Link): Promise<JsonText<DoctorPage>> {
+  const found = hasTerms(sql`lower(${users.displayName})`, query.search);
   const where = and(
     isNull(doctors.archivedAt),
     linkedTo(doctorSpecialisations.doctorId, doctorSpecialisations.specialisationId, query.specialisation),
@@ -102,15 +110,7 @@ export function listDoctors(db: Db, query: DoctorQuery, link: Link): Promise<Jso
     query.fee === undefined ? undefined : eq(doctors.fee, query.fee),
     query.min_fee === undefined ? undefined : gte(doctors.fee, query.min_fee),
     query.max_fee === undefined ? undefined : lte(doctors.fee, query.max_fee),
-    query.search
-      ? inArray(
-          doctors.userId,
-          db
-            .select({ id: users.id })
-            .from(users)
-            .where(sql`lower(${users.displayName}) like ${pattern(query.search)}`),
-        )
-      : undefined,
+    found && inArray(doctors.userId, db.select({ id: users.id }).from(users).where(found)),
   );
   return selectPage(
     db,
@@ -169,8 +169,13 @@ async function setLists(tx: Tx, doctorId: number, input: DoctorPatch): Promise<v
 }
 
 /** Makes a doctor of the caller. */
-export async function createDoctor(db: Db, input: DoctorInput, caller: Caller, link: Link): Promise<JsonText<Doctor>> {
-  const creation = db.transaction(async (tx) => {
+export async function createDoctor(
+  db: Db | Tx,
+  input: DoctorInput,
+  caller: Caller,
+  link: Link,
+): Promise<JsonText<Doctor>> {
+  const creation = transaction(db, async (tx) => {
     const [row] = await tx
       .insert(doctors)
       .values({
@@ -193,7 +198,7 @@ async function lockDoctor(tx: Tx, id: number, caller: Caller): Promise<void> {
     .select({ userId: doctors.userId })
     .from(doctors)
     .where(and(eq(doctors.id, id), isNull(doctors.archivedAt)))
-    .for('update');
+    .for('no key update');
   if (row === undefined) throw new NotFound();
   if (row.userId !== caller.id && !caller.isStaff) throw new NotAllowed('Only the doctor and staff may do this.');
 }
@@ -205,9 +210,11 @@ export function updateDoctor(
   input: DoctorPatch,
   caller: Caller,
   link: Link,
+  ifMatch?: string,
 ): Promise<JsonText<Doctor>> {
-  return db.transaction(async (tx) => {
+  return transaction(db, async (tx) => {
     await lockDoctor(tx, id, caller);
+    await checkIfMatch(ifMatch, () => getDoctor(tx, id, link));
     await tx
       .update(doctors)
       .set({
@@ -229,15 +236,33 @@ export function replaceDoctor(
   input: DoctorInput,
   caller: Caller,
   link: Link,
+  ifMatch?: string,
 ): Promise<JsonText<Doctor>> {
   const empty = { designation: [], specialisation: [], available_time: [], fee: 0, meet_link: '' };
-  return updateDoctor(db, id, { ...empty, ...input }, caller, link);
+  return updateDoctor(db, id, { ...empty, ...input }, caller, link, ifMatch);
 }
 
-/** Archives the record; its picture is removed. */
-export async function deleteDoctor(db: Db, id: number, caller: Caller): Promise<void> {
-  await db.transaction(async (tx) => {
+/**
+ * Archives the record; its picture is removed.
+ * @throws HasAppointments while a live appointment is ahead
+ */
+export async function deleteDoctor(
+  db: Db,
+  id: number,
+  caller: Caller,
+  calendar: Calendar,
+  link: Link,
+  ifMatch?: string,
+): Promise<void> {
+  await transaction(db, async (tx) => {
     await lockDoctor(tx, id, caller);
+    await checkIfMatch(ifMatch, () => getDoctor(tx, id, link));
+    const [upcoming] = await tx
+      .select({ id: appointments.id })
+      .from(appointments)
+      .where(and(eq(appointments.doctorId, id), isLive, isUpcoming(calendar)))
+      .limit(1);
+    if (upcoming !== undefined) throw new HasAppointments();
     await tx
       .update(doctors)
       .set({ archivedAt: new Date(), archivedBy: caller.id, picture: null })

@@ -10,7 +10,7 @@ import {
 
 const specialisations: Resource = (app, _options, done) => {
   app.route({ ...operations.listSpecialisations, handler: () => listSpecialisations(app.db) });
-  app.route({ ...operations.createSpecialisation, handler: ({ body }) => createSpecialisation(app.db, body) });
+  app.route({ ...operations.createSpecialisation, handler: ({ db, body }) => createSpecialisation(db, body) });
   app.route({ ...operations.getSpecialisation, handler: ({ params }) => getSpecialisation(app.db, params.id) });
   app.route({
     ...operations.replaceSpecialisation,

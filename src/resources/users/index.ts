@@ -1,5 +1,6 @@
 import { operations } from '../../../openapi/generated/operations.js';
 import type { Resource } from '../../lib/routes.js';
+import { changePassword, getUser, listUsers, updateUser } from './accounts.js';
 import { logIn, logOut, refreshToken, registerUser } from './service.js';
 
 const users: Resource = (app, _options, done) => {
@@ -18,6 +19,30 @@ const users: Resource = (app, _options, done) => {
   app.route({
     ...operations.logOut,
     handler: (request) => logOut(app.db, request.body, app.tokens, request.caller),
+  });
+  app.route({
+    ...operations.changePassword,
+    handler: async ({ body, user, failedLogins }) => {
+      const message = await changePassword(app.db, body, user, failedLogins);
+      app.forgetUser(user.id);
+      return message;
+    },
+  });
+  app.route({
+    ...operations.listUsers,
+    handler: ({ query, link }) => listUsers(app.db, query, link),
+  });
+  app.route({
+    ...operations.getUser,
+    handler: ({ params }) => getUser(app.db, params.id),
+  });
+  app.route({
+    ...operations.updateUser,
+    handler: async ({ params, body, user }) => {
+      const changed = await updateUser(app.db, params.id, body, user);
+      app.forgetUser(params.id);
+      return changed;
+    },
   });
   done();
 };

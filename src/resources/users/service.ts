@@ -1,7 +1,6 @@
-import { and, eq, gt, lt, or, sql } from 'drizzle-orm';
+import { and, eq, gt, lt, ne, or, sql } from 'drizzle-orm';
 import { createHash, randomBytes } from 'node:crypto';
-import type { Db, Tx } from '../../../db/client.js';
-import { violatedConstraint } from '../../../db/client.js';
+import { transaction, violatedConstraint, type Db, type Tx } from '../../../db/client.js';
 import { patients, profiles, sessions, users } from '../../../db/tables/index.js';
 import { ProblemError } from '../../../openapi/generated/problems.js';
 import type {
@@ -14,13 +13,13 @@ import type {
   Tokens,
   User,
 } from '../../../openapi/generated/schemas.js';
-import { AlreadyTaken, InvalidInput, NotAllowed } from '../../lib/errors.js';
+import { AlreadyTaken, explain, InvalidInput, NotAllowed } from '../../lib/errors.js';
 import { hashPassword, verifyPassword } from '../../lib/passwords.js';
 
 /** Signs and reads tokens, as the auth plugin does. */
 export interface TokenSigner {
   signRefresh(userId: number, sessionId: string): { token: string; expiresAt: Date };
-  signAccess(userId: number): string;
+  signAccess(userId: number, session: string, generation: number): string;
   readRefresh(token: string, mayBeExpired: boolean): { userId: number; sessionId: string } | null;
 }
 
@@ -75,11 +74,16 @@ export function toUser(row: UserRow): User {
 const hashToken = (sessionId: string): string => createHash('sha256').update(sessionId).digest('hex');
 
 /** Opens a session and gives its two tokens. */
-async function openSession(db: Db | Tx, userId: number, tokens: TokenSigner): Promise<Tokens> {
+async function openSession(
+  db: Db | Tx,
+  { id: userId, generation }: { id: number; generation: number },
+  tokens: TokenSigner,
+): Promise<Tokens> {
   const sessionId = randomBytes(24).toString('base64url');
   const { token, expiresAt } = tokens.signRefresh(userId, sessionId);
-  await db.insert(sessions).values({ tokenHash: hashToken(sessionId), userId, expiresAt });
-  return { refresh: token, access: tokens.signAccess(userId) };
+  const tokenHash = hashToken(sessionId);
+  await db.insert(sessions).values({ tokenHash, userId, expiresAt });
+  return { refresh: token, access: tokens.signAccess(userId, tokenHash, generation) };
 }
 
 export interface NewUser {
@@ -93,17 +97,18 @@ export interface NewUser {
 
 const USER_CONSTRAINTS = new Set(['users_username_key', 'users_email_key']);
 
-/** Which of the unique fields are taken by another user; both, where both are. */
-async function takenFields(db: Db, input: { username: string; email: string }): Promise<string[]> {
+/** Which of the unique fields are taken by another user than `ownId`; both, where both are. */
+async function takenFields(
+  db: Db | Tx,
+  { username = null, email = null }: { username?: string | null; email?: string | null },
+  ownId = 0,
+): Promise<string[]> {
+  const hasUsername = sql<boolean>`lower(${users.username}) = lower(${username})`;
+  const hasEmail = sql<boolean>`lower(${users.email}) = lower(${email})`;
   const rows = await db
-    .select({
-      username: sql<boolean>`lower(${users.username}) = lower(${input.username})`,
-      email: sql<boolean>`lower(${users.email}) = lower(${input.email})`,
-    })
+    .select({ username: hasUsername, email: hasEmail })
     .from(users)
-    .where(
-      or(sql`lower(${users.username}) = lower(${input.username})`, sql`lower(${users.email}) = lower(${input.email})`),
-    );
+    .where(and(ne(users.id, ownId), or(hasUsername, hasEmail)));
   return (['username', 'email'] as const).filter((field) => rows.some((row) => row[field]));
 }
 
@@ -119,7 +124,7 @@ export async function createUser<T>(
 ): Promise<{ user: User; result: T }> {
   const passwordHash = await hashPassword(input.password);
   try {
-    return await db.transaction(async (tx) => {
+    return await transaction(db, async (tx) => {
       const [row] = await tx
         .insert(users)
         .values({
@@ -143,8 +148,37 @@ export async function createUser<T>(
   }
 }
 
+export interface UserChanges {
+  readonly username?: string;
+  readonly email?: string;
+  readonly first_name?: string;
+  readonly last_name?: string;
+}
+
+/**
+ * Changes what is given, by registration's rules.
+ * @throws AlreadyTaken where user name or email is another user's, without regard to case
+ */
+export async function changeUser(tx: Tx, id: number, input: UserChanges): Promise<void> {
+  const { username, email, first_name: firstName, last_name: lastName } = input;
+  const changes = {
+    ...(username !== undefined && { username }),
+    ...(email !== undefined && { email }),
+    ...(firstName !== undefined && { firstName: firstName.trim() }),
+    ...(lastName !== undefined && { lastName: lastName.trim() }),
+  };
+  if (Object.keys(changes).length === 0) return;
+  // The constraints decide, but name one field only; and two users who swap names would wait for each other.
+  const taken = await takenFields(tx, input, id);
+  if (taken.length > 0) throw new AlreadyTaken(taken);
+  await explain(tx.update(users).set(changes).where(eq(users.id, id)), {
+    users_username_key: () => new AlreadyTaken(['username']),
+    users_email_key: () => new AlreadyTaken(['email']),
+  });
+}
+
 export async function registerUser(db: Db, input: Registration, tokens: TokenSigner): Promise<RegistrationResult> {
-  const { user, result } = await createUser(db, input, (tx, { id }) => openSession(tx, id, tokens));
+  const { user, result } = await createUser(db, input, (tx, { id }) => openSession(tx, { id, generation: 0 }, tokens));
   return { message: 'User registered successfully.', tokens: result, user };
 }
 
@@ -159,7 +193,12 @@ export async function logIn(
   // PostgreSQL's lower() makes `i` of `İ`; such a spelling of a name would have a count of failures to itself.
   const username = /^[\x20-\x7e]*$/.test(input.username) ? input.username : '';
   const [user] = await db
-    .select({ id: users.id, passwordHash: users.passwordHash, isActive: users.isActive })
+    .select({
+      id: users.id,
+      passwordHash: users.passwordHash,
+      isActive: users.isActive,
+      generation: users.tokenGeneration,
+    })
     .from(users)
     .where(sql`lower(${users.username}) = lower(${username})`);
   const isRight = await verifyPassword(user?.passwordHash, input.password);
@@ -167,7 +206,7 @@ export async function logIn(
     await failedLogins.count(input.username);
     throw new BadCredentials('User name or password is wrong, or the user is inactive.');
   }
-  const pair = await openSession(db, user.id, tokens);
+  const pair = await openSession(db, user, tokens);
   await db.delete(sessions).where(and(eq(sessions.userId, user.id), lt(sessions.expiresAt, sql`now()`)));
   return pair;
 }
@@ -178,7 +217,7 @@ export async function refreshToken(db: Db, input: RefreshToken, tokens: TokenSig
     claims === null
       ? []
       : await db
-          .select({ userId: sessions.userId })
+          .select({ userId: sessions.userId, tokenHash: sessions.tokenHash, generation: users.tokenGeneration })
           .from(sessions)
           .innerJoin(users, eq(users.id, sessions.userId))
           .where(
@@ -190,7 +229,7 @@ export async function refreshToken(db: Db, input: RefreshToken, tokens: TokenSig
             ),
           );
   if (session === undefined) throw new BadCredentials('The refresh token is not valid, has expired or was logged out.');
-  return { access: tokens.signAccess(session.userId) };
+  return { access: tokens.signAccess(session.userId, session.tokenHash, session.generation) };
 }
 
 /**

@@ -1,0 +1,187 @@
+/** When a slot of a doctor is free: the one place for the rule, for booking, for availability and for alternatives. */
+import { and, eq, gte, isNull, lte, sql, type SQL } from 'drizzle-orm';
+import type { Db, Tx } from '../../../db/client.js';
+import { appointments, availableTimes, doctorAvailableTimes, doctors } from '../../../db/tables/index.js';
+import { ProblemError } from '../../../openapi/generated/problems.js';
+import type { Slot } from '../../../openapi/generated/schemas.js';
+
+/** What booking depends on besides the database. */
+export interface Calendar {
+  readonly now: Date;
+  /** The clinic's IANA time zone. */
+  readonly zone: string;
+  /** How many days ahead of today the last bookable one is. */
+  readonly horizonDays: number;
+}
+
+/** The clinic's calendar at a moment. */
+export function calendarOf(
+  config: { readonly clinicTimeZone: string; readonly bookingHorizonDays: number },
+  now: Date,
+): Calendar {
+  return { now, zone: config.clinicTimeZone, horizonDays: config.bookingHorizonDays };
+}
+
+/** A slot that a doctor offers; without minutes it is a label only. */
+export interface OfferedSlot {
+  readonly id: number;
+  readonly startMinute: number | null;
+  readonly endMinute: number | null;
+}
+
+export class SlotTaken extends ProblemError {
+  constructor(alternatives: Slot[]) {
+    super('slot-taken', 'The doctor or the patient has an appointment at this time.', { alternatives });
+  }
+}
+
+/** The constraints by which PostgreSQL refuses a second booking. */
+export const BOOKING_CONSTRAINTS: ReadonlySet<string> = new Set([
+  'appointments_doctor_period_excl',
+  'appointments_patient_period_excl',
+  'appointments_doctor_label_key',
+  'appointments_patient_label_key',
+]);
+
+export const isLive = and(sql`not ${appointments.isCancelled}`, isNull(appointments.archivedAt)) as SQL;
+
+/** Not over yet, and not done with. */
+export const isUpcoming = (calendar: Calendar): SQL =>
+  sql`(${appointments.status} <> 'completed' and case when ${appointments.period} is null
+    then ${appointments.date} >= ${today(calendar)} else upper(${appointments.period}) > ${moment(calendar)} end)`;
+
+const moment = ({ now }: Calendar): SQL => sql`${now.toISOString()}::timestamptz`;
+
+/** The day at the clinic. */
+export const today = (calendar: Calendar): SQL<string> =>
+  sql<string>`(${moment(calendar)} at time zone ${calendar.zone}::text)::date`;
+
+export const periodOf = (day: SQL, slot: { startMinute: unknown; endMinute: unknown }, { zone }: Calendar): SQL =>
+  sql`slot_period(${day}, ${slot.startMinute}::int, ${slot.endMinute}::int, ${zone}::text)`;
+
+/** Whether a slot can still begin on a day: the day has its time and it is ahead, or it is a label and not past. */
+function isAhead(day: SQL, slot: { startMinute: unknown }, calendar: Calendar): SQL {
+  return sql`case when ${slot.startMinute}::int is null then ${day} >= ${today(calendar)}
+    else slot_start(${day}, ${slot.startMinute}::int, ${calendar.zone}::text) > ${moment(calendar)} end`;
+}
+
+/** Whether a live appointment is in the way of a slot on a day. */
+function isTaken(
+  whose: SQL,
+  day: SQL,
+  slot: { id: unknown; startMinute: unknown; endMinute: unknown },
+  calendar: Calendar,
+  exceptId = 0,
+): SQL {
+  return sql`(exists (
+      select from ${appointments} where ${whose} and ${isLive} and ${appointments.id} <> ${exceptId}
+      and ${appointments.period} && ${periodOf(day, slot, calendar)}
+    ) or exists (
+      select from ${appointments} where ${whose} and ${isLive} and ${appointments.id} <> ${exceptId}
+      and ${appointments.period} is null and ${appointments.date} = ${day} and ${appointments.availableTimeId} = ${slot.id}
+    ))`;
+}
+
+const day = sql`days.day`;
+
+/** All days from one to another, both included, as `days.day`. */
+const days = (from: SQL, to: SQL): SQL =>
+  sql`(select ${from} + n as day from generate_series(0, ${to} - ${from}) as n) as days`;
+
+/** The last bookable day. */
+export const horizon = (calendar: Calendar): SQL => sql`(${today(calendar)} + ${calendar.horizonDays}::int)`;
+
+/** The soonest day on which a slot is free for a doctor and a patient; null where there is none within the horizon. */
+export async function soonestDate(
+  tx: Tx,
+  slot: OfferedSlot,
+  doctorId: number,
+  patientId: number,
+  calendar: Calendar,
+  exceptId?: number,
+): Promise<string | null> {
+  const doctorIs = eq(appointments.doctorId, doctorId);
+  const patientIs = eq(appointments.patientId, patientId);
+  const [row] = await tx.execute<{ day: string }>(sql`
+    select ${day}::text as day from ${days(today(calendar), horizon(calendar))}
+    where ${isAhead(day, slot, calendar)}
+      and not ${isTaken(doctorIs, day, slot, calendar, exceptId)}
+      and not ${isTaken(patientIs, day, slot, calendar, exceptId)}
+    order by ${day} limit 1`);
+  return row?.day ?? null;
+}
+
+/** What is wrong with a day for a slot, whether it is free or not; null where nothing is. */
+export async function dateFault(tx: Tx, slot: OfferedSlot, date: string, calendar: Calendar): Promise<string | null> {
+  const given = sql`${date}::date`;
+  const [row] = await tx.execute<{ isPast: boolean; isFar: boolean; isAhead: boolean; hasTime: boolean }>(sql`
+    select ${given} < ${today(calendar)} as "isPast", ${given} > ${horizon(calendar)} as "isFar",
+      ${isAhead(given, slot, calendar)} as "isAhead",
+      ${slot.startMinute}::int is null or slot_start(${given}, ${slot.startMinute}::int, ${calendar.zone}::text) is not null
+        as "hasTime"`);
+  if (row === undefined || row.isPast) return 'must not be in the past';
+  if (row.isFar) return `must be at most ${calendar.horizonDays} days ahead`;
+  if (!row.hasTime) return 'has no such time: the clocks go forward over it';
+  return row.isAhead ? null : 'must be a later day: the slot has begun';
+}
+
+/** Free slots as rows of `days`, `doctors` and `available_times`: what an availability is selected from. */
+export function freeSlots(from: SQL, to: SQL, where: SQL | undefined, calendar: Calendar): { from: SQL; where: SQL } {
+  const slot = {
+    id: availableTimes.id,
+    startMinute: availableTimes.startMinute,
+    endMinute: availableTimes.endMinute,
+  };
+  return {
+    from: sql`${days(from, to)}
+      cross join ${doctors}
+      join ${doctorAvailableTimes} on ${doctorAvailableTimes.doctorId} = ${doctors.id}
+      join ${availableTimes} on ${availableTimes.id} = ${doctorAvailableTimes.availableTimeId}`,
+    where: and(
+      isNull(doctors.archivedAt),
+      where,
+      gte(day, today(calendar)),
+      lte(day, horizon(calendar)),
+      isAhead(day, slot, calendar),
+      sql`not ${isTaken(eq(appointments.doctorId, doctors.id), day, slot, calendar)}`,
+    ) as SQL,
+  };
+}
+
+/** Soonest first; slots without clock times after those of the day that have one. */
+export const soonestFirst = sql`${day}, ${availableTimes.startMinute} nulls last, ${availableTimes.id}, ${doctors.id}`;
+
+/** Up to 5 slots of a doctor that are free for the doctor and the patient, the soonest first. */
+export async function alternatives(
+  db: Db | Tx,
+  doctorId: number,
+  patientId: number,
+  calendar: Calendar,
+): Promise<Slot[]> {
+  const slot = {
+    id: availableTimes.id,
+    startMinute: availableTimes.startMinute,
+    endMinute: availableTimes.endMinute,
+  };
+  const search = async (lastDay: SQL): Promise<Slot[]> => {
+    const free = freeSlots(
+      today(calendar),
+      lastDay,
+      and(eq(doctors.id, doctorId), sql`not ${isTaken(eq(appointments.patientId, patientId), day, slot, calendar)}`),
+      calendar,
+    );
+    return [
+      ...(await db.execute<{ date: string; time: number }>(sql`
+        select ${day}::text as date, ${availableTimes.id}::float8 as time from ${free.from} where ${free.where}
+        order by ${soonestFirst} limit 5`)),
+    ];
+  };
+  // Most calendars have free slots soon; only a full one is searched to its end.
+  const soon = await search(sql`(${today(calendar)} + 14)`);
+  return soon.length === 5 ? soon : search(horizon(calendar));
+}
+
+/** The transaction's author, for the history that a trigger writes. */
+export async function signTransaction(tx: Tx, { id }: { readonly id: number }): Promise<void> {
+  await tx.execute(sql`select set_config('hospital.user_id', ${String(id)}, true)`);
+}
