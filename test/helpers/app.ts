@@ -143,10 +143,14 @@ export class TestApp {
   }
 }
 
-export async function buildTestApp(t: Test, environment: Record<string, string> = {}): Promise<TestApp> {
+export async function buildTestApp(
+  t: Test,
+  environment: Record<string, string> = {},
+  parts: { now?: () => Date } = {},
+): Promise<TestApp> {
   const config = testConfig(t, environment);
   const { database, url } = await openTestDatabase(t);
-  const app = await buildApp({ config, database, secret: SECRET, logger: false });
+  const app = await buildApp({ config, database, secret: SECRET, logger: false, ...parts });
   t.teardown(() => app.close());
   return new TestApp(app, database, url);
 }

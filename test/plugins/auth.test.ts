@@ -32,8 +32,9 @@ t.test('tokens', async (t) => {
   })();
 
   await t.test('what an access token says', async (t) => {
-    const { iat, ...claims } = claimsOf(token);
-    t.strictSame(claims, { sub, use: 'access', exp: Number(iat) + 3600 });
+    const { iat, sid, ...claims } = claimsOf(token);
+    t.match(sid, /^[0-9a-f]{64}$/);
+    t.strictSame(claims, { sub, use: 'access', gen: 0, exp: Number(iat) + 3600 });
     t.strictSame(Object.keys(claimsOf(refresh)), ['sub', 'use', 'jti', 'iat', 'exp']);
     t.equal(Number(claimsOf(refresh)['exp']) - Number(claimsOf(refresh)['iat']), 30 * 86_400);
   });

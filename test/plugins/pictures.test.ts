@@ -53,6 +53,8 @@ const config = (operationId: string, tag: string): OperationConfig => ({
   consumes: ['application/json', 'multipart/form-data'],
   rateLimit: 'general',
   expiredToken: 'refused',
+  hasEntityTag: false,
+  takesIdempotencyKey: false,
 });
 const bodyWith = (visibility: object) =>
   Type.Object({

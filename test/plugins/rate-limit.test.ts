@@ -16,7 +16,9 @@ const auth = fp(
     app.addHook('onRequest', (request, _reply, next) => {
       const user = request.headers['user'] as string | undefined;
       if (user !== undefined) {
-        request.bearer = Number.isNaN(Number(user)) ? (user as 'invalid') : { userId: Number(user) };
+        request.bearer = Number.isNaN(Number(user))
+          ? (user as 'invalid')
+          : { userId: Number(user), session: null, generation: 0 };
       }
       next();
     });
@@ -30,6 +32,8 @@ const config = (operationId: string, rateLimit: OperationConfig['rateLimit']): O
   tag: 'tests',
   access: 'public',
   success: 200,
+  hasEntityTag: false,
+  takesIdempotencyKey: false,
   problems: [429],
   consumes: [],
   rateLimit,

@@ -1,0 +1,93 @@
+import type { Sql } from 'postgres';
+import type { Test } from 'tap';
+import type { Db } from '../../db/client.js';
+import { openTestDatabase } from './database.js';
+
+interface Query {
+  readonly text: string;
+  readonly values: unknown[];
+}
+
+interface Node {
+  readonly 'Node Type': string;
+  readonly 'Relation Name'?: string;
+  readonly Plans?: Node[];
+}
+
+/** Tables that a plan reads from end to end. */
+function scanned(node: Node): string[] {
+  const own = node['Node Type'].includes('Seq Scan') ? [node['Relation Name'] ?? ''] : [];
+  return own.concat((node.Plans ?? []).flatMap(scanned));
+}
+
+const literal = (value: unknown): string => (value === null ? 'null' : `'${String(value).replaceAll("'", "''")}'`);
+
+/** A database, opened as production opens it, whose queries can be asked for their plans. */
+export class PlannedDatabase {
+  readonly db: Db;
+  readonly #client: Sql;
+  readonly #queries: Query[] = [];
+
+  private constructor(db: Db) {
+    this.db = db;
+    this.#client = (db as unknown as { $client: Sql }).$client;
+    const logQuery = (text: string, values: unknown[]) => void this.#queries.push({ text, values });
+    Object.assign((db as unknown as { session: object }).session, { logger: { logQuery } });
+  }
+
+  static async open(t: Test): Promise<PlannedDatabase> {
+    // Of one connection, so that settings hold for what comes next.
+    return new PlannedDatabase((await openTestDatabase(t, 1)).database.db);
+  }
+
+  async #run(...statements: string[]): Promise<void> {
+    for (const statement of statements) await this.#client.unsafe(statement);
+  }
+
+  /** Fills the tables, and makes statistics of them. The slow indexes are made when the rows are there. */
+  async fill(...statements: string[]): Promise<void> {
+    const slow = await this.#client.unsafe<{ indexname: string; indexdef: string }[]>(
+      "select indexname, indexdef from pg_indexes where schemaname = 'public' and indexdef like '%USING gin %'",
+    );
+    await this.#run('set statement_timeout = 0', ...slow.map(({ indexname }) => `drop index "${indexname}"`));
+    await this.#run(
+      ...statements,
+      ...slow.map(({ indexdef }) => indexdef),
+      'vacuum analyze',
+      'reset statement_timeout',
+    );
+  }
+
+  async #plan(statement: string, values: unknown[] = []): Promise<Node> {
+    const [row] = await this.#client.unsafe(`explain (format json) ${statement}`, values as string[]);
+    return (row as unknown as { 'QUERY PLAN': [{ Plan: Node }] })['QUERY PLAN'][0].Plan;
+  }
+
+  /**
+   * Asserts that no query of `work` reads one of the tables from end to end, be it planned for its values or, as
+   * PostgreSQL may come to do with a prepared statement, once for all values; and that the work is quick.
+   */
+  async usesIndexes(t: Test, tables: readonly string[], work: (db: Db) => Promise<unknown>): Promise<void> {
+    this.#queries.length = 0;
+    await work(this.db);
+    const queries = [...this.#queries];
+    t.ok(queries.length > 0, 'there is a query');
+    for (const { text, values } of queries) {
+      const forValues = await this.#plan(text, values);
+      await this.#run("set plan_cache_mode = 'force_generic_plan'", `prepare query as ${text}`);
+      const forAll = await this.#plan(`execute query(${values.map(literal).join(', ')})`);
+      await this.#run('deallocate query', 'reset plan_cache_mode');
+      for (const [how, plan] of Object.entries({ forValues, forAll })) {
+        const found = scanned(plan).filter((table) => tables.includes(table));
+        t.strictSame(found, [], `${how} without a sequential scan`, { query: text, values });
+      }
+    }
+    const times: number[] = [];
+    for (let round = 0; round < 3; round++) {
+      const start = performance.now();
+      await work(this.db);
+      times.push(performance.now() - start);
+    }
+    t.ok(Math.min(...times) < 1000, `quick: ${times.map(Math.round).join(', ')} ms`);
+  }
+}

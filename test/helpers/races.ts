@@ -1,0 +1,26 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { TestAnswer, TestApp } from './app.js';
+
+/**
+ * Makes requests at once that all get as far as the rows that `lock` (a select for update) holds, and only then lets
+ * them go on.
+ */
+export async function race(
+  { database: { db } }: TestApp,
+  lock: string,
+  requests: readonly (() => Promise<TestAnswer>)[],
+): Promise<TestAnswer[]> {
+  const { answers } = await db.transaction(async (tx) => {
+    await tx.execute(lock);
+    const started = { answers: Promise.all(requests.map((request) => request())) };
+    for (let tries = 0; tries < 250; tries++) {
+      const waiting = await tx.execute(
+        "select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'",
+      );
+      if (waiting.length === requests.length) break;
+      await sleep(20);
+    }
+    return started;
+  });
+  return answers;
+}

@@ -1,0 +1,468 @@
+/**
+ * Booking held against a model: thousands of random histories of what patients, doctors and staff do. Each step is
+ * also taken in plain TypeScript that knows no SQL, and the two have to come to the same.
+ */
+import { sql } from 'drizzle-orm';
+import fc from 'fast-check';
+import assert from 'node:assert/strict';
+import t from 'tap';
+import type { Db } from '../../db/client.js';
+import type { JsonText } from '../../db/json.js';
+import { ProblemError } from '../../openapi/generated/problems.js';
+import type { Appointment, FreeSlot } from '../../openapi/generated/schemas.js';
+import type { Calendar } from '../../src/resources/appointments/booking.js';
+import {
+  createAppointment,
+  deleteAppointment,
+  replaceAppointment,
+  updateAppointment,
+} from '../../src/resources/appointments/service.js';
+import { listDoctorAvailability } from '../../src/resources/availability/service.js';
+import { createAvailableTime } from '../../src/resources/available-times/service.js';
+import { updateDoctor } from '../../src/resources/doctors/service.js';
+import { openTestDatabase } from '../helpers/database.js';
+
+const MINUTE = 60_000;
+const DAY = 1440 * MINUTE;
+const HORIZON_DAYS = 3;
+/** Histories run beside each other, each over doctors and patients of its own. */
+const WORKERS = 4;
+
+interface Slot {
+  readonly label: string;
+  /** Minutes after midnight; without them the slot is a label only. */
+  readonly minutes?: readonly [start: number, end: number];
+}
+
+const SLOTS: readonly Slot[] = [
+  { label: '10:00 - 10:30', minutes: [600, 630] },
+  { label: '10:15 - 10:45', minutes: [615, 645] },
+  { label: '10:30 - 11:00', minutes: [630, 660] },
+  { label: '20:00 - 02:10', minutes: [1200, 1570] },
+  { label: '02:00 - 02:30', minutes: [120, 150] },
+  { label: 'Evening' },
+];
+
+/** The clocks of a zone, by Intl. */
+class Clocks {
+  readonly zone: string;
+  readonly #format: Intl.DateTimeFormat;
+  readonly #starts = new Map<string, number | null>();
+
+  constructor(zone: string) {
+    this.zone = zone;
+    // The Swedish format is that of ISO 8601.
+    this.#format = new Intl.DateTimeFormat('sv-SE', { timeZone: zone, dateStyle: 'short', timeStyle: 'short' });
+  }
+
+  /** What the clocks show, as if it were UTC. */
+  #shown(moment: number): number {
+    return Date.parse(`${this.#format.format(moment).replace(' ', 'T')}Z`);
+  }
+
+  dayAt(moment: number): string {
+    return new Date(this.#shown(moment)).toISOString().slice(0, 10);
+  }
+
+  /** The last moment of the day at which the clocks show the minute; null where they skip it. */
+  moment(day: string, minute: number): number | null {
+    const key = `${day} ${minute}`;
+    let found = this.#starts.get(key);
+    if (found === undefined) {
+      const shown = Date.parse(day) + minute * MINUTE;
+      const offsets = [shown - DAY, shown + DAY].map((moment) => this.#shown(moment) - moment);
+      const moments = offsets.map((offset) => shown - offset).filter((moment) => this.#shown(moment) === shown);
+      found = moments.length > 0 ? Math.max(...moments) : null;
+      this.#starts.set(key, found);
+    }
+    return found;
+  }
+}
+
+const plusDays = (day: string, days: number): string =>
+  new Date(Date.parse(day) + days * DAY).toISOString().slice(0, 10);
+
+/** An appointment of the model; doctor, patient and slot are indices. */
+interface Entry {
+  readonly id: number;
+  doctor: number;
+  patient: number;
+  slot: number;
+  date: string;
+  isCancelled: boolean;
+}
+
+type Place = Pick<Entry, 'doctor' | 'patient' | 'slot' | 'date'>;
+type Outcome = { status: 201 | 200; date: string } | { status: 400 } | { status: 409; doctor: number; patient: number };
+
+class Model {
+  readonly clocks: Clocks;
+  now: number;
+  readonly offers = [new Set(SLOTS.keys()), new Set(SLOTS.keys())];
+  entries: Entry[] = [];
+
+  constructor(clocks: Clocks, now: number) {
+    this.clocks = clocks;
+    this.now = now;
+  }
+
+  day(offset: number): string {
+    return plusDays(this.clocks.dayAt(this.now), offset);
+  }
+
+  /** From when to when a slot lasts on a day. */
+  #period(slot: number, date: string): [number, number] | null {
+    const minutes = SLOTS[slot]?.minutes;
+    const start = minutes && this.clocks.moment(date, minutes[0]);
+    return minutes && typeof start === 'number' ? [start, start + (minutes[1] - minutes[0]) * MINUTE] : null;
+  }
+
+  #mayBegin(slot: number, date: string): boolean {
+    if (date < this.day(0) || date > this.day(HORIZON_DAYS)) return false;
+    const period = this.#period(slot, date);
+    return SLOTS[slot]?.minutes === undefined || (period !== null && period[0] > this.now);
+  }
+
+  #collide(a: Pick<Entry, 'slot' | 'date'>, b: Pick<Entry, 'slot' | 'date'>): boolean {
+    const [one, two] = [this.#period(a.slot, a.date), this.#period(b.slot, b.date)];
+    if (one && two) return one[0] < two[1] && two[0] < one[1];
+    return a.slot === b.slot && a.date === b.date;
+  }
+
+  #isFree(place: Omit<Place, 'patient'> & { patient?: number }, except?: Entry): boolean {
+    return !this.entries.some(
+      (entry) =>
+        entry !== except &&
+        !entry.isCancelled &&
+        (entry.doctor === place.doctor || entry.patient === place.patient) &&
+        this.#collide(entry, place),
+    );
+  }
+
+  /** Free slots of a doctor within the horizon, soonest first: for anyone, or for a patient. */
+  free(doctor: number, patient?: number): { date: string; slot: number }[] {
+    const days = Array.from({ length: HORIZON_DAYS + 1 }, (_, offset) => this.day(offset));
+    const start = (slot: number) => SLOTS[slot]?.minutes?.[0] ?? Infinity;
+    return days.flatMap((date) =>
+      [...(this.offers[doctor] ?? [])]
+        .filter(
+          (slot) =>
+            this.#mayBegin(slot, date) &&
+            this.#isFree({ doctor, slot, date, ...(patient !== undefined && { patient }) }),
+        )
+        .sort((a, b) => (start(a) === start(b) ? a - b : start(a) - start(b)))
+        .map((slot) => ({ date, slot })),
+    );
+  }
+
+  /** What comes of taking a place; without a date, of taking the soonest one. */
+  take(place: Omit<Place, 'date'> & { date: string | undefined }, isCancelled: boolean, except?: Entry): Outcome {
+    const { doctor, patient, slot } = place;
+    if (this.offers[doctor]?.has(slot) !== true) return { status: 400 };
+    const days = place.date === undefined ? [0, 1, 2, 3].map((offset) => this.day(offset)) : [place.date];
+    const possible = days.filter((date) => this.#mayBegin(slot, date));
+    if (place.date !== undefined && possible.length === 0) return { status: 400 };
+    const date = possible.find(
+      (date) => (isCancelled && place.date !== undefined) || this.#isFree({ doctor, patient, slot, date }, except),
+    );
+    return date === undefined ? { status: 409, doctor, patient } : { status: 201, date };
+  }
+
+  assertNoOverlap(): void {
+    const live = this.entries.filter(({ isCancelled }) => !isCancelled);
+    for (const [index, a] of live.entries()) {
+      for (const b of live.slice(index + 1)) {
+        assert.ok((a.doctor !== b.doctor && a.patient !== b.patient) || !this.#collide(a, b), JSON.stringify([a, b]));
+      }
+    }
+  }
+}
+
+interface Ids {
+  readonly doctors: readonly number[];
+  readonly patients: readonly number[];
+}
+
+/** Clinics of two doctors who offer everything and two patients. */
+async function makeClinics(db: Db, count: number): Promise<Ids[]> {
+  return db.execute<{ doctors: number[]; patients: number[] }>(sql`
+    with people as (
+      insert into users (username, email, password_hash)
+      select name, name || '@example.com', ''
+      from (select gen_random_uuid()::text as name from generate_series(1, ${4 * count}::int)) as names returning id
+    ), numbered as (select id, row_number() over (order by id) - 1 as n from people),
+    new_doctors as (
+      insert into doctors (user_id) select id from numbered where n % 4 < 2 order by id returning id, user_id
+    ), new_patients as (
+      insert into patients (user_id) select id from numbered where n % 4 >= 2 order by id returning id, user_id
+    ), links as (
+      insert into doctor_available_times (doctor_id, available_time_id)
+      select new_doctors.id, available_times.id from new_doctors cross join available_times
+    )
+    select array_agg(new_doctors.id::float8) filter (where new_doctors.id is not null) as doctors,
+      array_agg(new_patients.id::float8) filter (where new_patients.id is not null) as patients
+    from numbered left join new_doctors on new_doctors.user_id = numbered.id
+      left join new_patients on new_patients.user_id = numbered.id group by n / 4`);
+}
+
+/** The service, and the ids of what the model knows by index. */
+class Real {
+  readonly db: Db;
+  readonly clocks: Clocks;
+  readonly slots: readonly number[];
+  readonly doctors: readonly number[];
+  readonly patients: readonly number[];
+
+  constructor(db: Db, clocks: Clocks, slots: readonly number[], { doctors, patients }: Ids) {
+    this.db = db;
+    this.clocks = clocks;
+    this.slots = slots;
+    this.doctors = doctors;
+    this.patients = patients;
+  }
+
+  calendar({ now }: Model): Calendar {
+    return { now: new Date(now), zone: this.clocks.zone, horizonDays: HORIZON_DAYS };
+  }
+
+  /** The answer of a service, as HTTP would have it. */
+  async answer<T>(
+    work: Promise<JsonText<T> | void>,
+  ): Promise<{ status: number; body: T | null; alternatives: unknown }> {
+    try {
+      const text = await work;
+      return { status: 200, body: text ? (JSON.parse(text.text) as T) : null, alternatives: null };
+    } catch (error) {
+      if (!(error instanceof ProblemError)) throw error;
+      return { status: error.statusCode, body: null, alternatives: error.members['alternatives'] };
+    }
+  }
+}
+
+const STAFF = { id: 1, isStaff: true };
+const LINK = { base: '', path: '' };
+
+/** A step of a history, with a text for the report of a failure. */
+class Step implements fc.AsyncCommand<Model, Real> {
+  readonly #text: string;
+  readonly #run: (model: Model, real: Real) => Promise<void>;
+
+  constructor(name: string, input: unknown, run: (model: Model, real: Real) => Promise<void>) {
+    this.#text = `${name} ${JSON.stringify(input)}`;
+    this.#run = run;
+  }
+
+  check = (): boolean => true;
+  run = (model: Model, real: Real): Promise<void> => this.#run(model, real);
+  toString = (): string => this.#text;
+}
+
+const appointmentOf = (real: Real, { id: _id, ...entry }: Entry) => ({
+  patient: real.patients[entry.patient],
+  doctor: real.doctors[entry.doctor],
+  time: real.slots[entry.slot],
+  date: entry.date,
+  cancel: entry.isCancelled,
+});
+
+/** Compares an answer with what the model expects; returns the appointment where there is one. */
+function compare(
+  model: Model,
+  real: Real,
+  answer: Awaited<ReturnType<typeof real.answer<Appointment>>>,
+  expected: Outcome,
+): void {
+  assert.equal(answer.status, expected.status === 201 ? 200 : expected.status);
+  if (expected.status !== 409) return;
+  const free = model.free(expected.doctor, expected.patient).slice(0, 5);
+  assert.deepEqual(
+    answer.alternatives,
+    free.map(({ date, slot }) => ({ date, time: real.slots[slot] })),
+  );
+}
+
+async function look(model: Model, real: Real, doctor: number): Promise<void> {
+  const query = { from: model.day(-1), to: model.day(HORIZON_DAYS + 1) };
+  const { text } = await listDoctorAvailability(real.db, real.doctors[doctor] as number, query, real.calendar(model));
+  assert.deepEqual(
+    (JSON.parse(text) as FreeSlot[]).map(({ date, time }) => ({ date, slot: real.slots.indexOf(time) })),
+    model.free(doctor),
+  );
+}
+
+const one = fc.nat({ max: 1 });
+const slotArbitrary = fc.nat({ max: SLOTS.length - 1 });
+/** Days from today; the first and the last are out of bounds. */
+const dayArbitrary = fc.integer({ min: -1, max: HORIZON_DAYS + 1 });
+const which = fc.nat({ max: 5 });
+
+interface Booking {
+  doctor: number;
+  patient: number;
+  slot: number;
+  day?: number | undefined;
+  cancel?: boolean | undefined;
+}
+
+const book = (input: Booking): Step =>
+  new Step('book', input, async (model, real) => {
+    const { doctor, patient, slot, day, cancel } = input;
+    const date = day === undefined ? undefined : model.day(day);
+    const expected = model.take({ doctor, patient, slot, date }, cancel ?? false);
+    const body = {
+      doctor: real.doctors[doctor] as number,
+      patient: real.patients[patient] as number,
+      time: real.slots[slot] as number,
+      appointment_type: 'Online' as const,
+      symptoms: 'Headache',
+      ...(date !== undefined && { date }),
+      ...(cancel !== undefined && { cancel }),
+    };
+    const answer = await real.answer(createAppointment(real.db, body, STAFF, real.calendar(model)));
+    compare(model, real, answer, expected);
+    if (expected.status !== 201) return;
+    const id = answer.body?.id as number;
+    const entry = { id, doctor, patient, slot, date: expected.date, isCancelled: cancel ?? false };
+    assert.deepEqual({ ...answer.body, ...appointmentOf(real, entry) }, answer.body);
+    model.entries.push(entry);
+  });
+
+type Patch = Partial<Booking> & { index: number };
+
+/** A change of the appointment with an index; `isPut` sends what is left out, but for the date, as it is. */
+const change = ({ isPut, ...input }: Patch & { isPut: boolean }): Step =>
+  new Step(isPut ? 'put' : 'patch', input, async (model, real) => {
+    const entry = model.entries[input.index % model.entries.length];
+    if (entry === undefined) return;
+    const { doctor = entry.doctor, patient = entry.patient, slot = entry.slot } = input;
+    const isOtherSlot = doctor !== entry.doctor || patient !== entry.patient || slot !== entry.slot;
+    const given = input.day === undefined ? undefined : model.day(input.day);
+    const isCancelled = input.cancel ?? (isPut ? false : entry.isCancelled);
+    const date = given ?? (isPut && isOtherSlot ? undefined : entry.date);
+    const isTaking = isOtherSlot || date !== entry.date || (entry.isCancelled && !isCancelled);
+    const expected: Outcome = isTaking
+      ? model.take({ doctor, patient, slot, date }, isCancelled, entry)
+      : { status: 200, date: entry.date };
+
+    const sent = {
+      ...((isPut || input.doctor !== undefined) && { doctor: real.doctors[doctor] as number }),
+      ...((isPut || input.patient !== undefined) && { patient: real.patients[patient] as number }),
+      ...((isPut || input.slot !== undefined) && { time: real.slots[slot] as number }),
+      ...(given !== undefined && { date: given }),
+      ...(input.cancel !== undefined && { cancel: input.cancel }),
+    };
+    const calendar = real.calendar(model);
+    const whole = { appointment_type: 'Offline' as const, symptoms: 'Better', ...(sent as Required<typeof sent>) };
+    const answer = await real.answer(
+      isPut
+        ? replaceAppointment(real.db, entry.id, whole, STAFF, calendar)
+        : updateAppointment(real.db, entry.id, sent, STAFF, calendar),
+    );
+    compare(model, real, answer, expected);
+    if (expected.status !== 200 && expected.status !== 201) return;
+    Object.assign(entry, { doctor, patient, slot, date: expected.date, isCancelled });
+    assert.deepEqual({ ...answer.body, ...appointmentOf(real, entry) }, answer.body);
+  });
+
+const archive = (index: number): Step =>
+  new Step('archive', index, async (model, real) => {
+    const entry = model.entries[index % model.entries.length];
+    if (entry === undefined) return;
+    assert.equal((await real.answer(deleteAppointment(real.db, entry.id, STAFF))).status, 200);
+    assert.equal((await real.answer(deleteAppointment(real.db, entry.id, STAFF))).status, 404);
+    model.entries = model.entries.filter((other) => other !== entry);
+  });
+
+const offer = (doctor: number, slots: number[]): Step =>
+  new Step('offer', { doctor, slots }, async (model, real) => {
+    const available_time = slots.map((slot) => real.slots[slot] as number);
+    await updateDoctor(real.db, real.doctors[doctor] as number, { available_time }, STAFF, LINK);
+    model.offers[doctor] = new Set(slots);
+  });
+
+const wait = (minutes: number): Step =>
+  new Step('wait', minutes, async (model) => {
+    model.now += minutes * MINUTE;
+  });
+
+const booking = fc.record({ doctor: one, patient: one, slot: slotArbitrary });
+const dated = fc.record({ doctor: one, patient: one, slot: slotArbitrary, day: dayArbitrary });
+const patch = fc.record(
+  {
+    index: which,
+    isPut: fc.boolean(),
+    doctor: one,
+    patient: one,
+    slot: slotArbitrary,
+    day: dayArbitrary,
+    cancel: fc.boolean(),
+  },
+  { requiredKeys: ['index', 'isPut'] },
+);
+
+const steps = fc.commands(
+  [
+    dated.map(book),
+    dated.map(book),
+    dated.map(book),
+    booking.map(book),
+    booking.map(book),
+    fc.record({ doctor: one, patient: one, slot: slotArbitrary, day: dayArbitrary, cancel: fc.boolean() }).map(book),
+    patch.map(change),
+    fc.record({ index: which, day: dayArbitrary }).map((input) => change({ ...input, isPut: false })),
+    which.map((index) => change({ index, cancel: true, isPut: false })),
+    which.map((index) => change({ index, cancel: false, isPut: false })),
+    which.map(archive),
+    fc.tuple(one, fc.uniqueArray(slotArbitrary)).map(([doctor, slots]) => offer(doctor, slots)),
+    fc.integer({ min: 1, max: 1500 }).map(wait),
+    one.map((doctor) => new Step('look', doctor, (model, real) => look(model, real, doctor))),
+  ],
+  { maxCommands: 12, size: 'max' },
+);
+
+// Quicker than this by far, but on a machine that is busy with other things.
+t.setTimeout(600_000);
+
+for (const [zone, firstDays, histories] of [
+  ['UTC', ['2026-03-02'], 2000],
+  // The days before the clocks go forward, and back.
+  ['Europe/Berlin', ['2026-03-27', '2026-10-23'], 500],
+] as const) {
+  t.test(`${histories} histories, ${zone}`, async (t) => {
+    const { database } = await openTestDatabase(t);
+    const { db } = database;
+    await db.execute(`insert into users (username, email, password_hash) values ('staff', 'staff@example.com', '')`);
+    const slots: number[] = [];
+    for (const { label } of SLOTS) slots.push((await createAvailableTime(db, { time: label }, 30)).id);
+    const clocks = new Clocks(zone);
+    const clinics: Ids[] = [];
+    let count = 0;
+    const history = fc.asyncProperty(
+      fc.constantFrom(...firstDays),
+      fc.nat({ max: 1439 }),
+      steps,
+      async (firstDay, minute, commands) => {
+        if (clinics.length === 0) clinics.push(...(await makeClinics(db, histories)));
+        // Each history has a clinic of its own, so that none meets what another has left.
+        const real = new Real(db, clocks, slots, clinics.pop() as Ids);
+        const model = new Model(clocks, Date.parse(firstDay) + minute * MINUTE);
+        await fc.asyncModelRun(() => ({ model, real }), commands);
+        await look(model, real, minute % 2);
+        model.assertNoOverlap();
+        count += model.entries.length;
+      },
+    );
+    const start = performance.now();
+    await Promise.all(
+      Array.from({ length: WORKERS }, () => fc.assert(history, { numRuns: histories / WORKERS, maxSkipsPerRun: 0 })),
+    );
+    t.comment(`${count} appointments, ${Math.round(performance.now() - start)} ms`);
+    t.ok(count > histories, 'the histories have appointments');
+    const overlaps = await db.execute(`
+      select a.id, b.id from appointments a join appointments b on a.id < b.id
+      and (a.doctor_id = b.doctor_id or a.patient_id = b.patient_id)
+      and not a.is_cancelled and not b.is_cancelled and a.archived_at is null and b.archived_at is null
+      and (a.period && b.period or a.date = b.date and a.available_time_id = b.available_time_id)`);
+    t.strictSame([...overlaps], []);
+  });
+}

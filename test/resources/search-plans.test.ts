@@ -1,0 +1,109 @@
+import t from 'tap';
+import { listPatients, type PatientQuery } from '../../src/resources/patients/service.js';
+import { listProfiles, type ProfileQuery } from '../../src/resources/profiles/service.js';
+import { listReviews, type ReviewQuery } from '../../src/resources/reviews/service.js';
+import { PlannedDatabase } from '../helpers/plans.js';
+
+const COUNT = 100_000;
+const LINK = { base: 'http://localhost:8000', path: '/' };
+const FIRST_PAGE = { page: 1, limits: 100 };
+const TABLES = ['users', 'profiles', 'patients', 'appointments', 'reviews'];
+const noUrl = () => null;
+
+const CALLERS = {
+  staff: { id: 1, isStaff: true },
+  'a doctor': { id: 2, isStaff: false },
+  'a patient': { id: 50_000, isStaff: false },
+};
+
+/**
+ * As many people as a city has, with phone numbers that all differ; some doctors with 200 appointments each; and many
+ * doctors with some 20 reviews each, written by a tenth of the people.
+ */
+const DATA = [
+  `insert into users (username, email, first_name, last_name, password_hash)
+    select 'user' || n, 'user' || n || '@example.com', (array['Ada', 'Bob', 'Cid', 'Dee', 'Eve'])[n % 5 + 1],
+      (array['Smith', 'Jones', 'Miller', 'Garcia', 'Kowalski', 'Nguyen', 'Rossi'])[n % 7 + 1] || n % 311, '-'
+    from generate_series(1, ${COUNT}) n`,
+  `update users set first_name = 'Xanthippe', last_name = 'Quux' where id = 77777`,
+  `update users set first_name = 'Wolfgang' where id = 4717`,
+  `insert into profiles (user_id) select id from users`,
+  `insert into patients (user_id, phone, filled)
+    select id, '+' || 10000000000 + (id * 7919) % ${COUNT} * 86413, true from users`,
+  `insert into doctors (user_id) select generate_series(2, 100)`,
+  `insert into available_times (label) values ('Morning')`,
+  `insert into appointments (patient_id, doctor_id, available_time_id, date, type, symptoms)
+    select (n * 31 + d * 499) % ${COUNT} + 1, d, 1, date '2026-01-01' + n, 'online', 'Cough.'
+    from generate_series(1, 99) d, generate_series(1, 200) n`,
+  `insert into doctors (user_id) select generate_series(60001, 80000, 4)`,
+  `insert into reviews (doctor_id, patient_id, body, rating)
+    select 1 + n * 7919::bigint % 5099, 7 + n % 10000 * 10, 'Fine.', 1 + n % 5 from generate_series(1, ${COUNT}) n`,
+];
+
+t.test('lists of 100,000 people', { timeout: 120_000 }, async (t) => {
+  const database = await PlannedDatabase.open(t);
+  await database.fill(...DATA);
+  const [row] = await database.db.execute<{ phone: string }>('select phone from patients where id = 4711');
+  const { phone } = row as { phone: string };
+
+  const patientQueries: Readonly<Record<string, Partial<PatientQuery>>> = {
+    'a rare name': { search: 'xanthippe' },
+    'part of a rare name': { search: 'tHIPp' },
+    'two words': { search: 'xanthippe quux' },
+    'a user name': { search: 'user4711' },
+    'an email': { search: 'user4711@example.com' },
+    'three digits of a phone number or name': { search: '471' },
+    'part of a phone number': { search: phone.slice(3, 9) },
+    'a phone number with punctuation': { search: `(${phone.slice(0, 4)}) ${phone.slice(4)}` },
+    'an id': { search: '4711' },
+    'nothing that is there': { search: 'zzyzx' },
+    'a phone number': { phone },
+    'a phone number and a name': { phone, search: 'xanthippe' },
+  };
+  for (const [who, caller] of Object.entries(CALLERS)) {
+    for (const [what, query] of Object.entries(patientQueries)) {
+      await t.test(`listPatients by ${what}, as ${who}`, (t) =>
+        database.usesIndexes(t, TABLES, (db) => listPatients(db, { ...FIRST_PAGE, ...query }, caller, LINK, noUrl)),
+      );
+    }
+  }
+
+  const profileQueries: Readonly<Record<string, Partial<ProfileQuery>>> = {
+    'a rare name': { search: 'xanthippe' },
+    'two words': { search: 'xanthippe quux' },
+    'an email': { search: 'user4711@example.com' },
+    'nothing that is there': { search: 'zzyzx' },
+  };
+  for (const who of ['staff', 'a patient'] as const) {
+    for (const [what, query] of Object.entries(profileQueries)) {
+      await t.test(`listProfiles by ${what}, as ${who}`, (t) =>
+        database.usesIndexes(t, TABLES, (db) =>
+          listProfiles(db, { ...FIRST_PAGE, ...query }, CALLERS[who], LINK, noUrl),
+        ),
+      );
+    }
+  }
+
+  await t.test('listPatients without a filter, as a doctor and a patient', async (t) => {
+    for (const who of ['a doctor', 'a patient'] as const) {
+      await database.usesIndexes(t, TABLES, (db) => listPatients(db, FIRST_PAGE, CALLERS[who], LINK, noUrl));
+    }
+  });
+
+  const reviewQueries: Readonly<Record<string, Partial<ReviewQuery>>> = {
+    "a doctor's name": { search: 'xanthippe quux' },
+    "part of a doctor's name": { search: 'tHIPp' },
+    "a reviewer's name": { search: 'wolfgang' },
+    "a doctor's and a reviewer's name": { search: 'quux wolfgang' },
+    'nothing that is there': { search: 'zzyzx' },
+    'a doctor': { doctor: 4711 },
+    'a doctor and a rating': { doctor: 4711, rating: '⭐' },
+    'a doctor and a name': { doctor: 4711, search: 'wolfgang' },
+    'a patient': { reviwer: 4717 },
+  };
+  for (const [what, query] of Object.entries(reviewQueries)) {
+    await t.test(`listReviews by ${what}`, (t) =>
+      database.usesIndexes(t, TABLES, (db) => listReviews(db, { ...FIRST_PAGE, ...query }, LINK)),
+    );
+  }
+});
