@@ -56,7 +56,7 @@ export async function makeData(sql: Sql, doctors: number, log: (line: string) =>
         select 'user' || n, 'user' || n || '@example.com',
           -- Some have no name.
           case when n % 40 = 0 then '' else (${FIRST_NAMES}::text[])[1 + n % ${FIRST_NAMES.length}::int] end,
-          case when n % 40 = 0 then '' else (${LAST_NAMES}::text[])[1 + n % ${LAST_NAMES.length}::int] || ' ' || n end,
+          case when n % 40 = 0 then '' else (${LAST_NAMES}::text[])[1 + n / 3 % ${LAST_NAMES.length}::int] || ' ' || n end,
           'no password'
         from generate_series(${first}::int, ${last}::int) n
         returning id, substr(username, 5)::int n

@@ -121,6 +121,11 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
     postgres(url, {
       max: options.pool,
       connect_timeout: 5,
+      // The driver's own query for them ends the process if the connection is lost meanwhile; nothing here needs arrays.
+      fetch_types: false,
+      // Of the patched driver, in seconds: a connection that owes an answer for longer than any statement may take is
+      // dead. Unlike an error of the connection, silence would never end.
+      ...{ answer_timeout: 25 },
       // A short wait between tries, so that service resumes as soon as the database does.
       backoff: () => 0.2,
       onnotice: () => undefined,

@@ -10,7 +10,7 @@ const LOCK = 7_203_118;
 
 /** Brings the schema up to date; of several processes at once, one migrates and the others wait for it. */
 export async function migrateDatabase(url: string): Promise<void> {
-  const client = postgres(url, { max: 1, connect_timeout: 5, onnotice: () => undefined });
+  const client = postgres(url, { max: 1, connect_timeout: 5, fetch_types: false, onnotice: () => undefined });
   try {
     // The lock belongs to the one connection and ends with it, even if this process dies.
     await client`select pg_advisory_lock(${LOCK})`;

@@ -58,6 +58,9 @@ export async function buildApp({
     // While the server stops it still answers what comes over connections that are open.
     return503OnClosing: false,
     requestTimeout: 60_000,
+    // Unknown fields are ignored, these too.
+    onProtoPoisoning: 'remove',
+    onConstructorPoisoning: 'remove',
     frameworkErrors,
     clientErrorHandler,
   });
@@ -81,6 +84,8 @@ export async function buildApp({
     methods: ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'],
     exposedHeaders: EXPOSED_HEADERS,
     maxAge: 600,
+    // An OPTIONS request that is no preflight gets an answer of its own kind, not plain text.
+    strictPreflight: false,
   });
   await app.register(contract, {
     publicUrl: config.publicUrl,

@@ -5,7 +5,7 @@ import { openTestDatabase } from './database.js';
 
 interface Query {
   readonly text: string;
-  readonly values: unknown[];
+  readonly values: (string | number | null)[];
 }
 
 interface Node {
@@ -20,7 +20,8 @@ function scanned(node: Node): string[] {
   return own.concat((node.Plans ?? []).flatMap(scanned));
 }
 
-const literal = (value: unknown): string => (value === null ? 'null' : `'${String(value).replaceAll("'", "''")}'`);
+const literal = (value: string | number | null): string =>
+  value === null ? 'null' : `'${String(value).replaceAll("'", "''")}'`;
 
 /** A database, opened as production opens it, whose queries can be asked for their plans. */
 export class PlannedDatabase {
@@ -31,7 +32,7 @@ export class PlannedDatabase {
   private constructor(db: Db) {
     this.db = db;
     this.#client = (db as unknown as { $client: Sql }).$client;
-    const logQuery = (text: string, values: unknown[]) => void this.#queries.push({ text, values });
+    const logQuery = (text: string, values: Query['values']) => void this.#queries.push({ text, values });
     Object.assign((db as unknown as { session: object }).session, { logger: { logQuery } });
   }
 
@@ -58,7 +59,7 @@ export class PlannedDatabase {
     );
   }
 
-  async #plan(statement: string, values: unknown[] = []): Promise<Node> {
+  async #plan(statement: string, values: (string | number | null)[] = []): Promise<Node> {
     const [row] = await this.#client.unsafe(`explain (format json) ${statement}`, values as string[]);
     return (row as unknown as { 'QUERY PLAN': [{ Plan: Node }] })['QUERY PLAN'][0].Plan;
   }

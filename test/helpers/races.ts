@@ -14,6 +14,8 @@ export async function race(
     await tx.execute(lock);
     const started = { answers: Promise.all(requests.map((request) => request())) };
     for (let tries = 0; tries < 250; tries++) {
+      // A transaction sees the same activity all the time, unless told to look again.
+      await tx.execute('select pg_stat_clear_snapshot()');
       const waiting = await tx.execute(
         "select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'",
       );

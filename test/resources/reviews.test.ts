@@ -330,7 +330,7 @@ t.test('getReview, replaceReview, updateReview, deleteReview', async (t) => {
     const { deletes } = await db.transaction(async (tx) => {
       await tx.execute(`select from reviews where id = ${own.split('/')[2]} for update`);
       const started = Promise.all([token, staff.token, token].map((each) => api.delete(own, { token: each })));
-      for (let waiting = 0; waiting < 3; ) {
+      for (let waiting = 0; waiting < 3;) {
         const [row] = await db.execute<{ waiting: number }>(
           `select count(*)::int as waiting from pg_stat_activity
            where datname = current_database() and wait_event_type = 'Lock'`,

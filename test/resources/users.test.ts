@@ -174,13 +174,13 @@ t.test('registerUser', async (t) => {
   await t.test('registerUser 201 for one and 409 for the rest of many at once', async (t) => {
     for (const bodies of [
       Array.from({ length: 20 }, () => person('crowd')),
-      Array.from({ length: 20 }, (_, index) => person(index % 2 ? 'Mob' : 'mOB', { email: `mob${index}@example.org` })),
-      Array.from({ length: 20 }, (_, index) =>
+      Array.from({ length: 6 }, (_, index) => person(index % 2 ? 'Mob' : 'mOB', { email: `mob${index}@example.org` })),
+      Array.from({ length: 6 }, (_, index) =>
         person(`host${index}`, { email: index % 2 ? 'Host@example.org' : 'hOST@example.org' }),
       ),
     ]) {
       const statuses = (await Promise.all(bodies.map(register))).map(({ status }) => status).sort();
-      t.strictSame(statuses, [201, ...Array.from({ length: 19 }, () => 409)]);
+      t.strictSame(statuses, [201, ...bodies.slice(1).map(() => 409)]);
     }
     t.equal(await usersNamed(api, 'crowd'), 1);
     t.equal(await db.$count(profiles), await db.$count(users), 'each user has a profile');
@@ -245,7 +245,7 @@ t.test('logIn', async (t) => {
     await fresh.register({ username: 'ada' });
     const { id } = await fresh.register({ username: 'idle' });
     await fresh.database.db.update(users).set({ isActive: false }).where(eq(users.id, id));
-    for (let round = 0; round < 8; round++) {
+    for (let round = 0; round < 5; round++) {
       for (const [kind, name, password] of [
         ['unknown', 'nobody', 'wrong password'],
         ['wrong', 'ada', 'wrong password'],
@@ -454,7 +454,7 @@ t.test('logOut', async (t) => {
       [forgeToken({ sub, use: 'refresh', jti, exp: now() + 60 }, { secret: 'x'.repeat(40) }), notOurs],
       [forgeToken({ sub, use: 'refresh', jti, exp: now() - 60 }, { secret: 'x'.repeat(40) }), notOurs],
       [forgeToken({ sub, use: 'refresh', jti, exp: now() + 60 }, { header: { alg: 'none' } }), notOurs],
-      [forgeToken({ sub, use: 'access', exp: now() - 60 }), notOurs],
+      [forgeToken({ sub, use: 'access', jti, exp: now() - 60 }), notOurs],
       ['', ['must not be empty']],
       [null, ['must be a string']],
       [undefined, ['is required']],
