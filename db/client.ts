@@ -135,6 +135,8 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
         idle_in_transaction_session_timeout: 30_000,
         // That of SSDs and cached data. By the default, for turning disks, a search reads all patients rather than an index.
         random_page_cost: 1.1,
+        // Compiling a query takes longer than any of ours runs; bookings that wait for each other would add that up.
+        jit: 'off',
       },
     }),
   );
