@@ -167,10 +167,12 @@ export function readConfig(source: NodeJS.ProcessEnv): Config {
   if (env.PUBLIC_URL !== undefined && !URL.canParse(env.PUBLIC_URL)) {
     refuse('PUBLIC_URL', MUST_BE_URL, env.PUBLIC_URL);
   }
+  let clinicTimeZone: string;
   try {
-    new Intl.DateTimeFormat('en', { timeZone: env.CLINIC_TIME_ZONE });
+    // The canonical name: abbreviations such as CST mean other zones to PostgreSQL.
+    clinicTimeZone = new Intl.DateTimeFormat('en', { timeZone: env.CLINIC_TIME_ZONE }).resolvedOptions().timeZone;
   } catch {
-    refuse('CLINIC_TIME_ZONE', 'be a time zone like Europe/Berlin', env.CLINIC_TIME_ZONE);
+    return refuse('CLINIC_TIME_ZONE', 'be a time zone like Europe/Berlin', env.CLINIC_TIME_ZONE);
   }
   const { ADMIN_USERNAME: username, ADMIN_EMAIL: email, ADMIN_PASSWORD: password } = env;
   if (username === undefined && (email ?? password) !== undefined)
@@ -192,7 +194,7 @@ export function readConfig(source: NodeJS.ProcessEnv): Config {
     publicUrl: env.PUBLIC_URL?.replace(/\/+$/, '') ?? null,
     trustProxy: readTrustProxy(env.TRUST_PROXY),
     corsOrigins: readOrigins(env.CORS_ORIGINS, isProduction),
-    clinicTimeZone: env.CLINIC_TIME_ZONE,
+    clinicTimeZone,
     slotMinutes: env.SLOT_MINUTES,
     bookingHorizonDays: env.BOOKING_HORIZON_DAYS,
     rateLimit: { anonymous: env.RATE_LIMIT_ANON, user: env.RATE_LIMIT_USER, auth: env.RATE_LIMIT_AUTH },

@@ -13,17 +13,16 @@ CREATE TRIGGER track_picture AFTER INSERT OR DELETE OR UPDATE OF picture ON serv
 -- When a slot starts on a day at the clinic. Null where the day has no such time: the clocks go forward over it. Where
 -- they go back over it, it is the second of the two.
 CREATE FUNCTION slot_start(day date, start_minute integer, zone text) RETURNS timestamptz LANGUAGE sql STABLE AS $$
-  SELECT moment FROM (
-    SELECT (day + make_interval(mins => start_minute)) AT TIME ZONE zone AS moment
-  ) AS start
-  WHERE moment AT TIME ZONE zone = day + make_interval(mins => start_minute)
+  SELECT CASE WHEN (day + make_interval(mins => start_minute)) AT TIME ZONE zone AT TIME ZONE zone
+      = day + make_interval(mins => start_minute)
+    THEN (day + make_interval(mins => start_minute)) AT TIME ZONE zone END
 $$;
 --> statement-breakpoint
 -- The slot as it passes: as long as its label says, whatever the clocks do meanwhile.
 CREATE FUNCTION slot_period(day date, start_minute integer, end_minute integer, zone text) RETURNS tstzrange
 LANGUAGE sql STABLE AS $$
-  SELECT tstzrange(moment, moment + make_interval(mins => end_minute - start_minute))
-  FROM slot_start(day, start_minute, zone) AS moment WHERE moment IS NOT NULL
+  SELECT CASE WHEN slot_start(day, start_minute, zone) IS NOT NULL THEN tstzrange(slot_start(day, start_minute, zone),
+    slot_start(day, start_minute, zone) + make_interval(mins => end_minute - start_minute)) END
 $$;
 --> statement-breakpoint
 -- The transaction says who changes by set_config('hospital.user_id', ..., true).

@@ -1,4 +1,4 @@
-import { and, asc, count, desc, eq, gte, isNull, lte, sql, type SQL } from 'drizzle-orm';
+import { and, asc, count, desc, eq, gte, inArray, isNull, lte, or, sql, type SQL } from 'drizzle-orm';
 import { alias } from 'drizzle-orm/pg-core';
 import { transaction, violatedConstraint, type Db, type Tx } from '../../../db/client.js';
 import { column, jsonObject, JsonText, timestampText } from '../../../db/json.js';
@@ -110,7 +110,21 @@ const ORDERS = {
   '-date': [desc(appointments.date), asc(appointments.id)],
 };
 
-export function listAppointments(
+/** The same as `isVisibleTo`, in values: else PostgreSQL plans for a doctor's many rows, and reads all for a patient. */
+async function whatIsVisibleTo(db: Db, caller: Caller): Promise<SQL | undefined> {
+  if (caller.isStaff) return undefined;
+  const [asPatient, asDoctor] = await Promise.all([
+    db.select({ id: patients.id }).from(patients).where(eq(patients.userId, caller.id)),
+    db
+      .select({ id: doctors.id })
+      .from(doctors)
+      .where(and(eq(doctors.userId, caller.id), isNull(doctors.archivedAt))),
+  ]);
+  const ids = (rows: { id: number }[]): number[] => rows.map(({ id }) => id);
+  return or(inArray(appointments.patientId, ids(asPatient)), inArray(appointments.doctorId, ids(asDoctor)));
+}
+
+export async function listAppointments(
   db: Db,
   query: AppointmentQuery,
   caller: Caller,
@@ -118,7 +132,7 @@ export function listAppointments(
 ): Promise<JsonText<AppointmentPage>> {
   const where = and(
     isNull(appointments.archivedAt),
-    isVisibleTo(caller),
+    await whatIsVisibleTo(db, caller),
     query.patient_id === undefined ? undefined : eq(appointments.patientId, query.patient_id),
     query.doctor_id === undefined ? undefined : eq(appointments.doctorId, query.doctor_id),
     query.from === undefined ? undefined : gte(appointments.date, query.from),
@@ -269,8 +283,8 @@ export function createAppointment(
 }
 
 /** An appointment that the caller sees, with whose it is. */
-async function findVisible(tx: Tx, id: number, caller: Caller, isLocking: boolean) {
-  const selection = tx
+async function findVisible(tx: Tx, id: number, caller: Caller) {
+  const [row] = await tx
     .select({
       patientId: appointments.patientId,
       doctorId: appointments.doctorId,
@@ -284,12 +298,19 @@ async function findVisible(tx: Tx, id: number, caller: Caller, isLocking: boolea
     .from(appointments)
     .innerJoin(patients, eq(patients.id, appointments.patientId))
     .innerJoin(doctors, eq(doctors.id, appointments.doctorId))
-    .where(and(eq(appointments.id, id), isNull(appointments.archivedAt), isVisibleTo(caller)))
-    .$dynamic();
-  const [row] = await (isLocking ? selection.for('update', { of: appointments }) : selection);
+    .where(and(eq(appointments.id, id), isNull(appointments.archivedAt), isVisibleTo(caller)));
   if (row === undefined) throw new NotFound();
   return row;
 }
+
+/** The same, locked. The lock comes first: what had to wait for it would join the doctor and patient of before. */
+async function lockVisible(tx: Tx, id: number, caller: Caller) {
+  await tx.select({ id: appointments.id }).from(appointments).where(eq(appointments.id, id)).for('update');
+  return findVisible(tx, id, caller);
+}
+
+/** The appointment went to another doctor or patient before it was locked: the wrong ones are. */
+class MovedMeanwhile extends Error {}
 
 const RANK = { pending: 0, running: 1, completed: 2 } as const;
 
@@ -300,7 +321,7 @@ interface Change {
   readonly ifMatch: string | undefined;
 }
 
-async function changeAppointment(
+async function tryChange(
   db: Db,
   id: number,
   { input, isReplacing, ifMatch }: Change,
@@ -309,12 +330,13 @@ async function changeAppointment(
 ): Promise<JsonText<Appointment>> {
   return book(db, calendar, async (tx) => {
     await signTransaction(tx, caller);
-    const seen = await findVisible(tx, id, caller, false);
+    const seen = await findVisible(tx, id, caller);
     const doctorId = input.doctor ?? seen.doctorId;
     const patientId = (caller.isStaff ? input.patient : undefined) ?? seen.patientId;
     const doctor = await lockDoctor(tx, doctorId);
     const patient = await lockPatient(tx, eq(patients.id, patientId));
-    const before = await findVisible(tx, id, caller, true);
+    const before = await lockVisible(tx, id, caller);
+    if (before.doctorId !== seen.doctorId || before.patientId !== seen.patientId) throw new MovedMeanwhile();
     await checkIfMatch(ifMatch, () => readAppointment(tx, id));
 
     const isDoctors = before.doctorUserId === caller.id;
@@ -379,6 +401,16 @@ async function changeAppointment(
   });
 }
 
+async function changeAppointment(...parameters: Parameters<typeof tryChange>): Promise<JsonText<Appointment>> {
+  for (;;) {
+    try {
+      return await tryChange(...parameters);
+    } catch (error) {
+      if (!(error instanceof MovedMeanwhile)) throw error;
+    }
+  }
+}
+
 /** Changes what is given. A change of the slot alone stays on its date. */
 export function updateAppointment(
   db: Db,
@@ -408,7 +440,7 @@ export function replaceAppointment(
 export async function deleteAppointment(db: Db, id: number, caller: Caller, ifMatch?: string): Promise<void> {
   await transaction(db, async (tx) => {
     await signTransaction(tx, caller);
-    const appointment = await findVisible(tx, id, caller, true);
+    const appointment = await lockVisible(tx, id, caller);
     await checkIfMatch(ifMatch, () => readAppointment(tx, id));
     if (!caller.isStaff) {
       if (appointment.patientUserId !== caller.id) throw new NotAllowed('Only the patient and staff may do this.');

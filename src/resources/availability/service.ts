@@ -5,7 +5,7 @@ import { availableTimes, doctorDesignations, doctors, doctorSpecialisations, use
 import type { DoctorSlot, DoctorSlotPage, FreeSlot, FreeSlotList } from '../../../openapi/generated/schemas.js';
 import { InvalidInput, NotFound } from '../../lib/errors.js';
 import { selectPage, type Link, type PageQuery } from '../../lib/pages.js';
-import { freeSlots, soonestFirst, type Calendar } from '../appointments/booking.js';
+import { freeSlots, freeSlotsOfAll, soonestFirst, type Calendar } from '../appointments/booking.js';
 import { linkedTo } from '../doctors/service.js';
 
 interface Days {
@@ -56,12 +56,13 @@ export async function listDoctorAvailability(
 }
 
 const doctorSlotJson = jsonObject<DoctorSlot>({
-  doctor: column(doctors.id),
-  doctor_name: sql<string>`(select ${users.displayName} from ${users} where ${users.id} = ${doctors.userId})`,
-  fee: column(doctors.fee),
-  date: sql<string>`days.day`,
-  time: column(availableTimes.id),
-  label: column(availableTimes.label),
+  doctor: sql<number>`doctor`,
+  doctor_name: sql<string>`(select ${users.displayName} from ${doctors} join ${users} on ${users.id} = ${doctors.userId}
+    where ${doctors.id} = doctor)`,
+  fee: sql<number>`(select ${doctors.fee} from ${doctors} where ${doctors.id} = doctor)`,
+  date: sql<string>`day`,
+  time: sql<number>`time`,
+  label: sql<string>`(select ${availableTimes.label} from ${availableTimes} where ${availableTimes.id} = time)`,
 });
 
 export interface AvailabilityQuery extends PageQuery, Days {
@@ -78,18 +79,24 @@ export async function searchAvailability(
   link: Link,
 ): Promise<JsonText<DoctorSlotPage>> {
   const { from, to } = readDays(query, calendar);
-  const where = and(
+  const slotIs = query.time === undefined ? undefined : eq(availableTimes.id, query.time);
+  const doctorIs = and(
     linkedTo(doctorSpecialisations.doctorId, doctorSpecialisations.specialisationId, query.specialisation),
     linkedTo(doctorDesignations.doctorId, doctorDesignations.designationId, query.designation),
     query.max_fee === undefined ? undefined : lte(doctors.fee, query.max_fee),
-    query.time === undefined ? undefined : eq(availableTimes.id, query.time),
   );
-  const free = freeSlots(sql`${from}::date`, sql`${to}::date`, where, calendar);
+  const free = freeSlotsOfAll(sql`${from}::date`, sql`${to}::date`, { slotIs, doctorIs }, calendar);
   return selectPage(
     db,
     doctorSlotJson,
-    (columns) => db.select(columns).from(free.from).where(free.where).orderBy(soonestFirst).$dynamic(),
-    sql`(select count(*) from ${free.from} where ${free.where})`,
+    (columns) =>
+      db
+        // One pass for both; a page without rows has no count to show, be it the first or past the end.
+        .select({ ...columns, total: sql<number>`count(*) over ()`.as('total') })
+        .from(free)
+        .orderBy(sql`day, start_minute nulls last, time, doctor`)
+        .$dynamic(),
+    sql`coalesce(max(total), 0)`,
     query,
     link,
   );

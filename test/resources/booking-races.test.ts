@@ -1,0 +1,224 @@
+/** Changes that meet each other: who waits for whom, and what is left. */
+import postgres, { type Sql, type TransactionSql } from 'postgres';
+import t, { type Test } from 'tap';
+import { buildTestApp, SECRET, type TestAnswer } from '../helpers/app.js';
+import { signAccess } from '../helpers/tokens.js';
+
+const statuses = (answers: readonly TestAnswer[]): number[] => answers.map(({ status }) => status).sort();
+
+async function clinic(t: Test) {
+  const api = await buildTestApp(t, {}, { now: () => new Date('2026-03-02T12:00:00Z') });
+  const client = postgres(api.databaseUrl, { max: 2 });
+  t.teardown(() => client.end());
+  await client`insert into available_times (label, start_minute, end_minute)
+    values ('10:00 - 10:30', 600, 630), ('10:15 - 10:45', 615, 645)`;
+  const user = async (): Promise<{ id: number; token: string }> => {
+    const [row] = await client<{ id: number }[]>`
+      insert into users (username, email, password_hash, is_staff)
+      select name, name || '@example.com', '', not exists (select from users) from (select gen_random_uuid()::text as name)
+      returning id::float8`;
+    const { id } = row as { id: number };
+    return { id, token: signAccess(SECRET, id) };
+  };
+  return {
+    api,
+    client,
+    /** The first user. */
+    staff: await user(),
+    patient: async () => {
+      const { id, token } = await user();
+      const [row] = await client<{ id: number }[]>`insert into patients (user_id) values (${id}) returning id::float8`;
+      return { patientId: row?.id as number, token };
+    },
+    doctor: async () => {
+      const { id, token } = await user();
+      const [row] = await client<{ id: number }[]>`insert into doctors (user_id) values (${id}) returning id::float8`;
+      const doctorId = row?.id as number;
+      await client`insert into doctor_available_times select ${doctorId}, id from available_times`;
+      return { doctorId, token };
+    },
+    book: (token: string, doctor: number, body: object = {}) =>
+      api.post('/appointments/', {
+        token,
+        body: { doctor, appointment_type: 'Online', symptoms: 'Headache', time: 1, date: '2026-03-10', ...body },
+      }),
+  };
+}
+
+/** Resolves when a query waits for a lock. */
+async function waiting(client: Sql): Promise<void> {
+  for (;;) {
+    const [row] = await client`
+      select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`;
+    if (row !== undefined) return;
+  }
+}
+
+t.test('a change that waits for another one', async (t) => {
+  const { api, client, staff, patient, doctor, book } = await clinic(t);
+  const [ann, one, two] = [await patient(), await doctor(), await doctor()];
+  const booked = await book(ann.token, one.doctorId);
+  t.equal(booked.status, 201);
+  const url = `/appointments/${booked.body.id}/`;
+  /** Sends a request while another transaction moves the appointment, which commits when the request waits for it. */
+  const meanwhile = async (
+    lock: (tx: TransactionSql) => Promise<unknown>,
+    to: number,
+    send: () => Promise<TestAnswer>,
+  ) => {
+    let sent: Promise<TestAnswer> | undefined;
+    await client.begin(async (tx) => {
+      await lock(tx);
+      await tx`update appointments set doctor_id = ${to} where id = ${booked.body.id}`;
+      sent = send();
+      await waiting(client);
+    });
+    return sent as unknown as Promise<TestAnswer>;
+  };
+
+  await t.test('updateAppointment 200 does not undo a move to another doctor', async (t) => {
+    const answer = await meanwhile(
+      (tx) => tx`select from patients where id = ${ann.patientId} for no key update`,
+      two.doctorId,
+      () => api.patch(url, { token: ann.token, body: { symptoms: 'Better' } }),
+    );
+    t.match(answer, { status: 200, body: { symptoms: 'Better', doctor: two.doctorId } });
+  });
+
+  await t.test('updateAppointment 200 of what moves meanwhile, though nothing else is locked', async (t) => {
+    const answer = await meanwhile(
+      async () => undefined,
+      one.doctorId,
+      () => api.patch(url, { token: staff.token, body: { date: '2026-03-11' } }),
+    );
+    t.match(answer, { status: 200, body: { date: '2026-03-11', doctor: one.doctorId } });
+  });
+
+  await t.test('deleteAppointment 204 of what moves meanwhile', async (t) => {
+    const answer = await meanwhile(
+      async () => undefined,
+      two.doctorId,
+      () => api.delete(url, { token: ann.token }),
+    );
+    t.equal(answer.status, 204);
+  });
+});
+
+t.test('deleteDoctor while the doctor is booked: one of the two is refused', async (t) => {
+  const { api, patient, doctor, book } = await clinic(t);
+  const ann = await patient();
+  for (let round = 0; round < 12; round++) {
+    const { doctorId, token } = await doctor();
+    const [booked, gone] = await Promise.all([
+      book(ann.token, doctorId, { date: `2026-04-${round + 10}` }),
+      api.delete(`/doctors/${doctorId}/`, { token }),
+    ]);
+    t.ok([`201 409`, `400 204`].includes(`${booked.status} ${gone.status}`), `${booked.status} ${gone.status}`);
+  }
+});
+
+t.test('everyone wants what another one has: nobody is stuck, and nothing overlaps', async (t) => {
+  const { api, client, staff, patient, doctor, book } = await clinic(t);
+  const patients = await Promise.all([patient(), patient(), patient()]);
+  const doctors = await Promise.all([doctor(), doctor(), doctor()]);
+  const days = ['2026-03-10', '2026-03-11', '2026-03-12'];
+  const ids: number[] = [];
+  for (const [index, { token }] of patients.entries()) {
+    for (const [turn, { doctorId }] of doctors.entries()) {
+      const answer = await book(token, doctorId, { date: days[(index + turn) % 3] });
+      t.equal(answer.status, 201);
+      ids.push(answer.body.id);
+    }
+  }
+  const pick = <T>(list: readonly T[], number: number): T => list[number % list.length] as T;
+  const answers = await Promise.all(
+    Array.from({ length: 200 }, (_, n) => {
+      const url = `/appointments/${pick(ids, n * 7)}/`;
+      const { token } = staff;
+      const place = {
+        doctor: pick(doctors, n * 5 + (n >> 3)).doctorId,
+        patient: pick(patients, n * 3 + (n >> 2)).patientId,
+        date: pick(days, n + (n >> 4)),
+        time: 1 + (n % 2),
+      };
+      if (n % 5 === 0) return api.patch(url, { token, body: { cancel: n % 2 === 0 } });
+      if (n % 17 === 0)
+        return api.patch('/available-time/2/', { token, body: { time: `10:${n % 50 < 10 ? 11 : 16}` } });
+      if (n % 5 === 1) return api.put(url, { token, body: { ...place, appointment_type: 'Offline', symptoms: 'x' } });
+      return api.patch(url, { token, body: place });
+    }),
+  );
+  t.strictSame(
+    statuses(answers).filter((status) => status !== 200 && status !== 409),
+    [],
+  );
+  t.ok(answers.filter(({ status }) => status === 200).length > 20);
+  const overlaps = await client`
+    select a.id, b.id from appointments a join appointments b on a.id < b.id
+    and (a.doctor_id = b.doctor_id or a.patient_id = b.patient_id)
+    and not a.is_cancelled and not b.is_cancelled and a.archived_at is null and b.archived_at is null
+    and a.period && b.period`;
+  t.strictSame([...overlaps], []);
+});
+
+t.test('odd requests', async (t) => {
+  const { api, client, staff, patient, doctor, book } = await clinic(t);
+  const [ann, bob, house] = [await patient(), await patient(), await doctor()];
+  const booked = await book(ann.token, house.doctorId);
+  const url = `/appointments/${booked.body.id}/`;
+  const patch = (token: string, body: object) => api.patch(url, { token, body });
+
+  await t.test('ids as large as they may be', async (t) => {
+    const id = Number.MAX_SAFE_INTEGER;
+    t.strictSame(Object.keys((await book(ann.token, id, { time: id })).body.errors), ['doctor']);
+    t.strictSame(Object.keys((await book(ann.token, house.doctorId, { time: id })).body.errors), ['time']);
+    t.strictSame(Object.keys((await book(staff.token, house.doctorId, { patient: id })).body.errors), ['patient']);
+    t.equal((await book(ann.token, id + 1)).status, 400);
+    t.equal((await api.get(`/appointments/${id}/`, { token: ann.token })).status, 404);
+    t.equal((await api.get(`/doctors/${id}/availability/`)).status, 404);
+    t.equal((await api.get(`/appointments/?doctor_id=${id}&patient_id=${id}`, { token: staff.token })).body.count, 0);
+  });
+
+  await t.test('createAppointment 400 and 409 for an archived patient', async (t) => {
+    await client`update patients set archived_at = now() where id = ${bob.patientId}`;
+    const named = await book(staff.token, house.doctorId, { patient: bob.patientId, date: '2026-03-20' });
+    t.match(named, { status: 400, body: { errors: { patient: ['does not exist'] } } });
+    t.match(await book(bob.token, house.doctorId), { status: 409, body: { type: '/problems/no-patient-record' } });
+    t.equal((await patch(staff.token, { patient: bob.patientId })).status, 400);
+  });
+
+  await t.test('updateAppointment 200 with what it says already', async (t) => {
+    const before = (await api.get(url, { token: ann.token })).body;
+    const [row] = await client`select updated_at from appointments where id = ${before.id}`;
+    t.ok(row);
+    t.strictSame((await patch(ann.token, before)).body, before);
+    t.strictSame((await api.put(url, { token: ann.token, body: before })).body, before);
+    t.equal((await api.get(`${url}history/`, { token: ann.token })).body.count, 0);
+  });
+
+  await t.test('status and cancel at once', async (t) => {
+    t.equal((await patch(house.token, { appointment_status: 'Runing', cancel: true })).status, 409);
+    t.equal((await patch(house.token, { cancel: true })).status, 200);
+    t.equal((await patch(house.token, { appointment_status: 'Runing' })).status, 409);
+    const both = await patch(house.token, { appointment_status: 'Runing', cancel: false });
+    t.match(both, { status: 200, body: { appointment_status: 'Runing', cancel: false } });
+    t.equal((await patch(staff.token, { appointment_status: 'Complated', date: '2026-03-12' })).status, 409);
+    t.equal((await patch(staff.token, { appointment_status: 'Complated', cancel: true })).status, 409);
+  });
+
+  await t.test('an appointment in a slot that the doctor offers no more', async (t) => {
+    const own = (await book(ann.token, house.doctorId, { date: '2026-03-25' })).body;
+    const change = (body: object) => api.patch(`/appointments/${own.id}/`, { token: ann.token, body });
+    await api.patch(`/doctors/${house.doctorId}/`, { token: house.token, body: { available_time: [2] } });
+    t.equal((await change({ symptoms: 'Better' })).status, 200);
+    t.strictSame(Object.keys((await change({ date: '2026-03-26' })).body.errors), ['time']);
+    t.equal((await change({ cancel: true })).status, 200);
+    t.strictSame(Object.keys((await change({ cancel: false })).body.errors), ['time']);
+    t.equal((await change({ cancel: false, time: 2 })).status, 200);
+    const whole = { ...own, time: 2, cancel: true };
+    const put = (body: object) => api.put(`/appointments/${own.id}/`, { token: ann.token, body });
+    t.match(await put(whole), { status: 200, body: { cancel: true } });
+    const { cancel: _cancel, ...rest } = whole;
+    t.match(await put(rest), { status: 200, body: { cancel: false } });
+  });
+});
