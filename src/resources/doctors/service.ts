@@ -17,7 +17,7 @@ import {
 import { ProblemError } from '../../../openapi/generated/problems.js';
 import type { Doctor, DoctorInput, DoctorPage, DoctorPatch } from '../../../openapi/generated/schemas.js';
 import { explain, InvalidInput, NotAllowed, NotFound } from '../../lib/errors.js';
-import { selectPage, type Link, type PageQuery } from '../../lib/pages.js';
+import { answerPage, cutPage, type Link, type PageQuery } from '../../lib/pages.js';
 import { checkIfMatch } from '../../lib/preconditions.js';
 import { hasTerms } from '../../lib/search.js';
 import { isLive, isUpcoming, type Calendar } from '../appointments/booking.js';
@@ -112,17 +112,21 @@ export function listDoctors(db: Db, query: DoctorQuery, link: Link): Promise<Jso
     query.max_fee === undefined ? undefined : lte(doctors.fee, query.max_fee),
     found && inArray(doctors.userId, db.select({ id: users.id }).from(users).where(found)),
   );
-  return selectPage(
+  const ids = db.select({ id: doctors.id }).from(doctors).$dynamic();
+  // The page is cut before names and lists are looked up; only the order by name needs the users before that.
+  const page = (query.ordering === 'name' ? ids.innerJoin(users, eq(users.id, doctors.userId)) : ids)
+    .where(where)
+    .orderBy(...ORDERS[query.ordering])
+    .$dynamic();
+  return answerPage<Doctor>(
     db,
-    doctorJson(sql`${link.base}`),
-    (columns) =>
-      db
-        .select(columns)
-        .from(doctors)
-        .innerJoin(users, eq(users.id, doctors.userId))
-        .where(where)
-        .orderBy(...ORDERS[query.ordering])
-        .$dynamic(),
+    db
+      .select({ item: sql<string>`${doctorJson(sql`${link.base}`)}::text`.as('item') })
+      .from(doctors)
+      .innerJoin(users, eq(users.id, doctors.userId))
+      .where(inArray(doctors.id, cutPage(page, query)))
+      .orderBy(...ORDERS[query.ordering])
+      .$dynamic(),
     sql`(${db.select({ count: count() }).from(doctors).where(where)})`,
     query,
     link,
