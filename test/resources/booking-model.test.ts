@@ -199,8 +199,8 @@ async function makeClinics(db: Db, count: number): Promise<Ids[]> {
       insert into doctor_available_times (doctor_id, available_time_id)
       select new_doctors.id, available_times.id from new_doctors cross join available_times
     )
-    select array_agg(new_doctors.id::float8) filter (where new_doctors.id is not null) as doctors,
-      array_agg(new_patients.id::float8) filter (where new_patients.id is not null) as patients
+    select json_agg(new_doctors.id) filter (where new_doctors.id is not null) as doctors,
+      json_agg(new_patients.id) filter (where new_patients.id is not null) as patients
     from numbered left join new_doctors on new_doctors.user_id = numbered.id
       left join new_patients on new_patients.user_id = numbered.id group by n / 4`);
 }
