@@ -17,6 +17,7 @@ const steps = [
   { name: 'contract', command: 'redocly lint openapi/openapi.yaml' },
   { name: 'generated code', command: 'tsx openapi/generate.ts', generates: 'openapi/generated' },
   { name: 'migrations', command: 'node build.mjs && drizzle-kit generate', generates: 'db/migrations' },
+  { name: 'answers', command: 'node build.mjs && node dist/test/answers.js' },
   { name: 'format', command: 'prettier --check --log-level warn .' },
   { name: 'types', command: 'tsc -p .' },
   { name: 'lint', command: 'eslint .' },

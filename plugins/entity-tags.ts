@@ -41,5 +41,5 @@ export default fp(
     });
     done();
   },
-  { name: 'entity-tags', dependencies: ['contract'] },
+  { name: 'entity-tags' },
 );

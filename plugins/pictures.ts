@@ -264,22 +264,16 @@ export default fp(
         const caching = format && cacheControl(name, request.query as { expires?: number; signature?: string });
         const bytes = caching ? await store.read(name) : null;
         if (!caching || bytes === null) throw new ProblemError('not-found', 'There is no such picture.');
-        const etag = `"${name}"`;
         reply.headers({
-          etag,
+          etag: `"${name}"`,
           'cache-control': caching,
           'x-content-type-options': 'nosniff',
           'content-disposition': 'inline',
           'cross-origin-resource-policy': 'cross-origin',
         });
-        const known = request.headers['if-none-match']?.split(',').map((tag) => tag.trim().replace(/^W\//, ''));
-        if (known?.some((tag) => tag === etag || tag === '*') === true) {
-          reply.statusCode = 304;
-          return reply.send();
-        }
         return reply.type(`image/${format}`).send(bytes);
       },
     });
   },
-  { name: 'pictures', dependencies: ['errors', 'multipart', 'database'] },
+  { name: 'pictures', dependencies: ['errors', 'multipart', 'database', 'entity-tags'] },
 );

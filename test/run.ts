@@ -12,7 +12,7 @@ import { createInterface } from 'node:readline';
 import postgres from 'postgres';
 import { openEmbedded } from '../db/embedded.js';
 import { migrateDatabase } from '../db/migrate.js';
-import { operations } from '../openapi/generated/operations.js';
+import { makeRecord, storeRecord, type PassedTitles, type SeenAnswers } from './answers.js';
 
 const folder = await mkdtemp(join(tmpdir(), 'hospital-test-'));
 // As root the embedded server runs as another user, who has to reach its data.
@@ -41,7 +41,10 @@ interface Result {
   passed: number;
   failed: number;
   isGood: boolean;
+  titles: PassedTitles;
 }
+
+const sourceOf = (file: string): string => file.replace(/^dist\//, '').replace(/\.js$/, '.ts');
 
 /** Runs tap and passes on a line for each file and whatever failed. */
 async function runTap(env: NodeJS.ProcessEnv): Promise<Result> {
@@ -50,13 +53,21 @@ async function runTap(env: NodeJS.ProcessEnv): Promise<Result> {
     child.on('error', reject);
     child.on('exit', (code) => resolve(code ?? 1));
   });
-  const result: Result = { passed: 0, failed: 0, isGood: false };
+  const titles = new Map<string, string[]>();
+  const result: Result = { passed: 0, failed: 0, isGood: false, titles };
   let isDiagnostic = false;
+  // A file's line comes after those of its tests.
+  let titlesOfFile: string[] = [];
   for await (const line of createInterface({ input: child.stdout })) {
     const text = line.trimStart();
     if (text.startsWith('not ok')) isDiagnostic = true;
-    const isFile = /^(ok|not ok) \d+ - /.test(line);
-    if (isFile || isDiagnostic || line.startsWith('Bail out')) process.stdout.write(`${line}\n`);
+    const [, file] = /^(?:not )?ok \d+ - (\S+)/.exec(line) ?? [];
+    const [, title] = /^ok \d+ - (.*) # time=/.exec(text) ?? [];
+    if (file !== undefined) {
+      titles.set(sourceOf(file), titlesOfFile);
+      titlesOfFile = [];
+    } else if (title !== undefined) titlesOfFile.push(title);
+    if (file !== undefined || isDiagnostic || line.startsWith('Bail out')) process.stdout.write(`${line}\n`);
     if (text === '...' || (text.startsWith('ok') && isDiagnostic)) isDiagnostic = false;
     const totals = /^# \{ total: (\d+)(?:, pass: (\d+))?(?:, fail: (\d+))?/.exec(line);
     if (totals !== null) {
@@ -69,14 +80,15 @@ async function runTap(env: NodeJS.ProcessEnv): Promise<Result> {
   return result;
 }
 
-/** The answers that the contract documents and no test has met. */
-async function unseenAnswers(seenFolder: string): Promise<string[]> {
-  const names = await readdir(seenFolder);
-  const texts = await Promise.all(names.map((name) => readFile(join(seenFolder, name), 'utf8')));
-  const seen = new Set(texts.flatMap((text) => text.split('\n')));
-  return Object.values(operations).flatMap(({ config: { operationId, success, problems } }) =>
-    [success, ...problems].map((status) => `${operationId} ${status}`).filter((answer) => !seen.has(answer)),
-  );
+async function readSeenAnswers(seenFolder: string): Promise<SeenAnswers> {
+  const seen = new Map<string, Set<string>>();
+  for (const name of await readdir(seenFolder)) {
+    for (const line of (await readFile(join(seenFolder, name), 'utf8')).split('\n')) {
+      const [file = '', answer = ''] = line.split('\t');
+      seen.set(sourceOf(file), (seen.get(sourceOf(file)) ?? new Set()).add(answer));
+    }
+  }
+  return seen;
 }
 
 let result: Result;
@@ -93,9 +105,18 @@ try {
   };
   result = await runTap(env);
   if (result.isGood && files.length === 0) {
-    const unseen = await unseenAnswers(seenFolder);
-    for (const answer of unseen) process.stdout.write(`no test has seen this answer of the contract: ${answer}\n`);
-    if (unseen.length === 0) process.stdout.write('Every answer that the contract documents was seen by a test.\n');
+    const { record, missing } = makeRecord(await readSeenAnswers(seenFolder), result.titles);
+    for (const answer of missing) {
+      process.stdout.write(`no test whose title names it has seen this answer of the contract: ${answer}\n`);
+    }
+    result.failed += missing.length;
+    if (missing.length === 0) {
+      process.stdout.write('Every answer that the contract documents was seen by a test that names it.\n');
+      if (storeRecord(record)) {
+        process.stdout.write('test/answers.txt was out of date; it is made anew now, commit it.\n');
+        result.failed++;
+      }
+    }
   }
 } finally {
   const left = await admin<

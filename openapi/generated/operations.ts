@@ -1606,7 +1606,7 @@ export const operations = {
       access: 'public',
       success: 200,
       problems: [400, 404, 429],
-      hasEntityTag: false,
+      hasEntityTag: true,
       takesIdempotencyKey: false,
       consumes: [],
       rateLimit: 'general',

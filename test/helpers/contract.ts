@@ -2,7 +2,7 @@
 import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js';
 import addFormats from 'ajv-formats';
 import { appendFileSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { parse } from 'yaml';
 import { operations } from '../../openapi/generated/operations.js';
 
@@ -48,6 +48,7 @@ const routes = Object.values(operations).map(({ method, url, config: { operation
 // `/profiles/me/` is not `/profiles/{id}/`.
 routes.sort((a, b) => a.parameters - b.parameters);
 
+const testFile = relative(process.cwd(), process.argv[1] ?? '');
 const seenFile =
   process.env['TEST_SEEN'] === undefined ? undefined : join(process.env['TEST_SEEN'], String(process.pid));
 
@@ -94,5 +95,5 @@ export function checkAnswer(method: string, url: string, { status, headers, text
       }
     }
   }
-  if (seenFile !== undefined) appendFileSync(seenFile, `${route.operationId} ${status}\n`);
+  if (seenFile !== undefined) appendFileSync(seenFile, `${testFile}\t${route.operationId} ${status}\n`);
 }

@@ -9,6 +9,7 @@ export interface Operation {
   readonly schema: {
     readonly body?: { readonly properties: Readonly<Record<string, unknown>> };
     readonly querystring?: { readonly properties: Readonly<Record<string, unknown>> };
+    readonly headers?: { readonly properties: Readonly<Record<string, unknown>> };
   };
   readonly config: OperationConfig;
 }
@@ -19,6 +20,8 @@ export const allOperations = Object.values(operations) as unknown as Operation[]
 export const pathOf = ({ url }: Operation, id: string | number = 1): string => url.replaceAll(/:\w+/g, String(id));
 
 interface Documented {
+  readonly operationId: string;
+  readonly responses: Readonly<Record<string, unknown>>;
   readonly requestBody?: { readonly content: Readonly<Record<string, { readonly example?: unknown }>> };
 }
 
@@ -33,3 +36,14 @@ export function exampleOf({ method, url }: Operation): Record<string, unknown> {
   if (example === undefined) throw new Error(`the contract shows no JSON body for ${method} ${path}`);
   return example as Record<string, unknown>;
 }
+
+/** Every answer that the contract documents, as operationId and status, in the order of the file. */
+export const documentedAnswers: readonly string[] = Object.values(document.paths)
+  .flatMap((path) => Object.values(path))
+  // A path has parameters too.
+  .filter(({ operationId }) => operationId !== undefined)
+  .flatMap(({ operationId, responses }) =>
+    Object.keys(responses)
+      .filter((status) => status !== 'default')
+      .map((status) => `${operationId} ${status}`),
+  );

@@ -14,6 +14,7 @@ import type { OperationConfig } from '../../openapi/generated/operations.js';
 import { ProblemError } from '../../openapi/generated/problems.js';
 import databasePlugin from '../../plugins/database.js';
 import errors from '../../plugins/errors.js';
+import entityTags from '../../plugins/entity-tags.js';
 import multipart from '../../plugins/multipart.js';
 import pictures from '../../plugins/pictures.js';
 import validation from '../../plugins/validation.js';
@@ -86,6 +87,7 @@ async function build(t: Test, own: { folder?: string; database?: Database } = {}
   await app.register(databasePlugin, { database: own.database ?? database });
   await app.register(validation);
   await app.register(multipart, {});
+  await app.register(entityTags);
   await app.register(pictures, { folder, secret: 'a secret for the test', now: () => clock.now });
   app.route({
     method: 'PUT',

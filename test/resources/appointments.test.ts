@@ -336,7 +336,7 @@ t.test('replaceAppointment, updateAppointment, deleteAppointment', async (t) => 
     t.equal((await patch(ann, { cancel: false })).status, 200);
   });
 
-  await t.test('updateAppointment 400, 401, 403, 404', async (t) => {
+  await t.test('replaceAppointment, updateAppointment 400, 401, 403, 404', async (t) => {
     t.equal((await patch(ann, { date: '2026-03-01' })).status, 400);
     t.equal((await patch(ann, { time: 77 })).status, 400);
     t.equal((await api.patch(url, { body: {} })).status, 401);
@@ -354,20 +354,23 @@ t.test('replaceAppointment, updateAppointment, deleteAppointment', async (t) => 
     t.equal((await api.delete(url, { token: bob.token })).status, 404);
   });
 
-  await t.test('updateAppointment 200 and 409: the status moves forward only, not while cancelled', async (t) => {
-    t.equal((await patch(ann, { appointment_status: 'Complated' })).body.appointment_status, 'Pendding', 'ignored');
-    await patch(doctor, { cancel: true });
-    t.equal((await patch(doctor, { appointment_status: 'Runing' })).status, 409);
-    await patch(doctor, { cancel: false });
-    t.equal((await patch(doctor, { appointment_status: 'Runing' })).body.appointment_status, 'Runing');
-    t.equal((await patch(doctor, { appointment_status: 'Pendding' })).status, 409);
-    t.equal((await patch(ann, { symptoms: 'x' })).status, 409, 'a patient changes only a Pendding one');
-    t.equal((await api.put(url, { token: ann.token, body: base })).status, 409);
-    t.equal((await api.delete(url, { token: ann.token })).status, 409);
-    t.equal((await patch(staff, { date: '2026-03-29' })).status, 409, 'only a Pendding one moves');
-    t.equal((await patch(staff, { appointment_status: 'Complated' })).status, 200);
-    t.equal((await patch(staff, { cancel: true })).status, 409);
-  });
+  await t.test(
+    'updateAppointment 200; replaceAppointment, updateAppointment, deleteAppointment 409 for a status too late',
+    async (t) => {
+      t.equal((await patch(ann, { appointment_status: 'Complated' })).body.appointment_status, 'Pendding', 'ignored');
+      await patch(doctor, { cancel: true });
+      t.equal((await patch(doctor, { appointment_status: 'Runing' })).status, 409);
+      await patch(doctor, { cancel: false });
+      t.equal((await patch(doctor, { appointment_status: 'Runing' })).body.appointment_status, 'Runing');
+      t.equal((await patch(doctor, { appointment_status: 'Pendding' })).status, 409);
+      t.equal((await patch(ann, { symptoms: 'x' })).status, 409, 'a patient changes only a Pendding one');
+      t.equal((await api.put(url, { token: ann.token, body: base })).status, 409);
+      t.equal((await api.delete(url, { token: ann.token })).status, 409);
+      t.equal((await patch(staff, { date: '2026-03-29' })).status, 409, 'only a Pendding one moves');
+      t.equal((await patch(staff, { appointment_status: 'Complated' })).status, 200);
+      t.equal((await patch(staff, { cancel: true })).status, 409);
+    },
+  );
 
   await t.test('listAppointmentHistory 200 tells who changed what, 401, 404', async (t) => {
     const answer = await api.get(`${url}history/?limits=1000`, { token: ann.token });

@@ -104,7 +104,7 @@ t.test('a change that waits for another one', async (t) => {
   });
 });
 
-t.test('deleteDoctor while the doctor is booked: one of the two is refused', async (t) => {
+t.test('deleteDoctor 204 or 409 while the doctor is booked: one of the two is refused', async (t) => {
   const { api, patient, doctor, book } = await clinic(t);
   const ann = await patient();
   for (let round = 0; round < 12; round++) {
@@ -115,6 +115,9 @@ t.test('deleteDoctor while the doctor is booked: one of the two is refused', asy
     ]);
     t.ok([`201 409`, `400 204`].includes(`${booked.status} ${gone.status}`), `${booked.status} ${gone.status}`);
   }
+  const { doctorId, token } = await doctor();
+  t.equal((await book(ann.token, doctorId)).status, 201);
+  t.equal((await api.delete(`/doctors/${doctorId}/`, { token })).status, 409);
 });
 
 t.test('everyone wants what another one has: nobody is stuck, and nothing overlaps', async (t) => {

@@ -152,6 +152,23 @@ t.test('available times', async (t) => {
     t.equal((await api.patch(`${path}99/`, { token, body: {} })).status, 404);
   });
 
+  await t.test('replaceAvailableTime, updateAvailableTime 409 where appointments would overlap', async (t) => {
+    const create = async (time: string) => (await api.post(path, { token, body: { time } })).body.id;
+    const [early, late] = [await create('16:00-16:30'), await create('17:00-17:30')];
+    const doctor = await api.registerDoctor({ available_time: [early, late] });
+    const date = new Date(Date.now() + 7 * 86_400_000).toISOString().slice(0, 10);
+    for (const time of [early, late]) {
+      const patient = await api.register();
+      const body = { doctor: doctor.doctorId, date, time, appointment_type: 'Online', symptoms: 'x' };
+      t.equal((await api.post('/appointments/', { token: patient.token, body })).status, 201);
+    }
+    const body = { time: '17:15-17:45' };
+    t.equal((await api.put(`${path}${early}/`, { token, body })).status, 409);
+    t.equal((await api.patch(`${path}${early}/`, { token, body })).status, 409);
+    t.equal((await api.get(`${path}${early}/`)).body.time, '16:00-16:30', 'nothing has changed');
+    t.equal((await api.patch(`${path}${early}/`, { token, body: { time: '16:30-17:00' } })).status, 200);
+  });
+
   await t.test('deleteAvailableTime 204, 404, and 409 while a doctor offers it', async (t) => {
     const doctor = await api.registerDoctor({ available_time: [1] });
     t.equal((await api.delete(`${path}1/`, { token })).status, 409);

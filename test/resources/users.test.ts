@@ -239,7 +239,7 @@ t.test('logIn', async (t) => {
     t.match([...bodies][0], 'User name or password is wrong, or the user is inactive.');
   });
 
-  await t.test('logIn 401 takes as long for a name that nobody has', async (t) => {
+  await t.test('logIn 401 works as long for a name that nobody has', async (t) => {
     const fastest = { unknown: Infinity, wrong: Infinity, inactive: Infinity };
     const fresh = await buildTestApp(t);
     await fresh.register({ username: 'ada' });
@@ -251,14 +251,16 @@ t.test('logIn', async (t) => {
         ['wrong', 'ada', 'wrong password'],
         ['inactive', 'idle', PASSWORD],
       ] as const) {
-        const start = performance.now();
+        const start = process.cpuUsage();
         await logIn(fresh, name, password);
-        fastest[kind] = Math.min(fastest[kind], performance.now() - start);
+        const { user, system } = process.cpuUsage(start);
+        fastest[kind] = Math.min(fastest[kind], (user + system) / 1000);
       }
     }
-    // A lookup takes a millisecond, a hash tens of them.
-    t.ok(fastest.unknown > fastest.wrong / 2 && fastest.unknown < fastest.wrong * 2, JSON.stringify(fastest));
-    t.ok(fastest.inactive > fastest.wrong / 2 && fastest.inactive < fastest.wrong * 2, JSON.stringify(fastest));
+    // Processor time, for which it does not matter what else runs: a lookup takes a few milliseconds, a hash tens.
+    for (const time of [fastest.unknown, fastest.inactive]) {
+      t.ok(time > fastest.wrong / 2 && time < fastest.wrong * 2, JSON.stringify(fastest));
+    }
   });
 
   await t.test('logIn 400', async (t) => {

@@ -1,0 +1,93 @@
+/** ETag, If-None-Match, If-Match and Idempotency-Key on every operation that has them. */
+import t from 'tap';
+import type { operations } from '../openapi/generated/operations.js';
+import { buildTestApp, type CallOptions, type TestAnswer } from './helpers/app.js';
+import { ACTORS, backUp, buildClinic, TABLE, type Request } from './helpers/clinic.js';
+import { allOperations, type Operation } from './helpers/operations.js';
+
+const takesIfMatch = ({ schema }: Operation): boolean => schema.headers?.properties['if-match'] !== undefined;
+
+t.test('conditions and keys', async (t) => {
+  const api = await buildTestApp(t);
+  const clinic = await buildClinic(api);
+  const restoreTables = await backUp(api);
+  const restore = async (): Promise<void> => {
+    await restoreTables();
+    for (const user of Object.values(clinic.users)) api.app.forgetUser(user.id);
+  };
+
+  /** The row's request, of a caller who may make it. */
+  const requestOf = async ({ config }: Operation): Promise<Request> => {
+    const [statuses, prepare] = TABLE[config.operationId as keyof typeof operations];
+    const actor = ACTORS.find((name, index) => name !== 'anonymous' && statuses[index] === config.success);
+    if (actor === undefined || actor === 'anonymous') throw new Error(`nobody may ${config.operationId}`);
+    return { ...(await prepare?.(clinic, actor)), token: clinic.users[actor].token };
+  };
+  const send = (
+    { method, url }: Pick<Operation, 'method' | 'url'>,
+    { path = '', ...options }: Request,
+    headers: CallOptions['headers'],
+  ): Promise<TestAnswer> => api.call(method, url.replace(/:\w+/, path), { ...options, headers: headers ?? {} });
+
+  for (const operation of allOperations.filter(({ method, config }) => method === 'GET' && config.hasEntityTag)) {
+    await t.test(`${operation.config.operationId} 200 with an ETag, 304 for who has it`, async (t) => {
+      const request = await requestOf(operation);
+      const { status, headers } = await send(operation, request, {});
+      t.equal(status, 200);
+      const { etag } = headers as { etag: string };
+      t.match(etag, /^(W\/)?"[^"]+"$/);
+      for (const condition of [etag, '*', `"x", ${etag}`, `W/${etag.replace(/^W\//, '')}`]) {
+        const answer = await send(operation, request, { 'if-none-match': condition });
+        t.equal(answer.status, 304, condition);
+        t.equal(answer.headers['etag'], etag);
+        t.equal(answer.bytes.length, 0);
+      }
+      t.equal((await send(operation, request, { 'if-none-match': '"x"' })).status, 200);
+    });
+  }
+
+  for (const operation of allOperations.filter(takesIfMatch)) {
+    const { operationId, success } = operation.config;
+    await t.test(`${operationId} ${success} for the present ETag, 412 for another one`, async (t) => {
+      const request = await requestOf(operation);
+      const read = () => send({ method: 'GET', url: operation.url }, { ...request, body: undefined }, {});
+      const before = await read();
+      for (const condition of ['"x"', 'rubbish', `W/${before.headers['etag']}`]) {
+        t.equal((await send(operation, request, { 'if-match': condition })).status, 412, condition);
+      }
+      t.equal((await read()).text, before.text, 'nothing has changed');
+      for (const condition of [before.headers['etag'] as string, `"x", ${before.headers['etag']}`, '*']) {
+        t.equal((await send(operation, request, { 'if-match': condition })).status, success, condition);
+        await restore();
+      }
+    });
+  }
+
+  for (const operation of allOperations.filter(({ config }) => config.takesIdempotencyKey)) {
+    const { operationId } = operation.config;
+    await t.test(`${operationId} 201 once for a key, 422 with another body`, async (t) => {
+      const { form, body, ...request } = await requestOf(operation);
+      const content = (form ?? body) as Record<string, unknown>;
+      const name = Object.keys(content).findLast((key) => typeof content[key] === 'string');
+      const other = name === undefined ? { fee: 7 } : { ...content, [name]: `${String(content[name])}2` };
+      const headers = { 'idempotency-key': operationId };
+      const create = (values: object) =>
+        send(
+          operation,
+          { ...request, ...(form === undefined ? { body: values } : { form: values as never }) },
+          headers,
+        );
+      const answers = await Promise.all([create(content), create(content), create(content)]);
+      const replay = await create(content);
+      for (const answer of [...answers, replay]) {
+        t.equal(answer.status, 201);
+        t.equal(answer.text, replay.text);
+        t.equal(answer.headers['etag'], replay.headers['etag']);
+      }
+      t.equal(answers.filter(({ headers }) => headers['idempotent-replayed'] === undefined).length, 1);
+      t.equal(replay.headers['idempotent-replayed'], 'true');
+      t.equal((await create(other)).status, 422);
+      await restore();
+    });
+  }
+});

@@ -1,0 +1,211 @@
+/** A clinic with a record of each kind, and for every operation a request about them with what each caller gets. */
+import type { operations } from '../../openapi/generated/operations.js';
+import { PASSWORD, type CallOptions, type TestApp, type User } from './app.js';
+import { pictureFile } from './pictures.js';
+
+export const ACTORS = ['anonymous', 'owner', 'other', 'treating', 'doctor', 'staff', 'inactive'] as const;
+export type Actor = (typeof ACTORS)[number];
+type Statuses = readonly [number, number, number, number, number, number, number];
+
+/** The records that the requests are about: the owner's, and those of the doctor who treats the owner. */
+export interface Clinic {
+  readonly users: Readonly<Record<Exclude<Actor, 'anonymous'>, User>>;
+  readonly ids: Readonly<Record<string, number | string>>;
+}
+export type Request = CallOptions & { readonly path?: string };
+export type Row = readonly [Statuses, ((clinic: Clinic, actor: Actor) => Request | Promise<Request>)?];
+
+const anyone = (status: number): Statuses => [status, status, status, status, status, status, status];
+const signedIn = (status: number): Statuses => [401, status, status, status, status, status, 401];
+const staffOnly = (status: number): Statuses => [401, 403, 403, 403, 403, status, 401];
+/** Hidden from everyone but the owner and staff. */
+const ownersOnly = (status: number): Statuses => [401, status, 404, 404, 404, status, 401];
+
+const credentials = ({ users }: Clinic, actor: Actor) =>
+  actor === 'anonymous' ? { username: 'nobody', refresh: 'rubbish' } : users[actor];
+const image = async (): Promise<Request> => ({
+  form: { image: await pictureFile(), name: 'Vaccination', description: 'For travellers.' },
+});
+const booking = ({ ids }: Clinic) => ({
+  doctor: ids['doctorId'],
+  appointment_type: 'Online',
+  symptoms: 'Headache',
+  time: ids['timeId'],
+});
+const review = ({ ids }: Clinic) => ({ doctor: ids['doctorId'], body: 'Kind.', rating: 5 });
+const contact = { name: 'Ada', phone: '12345', massage: 'Hello?' };
+const of =
+  (id: string, request: Request = {}) =>
+  (clinic: Clinic): Request => ({ path: String(clinic.ids[id]), ...request });
+
+const lookup = (id: string, body: object) => ({
+  create: [staffOnly(201), () => ({ body })] as Row,
+  get: [anyone(200), of(id)] as Row,
+  replace: [staffOnly(200), of(id, { body })] as Row,
+  update: [staffOnly(200), of(id, { body: {} })] as Row,
+  delete: [staffOnly(204), of(id)] as Row,
+});
+const designation = lookup('designationId', { name: 'Surgeon', slug: 'surgeon' });
+const specialisation = lookup('specialisationId', { name: 'Surgery', slug: 'surgery' });
+const availableTime = lookup('unusedTimeId', { time: '15:00 - 15:30' });
+
+/** In the order of ACTORS. Kinds that have no relation to a record are "other" and "doctor". */
+export const TABLE: Readonly<Record<keyof typeof operations, Row>> = {
+  registerUser: [
+    anyone(201),
+    () => ({ body: { username: 'new', email: 'new@example.com', password: PASSWORD, confirm_password: PASSWORD } }),
+  ],
+  logIn: [
+    [401, 200, 200, 200, 200, 200, 401],
+    (clinic, actor) => ({ body: { username: credentials(clinic, actor).username, password: PASSWORD } }),
+  ],
+  refreshToken: [
+    [401, 200, 200, 200, 200, 200, 401],
+    (clinic, actor) => ({ body: { refresh: credentials(clinic, actor).refresh } }),
+  ],
+  logOut: [[200, 200, 403, 403, 403, 403, 200], ({ users }) => ({ body: { refresh: users.owner.refresh } })],
+  changePassword: [
+    signedIn(200),
+    () => ({
+      body: { current_password: PASSWORD, password: 'walnut-Bicycle-7', confirm_password: 'walnut-Bicycle-7' },
+    }),
+  ],
+  listUsers: [staffOnly(200)],
+  getUser: [staffOnly(200), of('userId')],
+  updateUser: [staffOnly(200), of('userId', { body: { is_active: false } })],
+  listProfiles: [signedIn(200)],
+  createProfile: [[401, 409, 201, 201, 201, 201, 401], () => ({ body: { bio: 'x' } })],
+  getMyProfile: [signedIn(200)],
+  getProfile: [ownersOnly(200), of('profileId')],
+  replaceProfile: [ownersOnly(200), of('profileId', { body: { bio: 'x' } })],
+  updateProfile: [ownersOnly(200), of('profileId', { body: { bio: 'x' } })],
+  deleteProfile: [ownersOnly(204), of('profileId')],
+  listPatients: [signedIn(200)],
+  createPatient: [[401, 409, 201, 201, 201, 201, 401], () => ({ body: { phone: '555 1234' } })],
+  getPatient: [[401, 200, 404, 200, 404, 200, 401], of('patientId')],
+  replacePatient: [[401, 200, 404, 403, 404, 200, 401], of('patientId', { body: { phone: '555 1234' } })],
+  updatePatient: [[401, 200, 404, 403, 404, 200, 401], of('patientId', { body: {} })],
+  deletePatient: [[401, 204, 404, 403, 404, 204, 401], of('patientId')],
+  listDoctors: [anyone(200)],
+  createDoctor: [[401, 201, 201, 409, 409, 201, 401], () => ({ body: {} })],
+  getDoctor: [anyone(200), of('doctorId')],
+  replaceDoctor: [[401, 403, 403, 200, 403, 200, 401], of('doctorId', { body: { fee: 1 } })],
+  updateDoctor: [[401, 403, 403, 200, 403, 200, 401], of('doctorId', { body: { fee: 1 } })],
+  deleteDoctor: [[401, 403, 403, 403, 204, 204, 401], of('idleDoctorId')],
+  listDoctorAvailability: [anyone(200), of('doctorId')],
+  searchAvailability: [anyone(200)],
+  listDesignations: [anyone(200)],
+  createDesignation: designation.create,
+  getDesignation: designation.get,
+  replaceDesignation: designation.replace,
+  updateDesignation: designation.update,
+  deleteDesignation: designation.delete,
+  listSpecialisations: [anyone(200)],
+  createSpecialisation: specialisation.create,
+  getSpecialisation: specialisation.get,
+  replaceSpecialisation: specialisation.replace,
+  updateSpecialisation: specialisation.update,
+  deleteSpecialisation: specialisation.delete,
+  listAvailableTimes: [anyone(200)],
+  createAvailableTime: availableTime.create,
+  getAvailableTime: availableTime.get,
+  replaceAvailableTime: availableTime.replace,
+  updateAvailableTime: availableTime.update,
+  deleteAvailableTime: availableTime.delete,
+  listReviews: [anyone(200)],
+  createReview: [signedIn(201), (clinic) => ({ body: review(clinic) })],
+  getReview: [anyone(200), of('reviewId')],
+  replaceReview: [
+    [401, 200, 403, 403, 403, 403, 401],
+    (clinic) => ({ path: String(clinic.ids['reviewId']), body: review(clinic) }),
+  ],
+  updateReview: [[401, 200, 403, 403, 403, 403, 401], of('reviewId', { body: { rating: 1 } })],
+  deleteReview: [[401, 204, 403, 403, 403, 204, 401], of('reviewId')],
+  listAppointments: [signedIn(200)],
+  createAppointment: [signedIn(201), (clinic) => ({ body: booking(clinic) })],
+  getAppointment: [[401, 200, 404, 200, 404, 200, 401], of('appointmentId')],
+  replaceAppointment: [
+    [401, 200, 404, 200, 404, 200, 401],
+    (clinic) => ({ path: String(clinic.ids['appointmentId']), body: booking(clinic) }),
+  ],
+  updateAppointment: [[401, 200, 404, 200, 404, 200, 401], of('appointmentId', { body: { symptoms: 'x' } })],
+  deleteAppointment: [[401, 204, 404, 403, 404, 204, 401], of('appointmentId')],
+  listAppointmentHistory: [[401, 200, 404, 200, 404, 200, 401], of('appointmentId')],
+  listServices: [anyone(200)],
+  createService: [staffOnly(201), image],
+  getService: [anyone(200), of('serviceId')],
+  replaceService: [staffOnly(200), of('serviceId', { body: { name: 'x', description: 'y' } })],
+  updateService: [staffOnly(200), of('serviceId', { body: {} })],
+  deleteService: [staffOnly(204), of('serviceId')],
+  listContacts: [signedIn(200)],
+  createContact: [[201, 201, 201, 201, 201, 201, 401], () => ({ body: contact })],
+  getContact: [ownersOnly(200), of('contactId')],
+  replaceContact: [ownersOnly(200), of('contactId', { body: contact })],
+  updateContact: [ownersOnly(200), of('contactId', { body: {} })],
+  deleteContact: [ownersOnly(204), of('contactId')],
+  getPicture: [anyone(200), of('picture')],
+  getProblemType: [anyone(200), of('problem')],
+};
+
+export async function buildClinic(api: TestApp): Promise<Clinic> {
+  const staff = await api.registerStaff();
+  const { token } = staff;
+  const create = async (path: string, options: CallOptions) => {
+    const answer = await api.post(path, options);
+    if (answer.status !== 201) throw new Error(`${path} answered ${answer.status}: ${answer.text}`);
+    return answer.body;
+  };
+  const time = await create('/available-time/', { token, body: { time: '10:00 - 10:30' } });
+  const treating = await api.registerDoctor({ available_time: [time.id] });
+  const doctor = await api.registerDoctor();
+  const [owner, other, inactive] = [await api.register(), await api.register(), await api.register()];
+  const own = { token: owner.token };
+  await api.patch(`/doctors/${treating.doctorId}/`, { token: treating.token, form: { profile: await pictureFile() } });
+  const { profile } = (await api.get(`/doctors/${treating.doctorId}/`)).body;
+  const ids = {
+    userId: other.id,
+    profileId: (await create('/api/user/profiles/', { ...own, body: { bio: 'Mine.' } })).id,
+    patientId: (await create('/patients/', { ...own, body: { phone: '+44 20 1234' } })).id,
+    doctorId: treating.doctorId,
+    idleDoctorId: doctor.doctorId,
+    timeId: time.id,
+    unusedTimeId: (await create('/available-time/', { token, body: { time: 'Evening' } })).id,
+    designationId: (await create('/designations/', { token, body: { name: 'Chief', slug: 'chief' } })).id,
+    specialisationId: (await create('/specialisations/', { token, body: { name: 'Eyes', slug: 'eyes' } })).id,
+    reviewId: (await create('/reviews/', { ...own, body: { doctor: treating.doctorId, body: 'Good.', rating: 4 } })).id,
+    appointmentId: (
+      await create('/appointments/', {
+        ...own,
+        body: { doctor: treating.doctorId, appointment_type: 'Online', symptoms: 'x', time: time.id },
+      })
+    ).id,
+    serviceId: (await create('/services/', { token, ...(await image()) })).id,
+    contactId: (await create('/contacts/', { ...own, body: contact })).id,
+    picture: new URL(profile).pathname.split('/').at(-1) as string,
+    problem: 'invalid-input',
+  };
+  await api.patch(`/api/user/users/${inactive.id}/`, { token, body: { is_active: false } });
+  return { users: { owner, other, treating, doctor, staff, inactive }, ids };
+}
+
+/** Copies all tables, and gives a function that puts the copies back. */
+export async function backUp(api: TestApp): Promise<() => Promise<void>> {
+  const { db } = api.database;
+  const tables = await db.execute<{ name: string; columns: string }>(`
+    select table_name as name, string_agg(quote_ident(column_name), ',') as columns from information_schema.columns
+    where table_schema = 'public' and is_generated = 'NEVER' group by 1`);
+  await db.execute('create schema backup');
+  for (const { name } of tables) await db.execute(`create table backup."${name}" as select * from public."${name}"`);
+  const statements = [
+    `set local session_replication_role = replica`,
+    ...tables.map(({ name }) => `delete from public."${name}"`),
+    ...tables.map(
+      ({ name, columns }) =>
+        `insert into public."${name}" (${columns}) overriding system value select ${columns} from backup."${name}"`,
+    ),
+  ];
+  return () =>
+    db.transaction(async (tx) => {
+      for (const statement of statements) await tx.execute(statement);
+    });
+}
