@@ -9,6 +9,7 @@ import { ConfigError, readConfig, type Config } from './config.js';
 import { ACCOUNTS, PASSWORD } from './demo/people.js';
 import { seedDemo } from './demo/seed.js';
 import { checkUsers, refuseOthers } from './demo/users.js';
+import { calendarOf } from './resources/appointments/booking.js';
 import { orRefuse, startServer } from './start-server.js';
 
 function readDemoConfig(): Config {
@@ -65,7 +66,8 @@ await orRefuse(async () => {
   try {
     const { url } = await startServer(config, async ({ database }) => {
       opened = database;
-      const users = await seedDemo(database.db, await openFolder(join(config.dataDir, 'pictures')), config.slotMinutes);
+      const store = await openFolder(join(config.dataDir, 'pictures'));
+      const users = await seedDemo(database.db, store, config.slotMinutes, calendarOf(config, new Date()));
       refuseOthers(users, config);
       accounts = users.accounts;
     });

@@ -4,7 +4,7 @@
 export const ACCOUNTS = [
   {
     ...{ username: 'patient', email: 'patient@demo.example', firstName: 'Maya', lastName: 'Lindholm' },
-    who: 'a patient',
+    who: 'a patient, whose profile and patient record are still to be filled',
   },
   {
     ...{ username: 'doctor', email: 'doctor@demo.example', firstName: 'Amara', lastName: 'Okafor' },

@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import type { Db, Tx } from '../../db/client.js';
 import {
   availableTimes,
+  contacts,
   designations,
   discardedPictures,
   doctorAvailableTimes,
@@ -11,15 +12,20 @@ import {
   doctorSpecialisations,
   patients,
   profiles,
+  services,
   specialisations,
   users,
 } from '../../db/tables/index.js';
 import type { PictureStore } from '../../plugins/pictures.js';
 import { hashPassword, NO_PASSWORD } from '../lib/passwords.js';
+import type { Calendar } from '../resources/appointments/booking.js';
 import { readClockRange } from '../resources/available-times/clock.js';
+import { drawEmblem } from './emblems.js';
 import * as people from './people.js';
 import { drawPortrait } from './portraits.js';
+import { CONTACTS, OWN_CONTACT, SERVICES } from './texts.js';
 import { usersOf, type Users } from './users.js';
+import { addVisits } from './visits.js';
 
 interface DemoUser {
   readonly username: string;
@@ -37,6 +43,9 @@ type Ids = ReadonlyMap<string, number>;
 
 /** The stored users by user name. */
 type StoredUsers = ReadonlyMap<string, { readonly id: number; readonly joined: Date }>;
+
+/** The names of the stored pictures by whose they are: a user name, or the name of a service. */
+type Pictures = ReadonlyMap<string, string>;
 
 const DAY = 86_400_000;
 
@@ -78,8 +87,11 @@ function ownedBy(stored: StoredUsers, { username }: DemoUser) {
   return { userId: id, createdAt: joined, updatedAt: joined };
 }
 
-/** Everybody with profile and patient record, over three years up to yesterday. Only the three accounts can sign in. */
-async function addUsers(tx: Tx, passwordHash: string, now: number): Promise<StoredUsers> {
+/**
+ * Everybody with profile and patient record, over three years up to yesterday. Only the three accounts can sign in, and
+ * that of the patient is as registration leaves it, for whoever tries the demo to fill.
+ */
+async function addUsers(tx: Tx, passwordHash: string, pictures: Pictures, now: number): Promise<StoredUsers> {
   const canSignIn = new Set<string>(people.ACCOUNTS.map(({ username }) => username));
   const rows = await tx
     .insert(users)
@@ -98,14 +110,20 @@ async function addUsers(tx: Tx, passwordHash: string, now: number): Promise<Stor
   await tx.insert(patients).values(
     USERS.map((user) => {
       const number = patientNumber.get(user.username);
-      if (number === undefined) return ownedBy(stored, user);
-      // A range of numbers that the regulator keeps for fiction.
-      return { ...ownedBy(stored, user), phone: `+44 20 7946 0${String(number + 101)}`, filled: true };
+      if (number === undefined || user === patientAccount) return ownedBy(stored, user);
+      return {
+        ...ownedBy(stored, user),
+        // A range of numbers that the regulator keeps for fiction.
+        phone: `+44 20 7946 0${String(number + 101)}`,
+        picture: pictures.get(user.username) ?? null,
+        filled: true,
+      };
     }),
   );
   const doctorData = new Map(DOCTORS.map(({ username, data }) => [username, data]));
   await tx.insert(profiles).values(
     USERS.map((user, index) => {
+      if (user === patientAccount) return ownedBy(stored, user);
       const data = doctorData.get(user.username);
       const bio = data && `${data.designations.join(', ')}; ${data.specialisations.join(' and ').toLowerCase()}.`;
       return {
@@ -155,13 +173,7 @@ interface Lookups {
   readonly slots: Ids;
 }
 
-/** @param pictures the stored picture of each doctor, by user name */
-async function addDoctors(
-  tx: Tx,
-  stored: StoredUsers,
-  lookups: Lookups,
-  pictures: ReadonlyMap<string, string>,
-): Promise<void> {
+async function addDoctors(tx: Tx, stored: StoredUsers, lookups: Lookups, pictures: Pictures): Promise<void> {
   const rows = await tx
     .insert(doctors)
     .values(
@@ -202,21 +214,88 @@ async function addDoctors(
   );
 }
 
+async function addServices(tx: Tx, pictures: Pictures): Promise<void> {
+  await tx
+    .insert(services)
+    .values(SERVICES.map(({ name, description }) => ({ name, description, picture: lookUp(pictures, name) })));
+}
+
+async function addContacts(tx: Tx, stored: StoredUsers, now: number): Promise<void> {
+  const { id } = lookUp(stored, patientAccount.username);
+  const own = { userId: id, name: fullName(patientAccount), phone: '+44 20 7946 0101', message: OWN_CONTACT };
+  const all = [...CONTACTS.map((contact) => ({ userId: null, ...contact })), own];
+  await tx.insert(contacts).values(
+    all.map((contact, index) => {
+      const createdAt = new Date(now - (all.length - index) * 0.4 * DAY);
+      return { ...contact, createdAt, updatedAt: createdAt };
+    }),
+  );
+}
+
+async function addAppointmentsAndReviews(tx: Tx, stored: StoredUsers, calendar: Calendar): Promise<void> {
+  const userOf = new Map([...stored.values()].map((user) => [user.id, user]));
+  const personOf = <T extends { userId: number }>(row: T) => ({
+    ...row,
+    joined: (userOf.get(row.userId) as { joined: Date }).joined,
+  });
+  const isPatient = new Set(PATIENTS.map(({ username }) => lookUp(stored, username).id));
+  const patientRows = await tx.select({ id: patients.id, userId: patients.userId }).from(patients).orderBy(patients.id);
+  const doctorRows = await tx
+    .select({
+      id: doctors.id,
+      userId: doctors.userId,
+      slots: sql<number[]>`(select json_agg(${doctorAvailableTimes.availableTimeId} order by 1)
+        from ${doctorAvailableTimes} where ${doctorAvailableTimes.doctorId} = ${doctors.id})`,
+    })
+    .from(doctors)
+    .orderBy(doctors.id);
+  await addVisits(
+    tx,
+    patientRows.filter(({ userId }) => isPatient.has(userId)).map(personOf),
+    doctorRows.map(personOf),
+    calendar,
+  );
+}
+
+const PORTRAITS_OF_PATIENTS = ['long', 'short', 'curls', 'bun', 'short', 'scarf'] as const;
+
 /**
- * Draws and stores the doctors' pictures. They are on the list of pictures to be removed until the doctors take them.
- * @returns their names by user name
+ * Draws and stores the pictures of doctors, patients and services. They are on the list of pictures to be removed until
+ * the records take them.
  */
-async function storePortraits(db: Db, store: PictureStore): Promise<Map<string, string>> {
+async function storePictures(db: Db, store: PictureStore): Promise<Pictures> {
+  const portraits = [
+    ...DOCTORS.map(({ username, data }) => ({
+      of: username,
+      visibility: 'p',
+      draw: () => drawPortrait({ name: fullName(data), hair: data.hair, skin: data.skin, isDoctor: true }),
+    })),
+    // Every second patient has sent a picture.
+    ...PATIENTS.slice(1)
+      .filter((_patient, index) => index % 2 === 0)
+      .map((user, index) => ({
+        of: user.username,
+        visibility: 's',
+        draw: () =>
+          drawPortrait({
+            name: fullName(user),
+            hair: PORTRAITS_OF_PATIENTS[index % PORTRAITS_OF_PATIENTS.length] as people.Hair,
+            skin: index % 5,
+            isDoctor: false,
+          }),
+      })),
+    ...SERVICES.map(({ name, emblem }) => ({ of: name, visibility: 'p', draw: () => drawEmblem(emblem) })),
+  ];
   const drawn = await Promise.all(
-    DOCTORS.map(async ({ username, data }) => ({
-      username,
-      name: `p-${randomBytes(16).toString('base64url')}.jpeg`,
-      bytes: await drawPortrait({ name: fullName(data), hair: data.hair, skin: data.skin }),
+    portraits.map(async ({ of, visibility, draw }) => ({
+      of,
+      name: `${visibility}-${randomBytes(16).toString('base64url')}.jpeg`,
+      bytes: await draw(),
     })),
   );
   await db.insert(discardedPictures).values(drawn.map(({ name }) => ({ name, dueAt: sql`now() + interval '1 hour'` })));
   await Promise.all(drawn.map(({ name, bytes }) => store.write(name, bytes)));
-  return new Map(drawn.map(({ username, name }) => [username, name]));
+  return new Map(drawn.map(({ of, name }) => [of, name]));
 }
 
 /**
@@ -224,22 +303,26 @@ async function storePortraits(db: Db, store: PictureStore): Promise<Map<string, 
  * @param slotMinutes the length of a slot whose label has only a start
  * @returns whose users the database has now
  */
-export async function seedDemo(db: Db, store: PictureStore, slotMinutes: number): Promise<Users> {
+export async function seedDemo(db: Db, store: PictureStore, slotMinutes: number, calendar: Calendar): Promise<Users> {
   const present = await usersOf(db);
   if (present.owner !== 'nobody') return present;
-  const [pictures, passwordHash] = await Promise.all([storePortraits(db, store), hashPassword(people.PASSWORD)]);
+  const [pictures, passwordHash] = await Promise.all([storePictures(db, store), hashPassword(people.PASSWORD)]);
   return db.transaction(async (tx) => {
     // Nobody registers between the look and the commit, and of two demos that start at once one waits for the other.
     await tx.execute(sql`lock table ${users} in share row exclusive mode`);
     const late = await usersOf(tx);
     if (late.owner !== 'nobody') return late;
-    const stored = await addUsers(tx, passwordHash, Date.now());
+    const now = calendar.now.getTime();
+    const stored = await addUsers(tx, passwordHash, pictures, now);
     const lookups = {
       designations: await addLookup(tx, designations, people.DESIGNATIONS),
       specialisations: await addLookup(tx, specialisations, people.SPECIALISATIONS),
       slots: await addSlots(tx, slotMinutes),
     };
     await addDoctors(tx, stored, lookups, pictures);
+    await addServices(tx, pictures);
+    await addAppointmentsAndReviews(tx, stored, calendar);
+    await addContacts(tx, stored, now);
     return usersOf(tx);
   });
 }

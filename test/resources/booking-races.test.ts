@@ -15,7 +15,7 @@ async function clinic(t: Test) {
   const user = async (): Promise<{ id: number; token: string }> => {
     const [row] = await client<{ id: number }[]>`
       insert into users (username, email, password_hash, is_staff)
-      select name, name || '@example.com', '', not exists (select from users) from (select gen_random_uuid()::text as name)
+      select name, name || '@example.com', '', not exists (select from users) from (select gen_random_uuid()::text as name) as names
       returning id::float8`;
     const { id } = row as { id: number };
     return { id, token: signAccess(SECRET, id) };

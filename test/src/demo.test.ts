@@ -13,10 +13,12 @@ import { ACCOUNTS, DOCTORS, PASSWORD } from '../../src/demo/people.js';
 import { drawPortrait } from '../../src/demo/portraits.js';
 import { seedDemo } from '../../src/demo/seed.js';
 import { buildTestApp } from '../helpers/app.js';
+import { pictureFile } from '../helpers/pictures.js';
 import { createTestDatabase, openTestDatabase } from '../helpers/database.js';
 import { runProgram, serverEnvironment } from '../helpers/process.js';
 
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
+const CALENDAR = { now: new Date(), zone: 'UTC', horizonDays: 365 };
 const NAMES = ACCOUNTS.map(({ username }) => username);
 
 /** Every table of the database with what is in it. */
@@ -37,7 +39,7 @@ t.test('the demo fills an empty database with a hospital', async (t) => {
   const { db } = api.database;
   const folder = join(t.testdirName, 'pictures');
   const store = await openFolder(folder);
-  t.match(await seedDemo(db, store, 30), { owner: 'demo', accounts: { length: 3 } });
+  t.match(await seedDemo(db, store, 30, CALENDAR), { owner: 'demo', accounts: { length: 3 } });
 
   const logIn = async (username: string, password: string) =>
     api.post('/api/user/login/', { body: { username, password } });
@@ -52,8 +54,6 @@ t.test('the demo fills an empty database with a hospital', async (t) => {
       for (const list of [specialisation, designation, available_time]) t.ok(list.length > 0, user);
       t.ok(fee > 0 && meet_link.startsWith('https://meet.example.com/'), user);
     }
-    t.equal(readdirSync(folder).length, doctors.length);
-    t.equal(await db.$count(discardedPictures), 0, 'no picture is to be removed');
 
     for (const path of ['specialisation', 'designation']) {
       const entries = (await api.get(`/${path}s/`)).body;
@@ -91,20 +91,76 @@ t.test('the demo fills an empty database with a hospital', async (t) => {
     t.equal((await api.post('/doctors/', { token: tokens[1], body: {} })).status, 409, 'the doctor is one');
   });
 
+  await t.test('appointments, reviews, services, contacts and pictures', async (t) => {
+    const accounts: Record<string, { access: string }> = {};
+    for (const name of NAMES) accounts[name] = (await logIn(name, PASSWORD)).body;
+    const list = async (path: string, name = 'staff') => (await api.get(path, { token: accounts[name]?.access })).body;
+    for (const query of ['status=Pendding', 'status=Complated', 'cancel=true']) {
+      t.ok((await list(`/appointments/?${query}`)).count > 5, query);
+    }
+    t.ok((await list('/appointments/?type=Online')).count > 20);
+    const own = await list('/appointments/', 'patient');
+    t.ok(own.count >= 3, `the patient has ${own.count} appointments`);
+    t.ok((await list('/appointments/', 'doctor')).count >= 10);
+    const histories = [];
+    for (const { id } of own.results) histories.push((await list(`/appointments/${id}/history/`, 'patient')).count);
+    t.ok(Math.max(...histories) > 0, 'one was put off');
+
+    const reviews = await list('/reviews/?limits=1000');
+    t.ok(reviews.count > 30);
+    t.ok((await list('/contacts/')).length >= 4);
+    t.equal((await list('/contacts/', 'patient')).length, 1);
+
+    const services = await list('/services/');
+    const patients = (await list('/patients/?limits=1000')).results as { profile: string | null }[];
+    const pictures = [
+      ...services.map(({ image }: { image: string | null }) => image),
+      ...patients.map(({ profile }) => profile),
+    ].filter((url) => url !== null);
+    t.equal(pictures.length, 8 + 18);
+    for (const url of pictures) t.equal((await api.get(url.replace(/^https?:\/\/[^/]+/, ''))).status, 200, url);
+    t.equal(readdirSync(folder).length, pictures.length + DOCTORS.length);
+    t.equal(await db.$count(discardedPictures), 0, 'no picture is to be removed');
+  });
+
+  await t.test('what the patient can still create', async (t) => {
+    const { access: token } = (await logIn('patient', PASSWORD)).body;
+    t.equal((await api.post('/patients/', { token, form: { profile: await pictureFile() } })).status, 201);
+    t.equal((await api.post('/api/user/profiles/', { token, body: { bio: 'New here.' } })).status, 201);
+  });
+
   await t.test('nobody else can log in', async (t) => {
     for (const password of ['!', PASSWORD]) t.equal((await logIn('henrik.solberg', password)).status, 401);
   });
 
   await t.test('once only', async (t) => {
     const [before, files] = [await contents(db), readdirSync(folder)];
-    t.match(await seedDemo(db, store, 30), { owner: 'demo', accounts: { length: 3 } });
+    t.match(await seedDemo(db, store, 30, CALENDAR), { owner: 'demo', accounts: { length: 3 } });
     t.strictSame(await contents(db), before);
     t.strictSame(readdirSync(folder), files);
     await db.execute(sql`update users set email = 'user@example.com' where username = 'patient'`);
-    const { owner, accounts } = await seedDemo(db, store, 30);
+    const { owner, accounts } = await seedDemo(db, store, 30, CALENDAR);
     t.equal(owner, 'demo', 'also when somebody has changed an account');
     t.strictSame([...accounts].sort(), ['doctor', 'staff']);
   });
+});
+
+t.test('whatever day it is', async (t) => {
+  const store = await openFolder(t.testdir());
+  for (const [day, zone] of [
+    ['2026-11-21T23:30:00Z', 'Europe/Berlin'],
+    ['2027-01-01T00:00:00Z', 'America/New_York'],
+    ['2026-03-27T12:00:00Z', 'Europe/Berlin'],
+    ['2028-02-29T12:00:00Z', 'Pacific/Kiritimati'],
+  ] as const) {
+    const { database } = await openTestDatabase(t);
+    const calendar = { now: new Date(day), zone, horizonDays: 365 };
+    t.match(await seedDemo(database.db, store, 30, calendar), { owner: 'demo' }, `${day} in ${zone}`);
+    const [row] = await database.db.execute<{ past: number; ahead: number }>(sql`
+      select count(*) filter (where status = 'completed')::int as past,
+        count(*) filter (where status = 'pending' and not is_cancelled)::int as ahead from appointments`);
+    t.ok(Number(row?.past) > 40 && Number(row?.ahead) > 30, JSON.stringify(row));
+  }
 });
 
 t.test('a database with other users stays as it is', async (t) => {
@@ -113,7 +169,7 @@ t.test('a database with other users stays as it is', async (t) => {
   await api.register({ username: 'doctor' });
   const before = await contents(db);
   const folder = join(t.testdirName, 'pictures');
-  t.strictSame(await seedDemo(db, await openFolder(folder), 30), { owner: 'others', accounts: [] });
+  t.strictSame(await seedDemo(db, await openFolder(folder), 30, CALENDAR), { owner: 'others', accounts: [] });
   t.strictSame(await contents(db), before);
   t.strictSame(readdirSync(folder), []);
 });
@@ -127,7 +183,7 @@ t.test('a demo that is killed half-way leaves nothing', async (t) => {
   // Holds the demo up at its last table.
   let waiting: { pid: number } | undefined;
   await db.transaction(async (tx) => {
-    await tx.execute(sql`lock table doctor_available_times`);
+    await tx.execute(sql`lock table contacts`);
     const child = spawn(process.execPath, ['dist/src/demo.js'], {
       cwd: ROOT,
       env: serverEnvironment({ DATABASE_URL, DATA_DIR }),
@@ -138,7 +194,7 @@ t.test('a demo that is killed half-way leaves nothing', async (t) => {
     while (waiting === undefined && child.exitCode === null) {
       await sleep(20);
       [waiting] = await tx.execute<{ pid: number }>(sql`
-        select pid from pg_locks where not granted and relation = 'doctor_available_times'::regclass`);
+        select pid from pg_locks where not granted and relation = 'contacts'::regclass`);
     }
     child.kill('SIGKILL');
     t.equal(await ended, 'SIGKILL');
@@ -150,25 +206,28 @@ t.test('a demo that is killed half-way leaves nothing', async (t) => {
   t.strictSame({ ...left, discarded_pictures: [] }, before);
   const folder = join(DATA_DIR, 'pictures');
   const files = readdirSync(folder);
-  t.equal(files.length, DOCTORS.length);
+  t.equal(files.length, (listed as string[]).length);
   t.ok(
     files.every((file) => (listed as string[]).some((row) => row.includes(file))),
     'the pictures will be removed',
   );
-  t.match(await seedDemo(db, await openFolder(folder), 30), { owner: 'demo' }, 'the next start succeeds');
+  t.match(await seedDemo(db, await openFolder(folder), 30, CALENDAR), { owner: 'demo' }, 'the next start succeeds');
 });
 
 t.test('of two demos that start at once one fills the database', async (t) => {
   const { database } = await openTestDatabase(t);
   const store = await openFolder(t.testdir());
-  const seeded = await Promise.all([seedDemo(database.db, store, 30), seedDemo(database.db, store, 30)]);
+  const seeded = await Promise.all([
+    seedDemo(database.db, store, 30, CALENDAR),
+    seedDemo(database.db, store, 30, CALENDAR),
+  ]);
   t.match(seeded, [{ owner: 'demo' }, { owner: 'demo' }]);
   const [row] = await database.db.execute(sql`select count(*)::int as count from doctors`);
   t.strictSame(row, { count: DOCTORS.length });
 });
 
 t.test('a portrait is always the same for the same person', async (t) => {
-  const person = { name: 'Ada Brenninger', hair: 'curls', skin: 2 } as const;
+  const person = { name: 'Ada Brenninger', hair: 'curls', skin: 2, isDoctor: true } as const;
   const picture = await drawPortrait(person);
   t.ok(picture.equals(await drawPortrait(person)));
   t.notOk(picture.equals(await drawPortrait({ ...person, name: 'Leila Haddadi' })));
