@@ -22,8 +22,11 @@ export default fp(
     await app.register(swaggerUi, {
       routePrefix: '/docs',
       staticCSP: true,
-      // The page also has to work over plain HTTP.
-      transformStaticCSP: (policy) => policy.replace(' upgrade-insecure-requests;', ''),
+      // The page also has to work over plain HTTP, and it sets styles of its own.
+      transformStaticCSP: (policy) =>
+        policy
+          .replace(' upgrade-insecure-requests;', '')
+          .replace(/style-src [^;]*/, "style-src 'self' 'unsafe-inline'"),
       theme: { title: 'Hospital Management API' },
       uiConfig: {
         url: '/openapi.json',

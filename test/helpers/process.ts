@@ -72,3 +72,24 @@ export async function startServerProcess(
   });
   return { child, url, ended, log };
 }
+
+/** Starts the built demo and gives what it printed until it listened. */
+export async function startDemo(t: Test, environment: Record<string, string>): Promise<{ text: string; url: string }> {
+  const child = spawn(process.execPath, ['dist/src/demo.js'], {
+    cwd: root,
+    // Empty variables count as unset.
+    env: serverEnvironment({ HOST: '', ...environment }),
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const ended = new Promise((resolve) => child.on('exit', resolve));
+  t.teardown(async () => {
+    child.kill('SIGTERM');
+    await ended;
+  });
+  let text = '';
+  for await (const line of createInterface({ input: child.stdout })) {
+    text += `${line}\n`;
+    if (line.includes('Ctrl-C')) break;
+  }
+  return { text, url: /http:\/\/localhost:\d+/.exec(text)?.[0] ?? '' };
+}

@@ -2,10 +2,9 @@ import { sql } from 'drizzle-orm';
 import { spawn } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import t, { type Test } from 'tap';
+import t from 'tap';
 import type { Db } from '../../db/client.js';
 import { availableTimes, discardedPictures } from '../../db/tables/index.js';
 import { openFolder } from '../../plugins/pictures.js';
@@ -15,7 +14,7 @@ import { seedDemo } from '../../src/demo/seed.js';
 import { buildTestApp } from '../helpers/app.js';
 import { pictureFile } from '../helpers/pictures.js';
 import { createTestDatabase, openTestDatabase } from '../helpers/database.js';
-import { runProgram, serverEnvironment } from '../helpers/process.js';
+import { runProgram, serverEnvironment, startDemo } from '../helpers/process.js';
 
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
 const CALENDAR = { now: new Date(), zone: 'UTC', horizonDays: 365 };
@@ -232,27 +231,6 @@ t.test('a portrait is always the same for the same person', async (t) => {
   t.ok(picture.equals(await drawPortrait(person)));
   t.notOk(picture.equals(await drawPortrait({ ...person, name: 'Leila Haddadi' })));
 });
-
-/** Starts the built demo and gives what it printed until it listened. */
-async function startDemo(t: Test, environment: Record<string, string>): Promise<{ text: string; url: string }> {
-  const child = spawn(process.execPath, ['dist/src/demo.js'], {
-    cwd: ROOT,
-    // Empty variables count as unset.
-    env: serverEnvironment({ HOST: '', ...environment }),
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
-  const ended = new Promise((resolve) => child.on('exit', resolve));
-  t.teardown(async () => {
-    child.kill('SIGTERM');
-    await ended;
-  });
-  let text = '';
-  for await (const line of createInterface({ input: child.stdout })) {
-    text += `${line}\n`;
-    if (line.includes('Ctrl-C')) break;
-  }
-  return { text, url: /http:\/\/localhost:\d+/.exec(text)?.[0] ?? '' };
-}
 
 t.test('npm run demo', async (t) => {
   const DATABASE_URL = await createTestDatabase(t);

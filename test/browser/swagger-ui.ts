@@ -1,0 +1,106 @@
+/** A tester's way through Swagger UI over the demo, in a real browser. Not part of `npm test`: Chromium has to be there. */
+import { chromium, type Locator } from 'playwright-core';
+import t from 'tap';
+import type { Body } from '../helpers/app.js';
+import { createTestDatabase } from '../helpers/database.js';
+import { pictureFile } from '../helpers/pictures.js';
+import { startDemo } from '../helpers/process.js';
+
+t.test('a patient of the demo in Swagger UI', async (t) => {
+  const { url, text } = await startDemo(t, { DATABASE_URL: await createTestDatabase(t), DATA_DIR: t.testdir() });
+  const [, username = '', password = ''] = /^ +(patient) +(\S+) /m.exec(text) ?? [];
+  const browser = await chromium.launch({
+    executablePath: process.env['CHROMIUM'] ?? '/usr/bin/chromium',
+    args: [
+      ...['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking'],
+      ...['--disable-component-update', '--disable-sync'],
+    ],
+  });
+  t.teardown(() => browser.close());
+  const page = await browser.newPage();
+  const faults: string[] = [];
+  page.on('pageerror', (error) => faults.push(error.message));
+  page.on(
+    'console',
+    (message) => message.type() === 'error' && faults.push(`${message.text()} ${message.location().url}`),
+  );
+  page.on('request', (request) => {
+    if (!/^(data|blob):/.test(request.url()) && !request.url().startsWith(url)) faults.push(request.url());
+  });
+  await page.goto(`${url}/docs/`);
+
+  /** Opens an operation, which is ready to be tried. */
+  const open = async (tag: string, operationId: string): Promise<Locator> => {
+    const operation = page.locator(`#operations-${tag}-${operationId}`);
+    await operation.locator('.opblock-summary-control').click();
+    return operation;
+  };
+  /** Clicks Execute; the status and the JSON that the page shows. */
+  const execute = async (operation: Locator): Promise<{ status: string; body: Body }> => {
+    await operation.getByRole('button', { name: 'Execute' }).click();
+    const answer = operation.locator('.live-responses-table .response').first();
+    const status = await answer.locator('.response-col_status').first().innerText();
+    const body = await answer.locator('.highlight-code code').first().innerText();
+    return { status: status.split('\n')[0] ?? '', body: JSON.parse(body) as Body };
+  };
+
+  await t.test('authorises with the token of logIn 200', async (t) => {
+    const operation = await open('users', 'logIn');
+    await operation.locator('textarea').fill(JSON.stringify({ username, password }));
+    const { status, body } = await execute(operation);
+    t.equal(status, '200');
+    await page.getByRole('button', { name: 'Authorize', exact: true }).click();
+    await page.getByLabel('auth-bearer-value').fill(body.access);
+    await page.getByRole('button', { name: 'Apply credentials' }).click();
+    await page.getByRole('button', { name: 'Close' }).click();
+  });
+
+  await t.test('creates a patient with a picture by createPatient 201', async (t) => {
+    const operation = await open('patients', 'createPatient');
+    await operation.getByLabel('Request content type').selectOption('multipart/form-data');
+    const picture = Buffer.from(await (await pictureFile()).arrayBuffer());
+    await operation
+      .locator('input[type=file]')
+      .setInputFiles({ name: 'me.png', mimeType: 'image/png', buffer: picture });
+    const { status, body } = await execute(operation);
+    t.equal(status, '201', JSON.stringify(body));
+    t.match(body, { user: username, phone: '+44 20 7946 0958' });
+    // As text: the page's types are not those of Node.js.
+    const shown = await page.evaluate(`
+      new Promise((resolve) => {
+        const image = new Image();
+        image.onload = () => resolve(image.naturalWidth > 0);
+        image.onerror = () => resolve(false);
+        image.src = ${JSON.stringify(body.profile)};
+      })`);
+    t.ok(shown, 'the picture can be seen');
+  });
+
+  await t.test('filters doctors by listDoctors 200', async (t) => {
+    const operation = await open('doctors', 'listDoctors');
+    const field = (name: string) => operation.locator(`tr[data-param-name="${name}"] input`);
+    await field('search').fill('okafor');
+    await field('max_fee').fill('200');
+    const { status, body } = await execute(operation);
+    t.equal(status, '200');
+    t.match(body, { count: 1, results: [{ user: 'Amara Okafor', fee: 180 }] });
+  });
+
+  await t.test('writes a review by createReview 201, which listReviews 200 shows', async (t) => {
+    const operation = await open('reviews', 'createReview');
+    const text = 'Explained every step.';
+    await operation.locator('textarea').fill(JSON.stringify({ doctor: 1, body: text, rating: '⭐⭐⭐⭐⭐' }));
+    const created = await execute(operation);
+    t.equal(created.status, '201', JSON.stringify(created.body));
+    t.match(created.body, { body: text, rating: '⭐⭐⭐⭐⭐' });
+    const list = await open('reviews', 'listReviews');
+    await list.locator('tr[data-param-name="search"] input').fill('okafor');
+    const found = (await execute(list)).body.results as { id: number; body: string }[];
+    t.match(
+      found.find(({ id }) => id === created.body.id),
+      { body: text },
+    );
+  });
+
+  t.strictSame(faults, [], 'nothing on the page fails or comes from elsewhere');
+});
