@@ -2,7 +2,7 @@ import { sql, type SQL } from 'drizzle-orm';
 import type { PgSelect } from 'drizzle-orm/pg-core';
 import { JsonText } from '../../db/json.js';
 import { ProblemError } from '../../openapi/generated/problems.js';
-import type { Db } from '../../db/client.js';
+import type { Db, Tx } from '../../db/client.js';
 
 /** Where a request was sent, for the URLs in its answer. */
 export interface Link {
@@ -63,16 +63,31 @@ export async function answerPage<T>(
   db: Db,
   rows: PgSelect,
   total: SQL,
-  { page, limits }: PageQuery,
+  query: PageQuery,
   link: Link,
 ): Promise<JsonText<Page<T>>> {
-  const [row] = await db
+  const [row] = await pageOf(db, rows, total);
+  return readPage(row as PageRow, query, link);
+}
+
+/** What PostgreSQL answers of a page: the number of all rows, and the page's rows as a JSON array. */
+interface PageRow {
+  readonly count: number;
+  readonly results: string;
+}
+
+/** The query behind `answerPage`, for a list that keeps it prepared. */
+export function pageOf(db: Db | Tx, rows: PgSelect, total: SQL) {
+  return db
     .select({
       count: sql<number>`${total}`.mapWith(Number),
       results: sql<string>`'[' || coalesce(string_agg(item, ','), '') || ']'`,
     })
     .from(rows.as('page'));
-  const { count, results } = row as { count: number; results: string };
+}
+
+/** @throws ProblemError not-found for a page past the end, but not for the first page */
+export function readPage<T>({ count, results }: PageRow, { page, limits }: PageQuery, link: Link): JsonText<Page<T>> {
   if (page > 1 && (page - 1) * limits >= count) throw new ProblemError('not-found', 'There is no such page.');
   const next = page * limits < count ? pageLink(link, page + 1) : 'null';
   const previous = page > 1 ? pageLink(link, page - 1) : 'null';

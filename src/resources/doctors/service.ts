@@ -1,4 +1,18 @@
-import { and, asc, count, desc, eq, gte, inArray, isNull, lte, notInArray, sql, type SQL } from 'drizzle-orm';
+import {
+  and,
+  asc,
+  count,
+  desc,
+  eq,
+  gte,
+  inArray,
+  isNull,
+  lte,
+  notInArray,
+  sql,
+  type SQL,
+  type SQLWrapper,
+} from 'drizzle-orm';
 import type { PgColumn, PgTable } from 'drizzle-orm/pg-core';
 import { transaction, type Db, type Tx } from '../../../db/client.js';
 import { column, jsonArray, jsonObject, JsonText } from '../../../db/json.js';
@@ -17,10 +31,12 @@ import {
 import { ProblemError } from '../../../openapi/generated/problems.js';
 import type { Doctor, DoctorInput, DoctorPage, DoctorPatch } from '../../../openapi/generated/schemas.js';
 import { explain, InvalidInput, NotAllowed, NotFound } from '../../lib/errors.js';
-import { answerPage, cutPage, type Link, type PageQuery } from '../../lib/pages.js';
+import { pageOf, readPage, type Link, type PageQuery } from '../../lib/pages.js';
 import { checkIfMatch } from '../../lib/preconditions.js';
-import { hasTerms } from '../../lib/search.js';
+import { searchPatterns } from '../../lib/search.js';
 import { isLive, isUpcoming, type Calendar } from '../appointments/booking.js';
+
+type Lookup = typeof designations | typeof specialisations;
 
 interface Caller {
   readonly id: number;
@@ -50,31 +66,40 @@ class HasAppointments extends ProblemError {
   }
 }
 
-/** @param base of the picture's URL */
-function doctorJson(base: SQL<string>): SQL<Doctor> {
-  return jsonObject<Doctor>({
+/** The lists of a doctor as JSON arrays. */
+interface Lists {
+  readonly designation: SQL<string[]>;
+  readonly specialisation: SQL<string[]>;
+  readonly available_time: SQL<number[]>;
+}
+
+const doctorJson = (lists: Lists): SQL<Doctor> =>
+  jsonObject<Doctor>({
     id: column(doctors.id),
     user: column(users.displayName),
-    profile: sql<string | null>`${base}::text || '/pictures/' || ${doctors.picture}`,
-    designation: jsonArray(sql<string>`
-      select ${designations.name} from ${doctorDesignations}
-      join ${designations} on ${designations.id} = ${doctorDesignations.designationId}
-      where ${doctorDesignations.doctorId} = ${doctors.id} order by ${designations.id}`),
-    specialisation: jsonArray(sql<string>`
-      select ${specialisations.name} from ${doctorSpecialisations}
-      join ${specialisations} on ${specialisations.id} = ${doctorSpecialisations.specialisationId}
-      where ${doctorSpecialisations.doctorId} = ${doctors.id} order by ${specialisations.id}`),
-    available_time: jsonArray(sql<number>`
-      select ${doctorAvailableTimes.availableTimeId} from ${doctorAvailableTimes}
-      where ${doctorAvailableTimes.doctorId} = ${doctors.id} order by 1`),
+    profile: sql<string | null>`${sql.placeholder('base')}::text || '/pictures/' || ${doctors.picture}`,
+    ...lists,
     fee: column(doctors.fee),
     meet_link: column(doctors.meetLink),
   });
-}
+
+const listsOfOne: Lists = {
+  designation: jsonArray(sql<string>`
+    select ${designations.name} from ${doctorDesignations}
+    join ${designations} on ${designations.id} = ${doctorDesignations.designationId}
+    where ${doctorDesignations.doctorId} = ${doctors.id} order by ${designations.id}`),
+  specialisation: jsonArray(sql<string>`
+    select ${specialisations.name} from ${doctorSpecialisations}
+    join ${specialisations} on ${specialisations.id} = ${doctorSpecialisations.specialisationId}
+    where ${doctorSpecialisations.doctorId} = ${doctors.id} order by ${specialisations.id}`),
+  available_time: jsonArray(sql<number>`
+    select ${doctorAvailableTimes.availableTimeId} from ${doctorAvailableTimes}
+    where ${doctorAvailableTimes.doctorId} = ${doctors.id} order by 1`),
+};
 
 const doctorById = prepared((db) =>
   db
-    .select({ doctor: sql<string>`${doctorJson(sql`${sql.placeholder('base')}`)}::text` })
+    .select({ doctor: sql<string>`${doctorJson(listsOfOne)}::text` })
     .from(doctors)
     .innerJoin(users, eq(users.id, doctors.userId))
     .where(and(eq(doctors.id, sql.placeholder('id')), isNull(doctors.archivedAt)))
@@ -88,7 +113,7 @@ export async function getDoctor(db: Db | Tx, id: number, { base }: Link): Promis
 }
 
 /** Doctors that are linked to an entry of a lookup. */
-export function linkedTo(doctorId: PgColumn, entryId: PgColumn, id: number | undefined): SQL | undefined {
+export function linkedTo(doctorId: PgColumn, entryId: PgColumn, id: number | SQLWrapper | undefined): SQL | undefined {
   if (id === undefined) return undefined;
   return sql`${doctors.id} in (select ${doctorId} from ${entryId.table} where ${entryId} = ${id})`;
 }
@@ -100,37 +125,100 @@ const ORDERS = {
   name: [asc(users.displayName), asc(doctors.id)],
 };
 
-export function listDoctors(db: Db, query: DoctorQuery, link: Link): Promise<JsonText<DoctorPage>> {
-  const found = hasTerms(sql`lower(${users.displayName})`, query.search);
+const FILTERS = ['specialisation', 'designation', 'available_time', 'fee', 'min_fee', 'max_fee'] as const;
+type Filter = (typeof FILTERS)[number];
+
+/** The page's rows, with the lists of all its doctors read at once: half the time of three subqueries for each. */
+const doctorPage = prepared((db, ordering: DoctorQuery['ordering'], filters: readonly Filter[], terms: number) => {
+  const given = (name: Filter) => (filters.includes(name) ? sql`${sql.placeholder(name)}` : undefined);
+  const isAbout = (name: Filter, holds: (value: SQL) => SQL) => {
+    const value = given(name);
+    return value && holds(value);
+  };
+  const found = and(
+    ...Array.from({ length: terms }, (_, at) => sql`lower(${users.displayName}) like ${sql.placeholder(`term${at}`)}`),
+  );
   const where = and(
     isNull(doctors.archivedAt),
-    linkedTo(doctorSpecialisations.doctorId, doctorSpecialisations.specialisationId, query.specialisation),
-    linkedTo(doctorDesignations.doctorId, doctorDesignations.designationId, query.designation),
-    linkedTo(doctorAvailableTimes.doctorId, doctorAvailableTimes.availableTimeId, query.available_time),
-    query.fee === undefined ? undefined : eq(doctors.fee, query.fee),
-    query.min_fee === undefined ? undefined : gte(doctors.fee, query.min_fee),
-    query.max_fee === undefined ? undefined : lte(doctors.fee, query.max_fee),
+    linkedTo(doctorSpecialisations.doctorId, doctorSpecialisations.specialisationId, given('specialisation')),
+    linkedTo(doctorDesignations.doctorId, doctorDesignations.designationId, given('designation')),
+    linkedTo(doctorAvailableTimes.doctorId, doctorAvailableTimes.availableTimeId, given('available_time')),
+    isAbout('fee', (value) => eq(doctors.fee, value)),
+    isAbout('min_fee', (value) => gte(doctors.fee, value)),
+    isAbout('max_fee', (value) => lte(doctors.fee, value)),
     found && inArray(doctors.userId, db.select({ id: users.id }).from(users).where(found)),
   );
   const ids = db.select({ id: doctors.id }).from(doctors).$dynamic();
-  // The page is cut before names and lists are looked up; only the order by name needs the users before that.
-  const page = (query.ordering === 'name' ? ids.innerJoin(users, eq(users.id, doctors.userId)) : ids)
-    .where(where)
-    .orderBy(...ORDERS[query.ordering])
-    .$dynamic();
-  return answerPage<Doctor>(
-    db,
-    db
-      .select({ item: sql<string>`${doctorJson(sql`${link.base}`)}::text`.as('item') })
-      .from(doctors)
-      .innerJoin(users, eq(users.id, doctors.userId))
-      .where(inArray(doctors.id, cutPage(page, query)))
-      .orderBy(...ORDERS[query.ordering])
-      .$dynamic(),
-    sql`(${db.select({ count: count() }).from(doctors).where(where)})`,
-    query,
-    link,
+  // Only the order by name needs the users before the page is cut.
+  const page = db.$with('ids').as(
+    (ordering === 'name' ? ids.innerJoin(users, eq(users.id, doctors.userId)) : ids)
+      .where(where)
+      .orderBy(...ORDERS[ordering])
+      .limit(sql.placeholder('limits'))
+      .offset(sql.placeholder('offset')),
   );
+  const isOnPage = (id: PgColumn) => sql`${id} = any(array(select id from ${page}))`;
+  const listOf = (name: string, links: PgTable, doctorId: PgColumn, entryId: PgColumn, lookup?: Lookup) => {
+    const entry = lookup === undefined ? entryId : lookup.name;
+    const entries = db
+      .select({
+        doctorId,
+        list: sql`json_agg(${entry} order by ${entryId})`.as(name),
+      })
+      .from(links)
+      .where(isOnPage(doctorId))
+      .groupBy(doctorId)
+      .$dynamic();
+    return (lookup === undefined ? entries : entries.innerJoin(lookup, eq(lookup.id, entryId))).as(name);
+  };
+  const [designation, specialisation, availableTime] = [
+    listOf(
+      'of_designations',
+      doctorDesignations,
+      doctorDesignations.doctorId,
+      doctorDesignations.designationId,
+      designations,
+    ),
+    listOf(
+      'of_specialisations',
+      doctorSpecialisations,
+      doctorSpecialisations.doctorId,
+      doctorSpecialisations.specialisationId,
+      specialisations,
+    ),
+    listOf('of_times', doctorAvailableTimes, doctorAvailableTimes.doctorId, doctorAvailableTimes.availableTimeId),
+  ];
+  const orNone = <T>({ list }: { list: SQL.Aliased }): SQL<T[]> => sql<T[]>`coalesce(${list}, '[]')`;
+  const item = doctorJson({
+    designation: orNone<string>(designation),
+    specialisation: orNone<string>(specialisation),
+    available_time: orNone<number>(availableTime),
+  });
+  const rows = db
+    .with(page)
+    .select({ item: sql<string>`${item}::text`.as('item') })
+    .from(doctors)
+    .innerJoin(users, eq(users.id, doctors.userId))
+    .leftJoin(designation, eq(designation.doctorId, doctors.id))
+    .leftJoin(specialisation, eq(specialisation.doctorId, doctors.id))
+    .leftJoin(availableTime, eq(availableTime.doctorId, doctors.id))
+    .where(isOnPage(doctors.id))
+    .orderBy(...ORDERS[ordering])
+    .$dynamic();
+  const total = sql`(${db.select({ count: count() }).from(doctors).where(where)})`;
+  return pageOf(db, rows, total).prepare('doctor_page');
+});
+
+export async function listDoctors(db: Db, query: DoctorQuery, link: Link): Promise<JsonText<DoctorPage>> {
+  const patterns = searchPatterns(query.search);
+  const filters = FILTERS.filter((name) => query[name] !== undefined);
+  const [row] = await doctorPage(db, query.ordering, filters, patterns.length).execute({
+    ...query,
+    ...Object.fromEntries(patterns.map((pattern, at) => [`term${at}`, pattern])),
+    offset: (query.page - 1) * query.limits,
+    base: link.base,
+  });
+  return readPage<Doctor>(row as NonNullable<typeof row>, query, link);
 }
 
 /** The lists of a doctor: the field, the table of its links with the two columns, and the lookup. */
