@@ -1,5 +1,4 @@
 import cors from '@fastify/cors';
-import helmet from '@fastify/helmet';
 import fastify, { LogController, type FastifyBaseLogger, type FastifyInstance } from 'fastify';
 import { join } from 'node:path';
 import type { Database } from '../db/client.js';
@@ -15,6 +14,7 @@ import logging from '../plugins/logging.js';
 import multipart from '../plugins/multipart.js';
 import pictures from '../plugins/pictures.js';
 import rateLimit from '../plugins/rate-limit.js';
+import securityHeaders from '../plugins/security-headers.js';
 import validation from '../plugins/validation.js';
 import type { Config } from './config.js';
 import { pastDateRule } from './lib/dates.js';
@@ -67,7 +67,7 @@ export async function buildApp({
 
   await app.register(errors);
   await app.register(logging);
-  await app.register(helmet, {
+  await app.register(securityHeaders, {
     // Pictures and answers are for other origins' pages as well; CORS decides who reads them.
     crossOriginResourcePolicy: { policy: 'cross-origin' },
     // Of use to pages that old browsers render, of which this server has none.

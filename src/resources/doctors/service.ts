@@ -83,15 +83,17 @@ const doctorJson = (lists: Lists): SQL<Doctor> =>
     meet_link: column(doctors.meetLink),
   });
 
+// For few links, looking a name up costs less than a join.
 const listsOfOne: Lists = {
   designation: jsonArray(sql<string>`
-    select ${designations.name} from ${doctorDesignations}
-    join ${designations} on ${designations.id} = ${doctorDesignations.designationId}
-    where ${doctorDesignations.doctorId} = ${doctors.id} order by ${designations.id}`),
+    select (select ${designations.name} from ${designations} where ${designations.id} = ${doctorDesignations.designationId})
+    from ${doctorDesignations} where ${doctorDesignations.doctorId} = ${doctors.id}
+    order by ${doctorDesignations.designationId}`),
   specialisation: jsonArray(sql<string>`
-    select ${specialisations.name} from ${doctorSpecialisations}
-    join ${specialisations} on ${specialisations.id} = ${doctorSpecialisations.specialisationId}
-    where ${doctorSpecialisations.doctorId} = ${doctors.id} order by ${specialisations.id}`),
+    select (select ${specialisations.name} from ${specialisations}
+      where ${specialisations.id} = ${doctorSpecialisations.specialisationId})
+    from ${doctorSpecialisations} where ${doctorSpecialisations.doctorId} = ${doctors.id}
+    order by ${doctorSpecialisations.specialisationId}`),
   available_time: jsonArray(sql<number>`
     select ${doctorAvailableTimes.availableTimeId} from ${doctorAvailableTimes}
     where ${doctorAvailableTimes.doctorId} = ${doctors.id} order by 1`),
