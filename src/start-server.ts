@@ -10,6 +10,11 @@ import { ensureStaff, InvalidStaff } from './resources/users/staff.js';
 /** How long requests in flight have when the server stops, in milliseconds. */
 const GRACE = 30_000;
 
+function nameVariable(error: unknown): never {
+  if (!(error instanceof InvalidStaff) || error.field === undefined) throw error;
+  throw new ConfigError(`ADMIN_${error.field.toUpperCase()} can not be used: ${error.message}`);
+}
+
 /** Stops the start with one line for whoever started it. */
 function refuse(line: string): never {
   process.stderr.write(`${line}\n`);
@@ -55,7 +60,7 @@ export async function startServer(
 
   // The first staff user has to wait for a database that is away, the server does not.
   const prepared: Promise<void> = database.migrated.then(async () => {
-    if (config.admin !== null) await ensureStaff(database.db, config.admin);
+    if (config.admin !== null) await ensureStaff(database.db, config.admin).catch(nameVariable);
     await beforeListen?.({ config, database });
   });
   try {

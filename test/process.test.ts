@@ -152,6 +152,12 @@ t.test('a bad value in the environment stops the start with one line', async (t)
   }
   const production = await runProgram('dist/src/server.js', { NODE_ENV: 'production', DATA_DIR: t.testdir() });
   t.match(production.stderr, /^JWT_SECRET must be set in production\n$/);
+  const staff = await runProgram('dist/src/server.js', {
+    ...{ DATABASE_URL: await createTestDatabase(t), DATA_DIR: t.testdir() },
+    ...{ ADMIN_USERNAME: 'boss', ADMIN_EMAIL: 'boss@example.com', ADMIN_PASSWORD: 'boss1234' },
+  });
+  t.equal(staff.code, 1);
+  t.match(staff.stderr, /^ADMIN_PASSWORD can not be used: the password [^\n]+\n$/);
 });
 
 t.test('a port that is taken stops the start with one line', async (t) => {

@@ -80,8 +80,8 @@ interface PageRow {
 export function pageOf(db: Db | Tx, rows: PgSelect, total: SQL) {
   return db
     .select({
-      count: sql<number>`${total}`.mapWith(Number),
-      results: sql<string>`'[' || coalesce(string_agg(item, ','), '') || ']'`,
+      count: sql<number>`${total}::int`.as('count'),
+      results: sql<string>`'[' || coalesce(string_agg(item, ','), '') || ']'`.as('results'),
     })
     .from(rows.as('page'));
 }

@@ -16,7 +16,7 @@ import {
 import type { PgColumn, PgTable } from 'drizzle-orm/pg-core';
 import { transaction, type Db, type Tx } from '../../../db/client.js';
 import { column, jsonArray, jsonObject, JsonText } from '../../../db/json.js';
-import { prepared } from '../../../db/prepared.js';
+import { direct } from '../../../db/prepared.js';
 import {
   appointments,
   availableTimes,
@@ -99,17 +99,16 @@ const listsOfOne: Lists = {
     where ${doctorAvailableTimes.doctorId} = ${doctors.id} order by 1`),
 };
 
-const doctorById = prepared((db) =>
+const doctorById = direct((db) =>
   db
-    .select({ doctor: sql<string>`${doctorJson(listsOfOne)}::text` })
+    .select({ doctor: sql<string>`${doctorJson(listsOfOne)}::text`.as('doctor') })
     .from(doctors)
     .innerJoin(users, eq(users.id, doctors.userId))
-    .where(and(eq(doctors.id, sql.placeholder('id')), isNull(doctors.archivedAt)))
-    .prepare('doctor_by_id'),
+    .where(and(eq(doctors.id, sql.placeholder('id')), isNull(doctors.archivedAt))),
 );
 
 export async function getDoctor(db: Db | Tx, id: number, { base }: Link): Promise<JsonText<Doctor>> {
-  const [row] = await doctorById(db).execute({ id, base });
+  const [row] = await doctorById(db)({ id, base });
   if (row === undefined) throw new NotFound();
   return new JsonText(row.doctor);
 }
@@ -131,7 +130,7 @@ const FILTERS = ['specialisation', 'designation', 'available_time', 'fee', 'min_
 type Filter = (typeof FILTERS)[number];
 
 /** The page's rows, with the lists of all its doctors read at once: half the time of three subqueries for each. */
-const doctorPage = prepared((db, ordering: DoctorQuery['ordering'], filters: readonly Filter[], terms: number) => {
+const doctorPage = direct((db, ordering: DoctorQuery['ordering'], filters: readonly Filter[], terms: number) => {
   const given = (name: Filter) => (filters.includes(name) ? sql`${sql.placeholder(name)}` : undefined);
   const isAbout = (name: Filter, holds: (value: SQL) => SQL) => {
     const value = given(name);
@@ -208,13 +207,18 @@ const doctorPage = prepared((db, ordering: DoctorQuery['ordering'], filters: rea
     .orderBy(...ORDERS[ordering])
     .$dynamic();
   const total = sql`(${db.select({ count: count() }).from(doctors).where(where)})`;
-  return pageOf(db, rows, total).prepare('doctor_page');
+  return pageOf(db, rows, total);
 });
 
 export async function listDoctors(db: Db, query: DoctorQuery, link: Link): Promise<JsonText<DoctorPage>> {
   const patterns = searchPatterns(query.search);
   const filters = FILTERS.filter((name) => query[name] !== undefined);
-  const [row] = await doctorPage(db, query.ordering, filters, patterns.length).execute({
+  const [row] = await doctorPage(
+    db,
+    query.ordering,
+    filters,
+    patterns.length,
+  )({
     ...query,
     ...Object.fromEntries(patterns.map((pattern, at) => [`term${at}`, pattern])),
     offset: (query.page - 1) * query.limits,

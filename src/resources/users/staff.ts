@@ -17,6 +17,14 @@ export interface StaffInput {
 /** Data that no staff user can be made of; its message is one line. */
 export class InvalidStaff extends Error {
   override readonly name = 'InvalidStaff';
+
+  /** What is at fault, where it is one of them. */
+  readonly field: keyof StaffInput | undefined;
+
+  constructor(message: string, field?: keyof StaffInput) {
+    super(message);
+    this.field = field;
+  }
 }
 
 /** @throws InvalidStaff */
@@ -24,14 +32,14 @@ function check({ username, email, password }: StaffInput): void {
   const ajv = new Ajv({ strict: false });
   addFormats.default(ajv, ['email', 'password']);
   if (!ajv.validate(Username, username)) {
-    throw new InvalidStaff('the user name must have 1 to 150 letters, digits or any of _ . @ + -');
+    throw new InvalidStaff('the user name must have 1 to 150 letters, digits or any of _ . @ + -', 'username');
   }
-  if (!ajv.validate(Email, email)) throw new InvalidStaff('the email must be an email address');
+  if (!ajv.validate(Email, email)) throw new InvalidStaff('the email must be an email address', 'email');
   if (!ajv.validate(Registration.properties.password, password)) {
-    throw new InvalidStaff('the password must have 8 to 128 characters');
+    throw new InvalidStaff('the password must have 8 to 128 characters', 'password');
   }
   const [fault] = passwordFaults(password, [username, email]);
-  if (fault !== undefined) throw new InvalidStaff(`the password ${fault.replace('your', 'the')}`);
+  if (fault !== undefined) throw new InvalidStaff(`the password ${fault.replace('your', 'the')}`, 'password');
 }
 
 async function findUser(db: Db, username: string): Promise<number | undefined> {
@@ -57,7 +65,7 @@ export async function ensureStaff(db: Db, input: StaffInput): Promise<number | n
     if (!(error instanceof ProblemError)) throw error;
     // Another instance that starts at the same time may have been faster.
     if ((await findUser(db, input.username)) !== undefined) return null;
-    throw new InvalidStaff('the email is taken by another user');
+    throw new InvalidStaff('the email is taken by another user', 'email');
   }
 }
 
