@@ -1,5 +1,5 @@
 import { and, eq, lt, sql } from 'drizzle-orm';
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest, preHandlerHookHandler } from 'fastify';
 import fp from 'fastify-plugin';
 import { createHash } from 'node:crypto';
 import { transaction, type Db, type Tx } from '../db/client.js';
@@ -63,19 +63,14 @@ export default fp(
     const transactions = new WeakMap<FastifyRequest, Tx>();
     const hashes = new WeakMap<FastifyRequest, string>();
 
-    // Before the pictures of the body are stored, and so named at random.
-    app.addHook('preHandler', (request, _reply, next) => {
-      if (
-        request.routeOptions.config.takesIdempotencyKey === true &&
-        request.headers['idempotency-key'] !== undefined
-      ) {
-        hashes.set(request, hashRequest(request));
-      }
-      next();
-    });
-
     app.addHook('onRoute', (route) => {
       if (route.config?.takesIdempotencyKey !== true) return;
+      // Before the pictures of the body are stored, and so named at random.
+      const noteHash: preHandlerHookHandler = (request, _reply, next) => {
+        if (request.headers['idempotency-key'] !== undefined) hashes.set(request, hashRequest(request));
+        next();
+      };
+      route.preHandler = [noteHash, ...[route.preHandler ?? []].flat()];
       const handle = route.handler as (request: FastifyRequest, reply: FastifyReply) => Promise<unknown>;
       route.handler = async function keyed(request: FastifyRequest, reply: FastifyReply) {
         const key = request.headers['idempotency-key'] as string | undefined;

@@ -72,36 +72,42 @@ export default fp(
       duration: FAILED_LOGIN_WINDOW,
     });
 
-    async function limit(request: FastifyRequest, reply: FastifyReply): Promise<void> {
-      const isAuth = request.routeOptions.config.rateLimit === 'auth';
-      const { bearer } = request;
-      const isUser = !isAuth && typeof bearer === 'object';
-      const { store, points, name, policy } = isAuth ? limiters.auth : isUser ? limiters.user : limiters.anonymous;
-      const key = isUser ? String(bearer.userId) : clientAddress(request.ip);
-      let result: RateLimiterRes;
-      let isOver = false;
-      try {
-        result = await store.consume(key);
-      } catch (rejection) {
-        if (!(rejection instanceof RateLimiterRes)) throw rejection;
-        result = rejection;
-        isOver = true;
-      }
-      const reset = seconds(result);
-      const remaining = Math.max(0, result.remainingPoints);
-      reply.headers({
-        'ratelimit-policy': policy,
-        ratelimit: `"${name}";r=${remaining};t=${reset}`,
-        'ratelimit-limit': String(points),
-        'ratelimit-remaining': String(remaining),
-        'ratelimit-reset': String(reset),
-      });
-      if (isOver) throw tooMany(`The limit of ${points} requests a minute is reached.`, result);
-    }
+    const limitBy = (isAuth: boolean) =>
+      function limit(request: FastifyRequest, reply: FastifyReply, next: (error?: Error) => void): void {
+        const { bearer } = request;
+        const isUser = !isAuth && typeof bearer === 'object';
+        const { store, points, name, policy } = isAuth ? limiters.auth : isUser ? limiters.user : limiters.anonymous;
+        const key = isUser ? String(bearer.userId) : clientAddress(request.ip);
+        const announce = (result: RateLimiterRes): void => {
+          const reset = String(seconds(result));
+          const remaining = String(Math.max(0, result.remainingPoints));
+          reply.headers({
+            'ratelimit-policy': policy,
+            ratelimit: `"${name}";r=${remaining};t=${reset}`,
+            'ratelimit-limit': String(points),
+            'ratelimit-remaining': remaining,
+            'ratelimit-reset': reset,
+          });
+        };
+        store.consume(key).then(
+          (result) => {
+            announce(result);
+            next();
+          },
+          (rejection: unknown) => {
+            if (!(rejection instanceof RateLimiterRes)) {
+              next(rejection as Error);
+              return;
+            }
+            announce(rejection);
+            next(tooMany(`The limit of ${points} requests a minute is reached.`, rejection));
+          },
+        );
+      };
 
     app.addHook('onRoute', (route) => {
       if (route.config?.operationId === undefined) return;
-      route.onRequest = [limit, ...[route.onRequest ?? []].flat()];
+      route.onRequest = [limitBy(route.config.rateLimit === 'auth'), ...[route.onRequest ?? []].flat()];
     });
     app.decorateRequest('failedLogins', {
       getter(this: FastifyRequest): FailedLogins {

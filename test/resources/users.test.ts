@@ -538,7 +538,10 @@ t.test('staff users', async (t) => {
     [{ email: 'BOSS@example.org' }, 'the email is taken by another user'],
   ] as const) {
     await t.test(`ensureStaff refuses ${JSON.stringify(change).slice(0, 60)}`, async (t) => {
-      await t.rejects(ensureStaff(db, { ...newcomer, ...change }), new InvalidStaff(message));
+      await t.rejects(
+        ensureStaff(db, { ...newcomer, ...change }),
+        new InvalidStaff(message, Object.keys(change)[0] as 'username'),
+      );
     });
   }
 
