@@ -66,7 +66,9 @@ export default fp(
       // A body that nobody asked for is not read, and so can not be wrong: many clients name a media type with every
       // DELETE, and Fastify would refuse the empty body.
       if (consumes?.length === 0 || request.is404) {
-        for (const header of ['content-type', 'content-length', 'transfer-encoding']) delete request.headers[header];
+        for (const header of ['content-type', 'content-length', 'transfer-encoding']) {
+          if (request.headers[header] !== undefined) delete request.headers[header];
+        }
       }
       // Fastify would skip the parser, and so the validation, of a body that names no media type.
       if (consumes !== undefined && consumes.length > 0) {

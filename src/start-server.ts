@@ -42,7 +42,7 @@ export async function startServer(
       serializers: { err: loggable },
     },
     // Lines leave together, at the latest after a tenth of a second: a write for each costs as much as a small answer.
-    pino.destination({ sync: false, minLength: 4096, periodicFlush: 100 }),
+    pino.destination({ sync: false, minLength: 8192, periodicFlush: 100 }),
   );
   const database = await openDatabase({
     url: config.databaseUrl,
