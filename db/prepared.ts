@@ -1,7 +1,7 @@
 import { fillPlaceholders } from 'drizzle-orm';
 import { LRUCache } from 'lru-cache';
 import type { Sql } from 'postgres';
-import type { Db, Tx } from './client.js';
+import { pipelineOf, type Db, type Tx } from './client.js';
 
 /** More than any one query has in practice; each is a few kilobytes. */
 const MAX_SHAPES = 500;
@@ -34,22 +34,28 @@ interface Selection<Row> extends PromiseLike<Row[]> {
 /** Runs a query with the values of its placeholders. */
 type Run<Row> = (values: Record<string, unknown>) => PromiseLike<Row[]>;
 
+const runOn =
+  (clientOf: (db: Db | Tx) => Sql | undefined) =>
+  <Row, Shape extends readonly unknown[]>(
+    build: (db: Db | Tx, ...shape: Shape) => Selection<Row>,
+  ): ((db: Db | Tx, ...shape: Shape) => Run<Row>) =>
+    prepared((db, ...shape: Shape): Run<Row> => {
+      const query = build(db, ...shape);
+      const client = clientOf(db);
+      if (client === undefined) {
+        const inTransaction = query.prepare('');
+        return (values) => inTransaction.execute(values);
+      }
+      const { sql, params } = query.toSQL();
+      return (values) => client.unsafe<Row[] & never[]>(sql, fillPlaceholders(params, values) as never[]);
+    });
+
 /**
  * As `prepared`, for what is asked for most: runs the query without Drizzle's way there and back, which costs as much as
  * a small query itself. So each column has to be selected `as` what the row calls it, and as a type that the driver
  * reads by itself: text, boolean, int or float8.
  */
-export function direct<Row, Shape extends readonly unknown[]>(
-  build: (db: Db | Tx, ...shape: Shape) => Selection<Row>,
-): (db: Db | Tx, ...shape: Shape) => Run<Row> {
-  return prepared((db, ...shape: Shape): Run<Row> => {
-    const query = build(db, ...shape);
-    if (!('$client' in db)) {
-      const inTransaction = query.prepare('');
-      return (values) => inTransaction.execute(values);
-    }
-    const client = db.$client as Sql;
-    const { sql, params } = query.toSQL();
-    return (values) => client.unsafe<Row[] & never[]>(sql, fillPlaceholders(params, values) as never[]);
-  });
-}
+export const direct = runOn((db) => ('$client' in db ? (db.$client as Sql) : undefined));
+
+/** As `direct`, for reads by a key that never take long: they share connections. */
+export const directByKey = runOn(pipelineOf);

@@ -1,6 +1,7 @@
 import { sql } from 'drizzle-orm';
 import t from 'tap';
 import { isUnavailable, type Tx } from '../../db/client.js';
+import { directByKey } from '../../db/prepared.js';
 import { openTestDatabase } from '../helpers/database.js';
 
 const backend = async (tx: Tx): Promise<number> =>
@@ -32,3 +33,82 @@ t.test('a connection that ends inside a transaction fails that transaction and n
     t.ok(isServing, 'the pool serves again');
   }
 });
+
+/** A read by a key: what it was given, and the connection it ran on. A zero fails in PostgreSQL. */
+const echo = directByKey((db) =>
+  db
+    .select({
+      key: sql<number>`${sql.placeholder('key')}::int`.as('key'),
+      share: sql<number>`1 / ${sql.placeholder('key')}::int`.as('share'),
+      pid: sql<number>`pg_backend_pid()`.as('pid'),
+    })
+    .from(sql`(values (1)) one`),
+);
+
+t.test('reads by a key share two connections, and each gets its own answer', async (t) => {
+  const { database } = await openTestDatabase(t);
+  const { db } = database;
+  const keys = Array.from({ length: 500 }, (_, index) => index + 1);
+  const answers = await Promise.all(keys.map((key) => echo(db)({ key })));
+  t.strictSame(
+    answers.map(([row]) => row?.key),
+    keys,
+  );
+  t.equal(new Set(answers.map(([row]) => row?.pid)).size, 2);
+  const [pid] = await db.execute<{ pid: number }>(sql`select pg_backend_pid() as pid`);
+  t.notOk(
+    answers.some(([row]) => row?.pid === pid?.pid),
+    'what may take long does not stand in their way',
+  );
+
+  const results = await Promise.allSettled(keys.map((key) => echo(db)({ key: key % 5 })));
+  t.ok(
+    results.every((result, index) =>
+      (index + 1) % 5 === 0
+        ? result.status === 'rejected' && !isUnavailable(result.reason)
+        : result.status === 'fulfilled' && result.value[0]?.key === (index + 1) % 5,
+    ),
+    'one that fails leaves its neighbours alone',
+  );
+
+  await db.transaction(async (tx) => {
+    const [row] = await echo(tx)({ key: 7 });
+    t.match(row, { key: 7, pid: await backend(tx) }, 'in a transaction it is part of that');
+  });
+});
+
+t.test('reads by a key fail with a connection that ends, and find the next one', async (t) => {
+  const { database } = await openTestDatabase(t);
+  const { db } = database;
+  for (let round = 0; round < 5; round++) {
+    const pids = new Set((await Promise.all([1, 2, 3].map((key) => echo(db)({ key })))).map(([row]) => row?.pid));
+    const reads = Array.from({ length: 100 }, () => echo(db)({ key: 1 }));
+    for (const pid of pids) await db.execute(sql`select pg_terminate_backend(${pid}, 5000)`);
+    for (const result of await Promise.allSettled(reads)) {
+      if (result.status === 'rejected') t.ok(isUnavailable(result.reason));
+    }
+    let isServing = false;
+    for (let tries = 0; !isServing && tries < 20; tries++) {
+      const tried = await Promise.allSettled(Array.from({ length: 10 }, () => echo(db)({ key: 1 })));
+      isServing = tried.every(({ status }) => status === 'fulfilled');
+    }
+    t.ok(isServing, 'the connections are back');
+  }
+});
+
+for (const pool of [1, 2, 3, 10]) {
+  t.test(`a pool of ${pool} never opens more connections`, async (t) => {
+    const { database } = await openTestDatabase(t, pool);
+    const { db } = database;
+    const works = Array.from({ length: 40 }, (_, index) => [
+      echo(db)({ key: index + 1 }),
+      db.execute(sql`select pg_sleep(0.001)`),
+    ]);
+    await Promise.all(works.flat());
+    const [row] = await db.execute<{ count: number }>(
+      sql`select count(*)::int as count from pg_stat_activity
+        where datname = current_database() and application_name = 'hospital-management-api'`,
+    );
+    t.equal(row?.count, pool);
+  });
+}

@@ -16,7 +16,7 @@ import {
 import type { PgColumn, PgTable } from 'drizzle-orm/pg-core';
 import { transaction, type Db, type Tx } from '../../../db/client.js';
 import { column, jsonArray, jsonObject, JsonText } from '../../../db/json.js';
-import { direct } from '../../../db/prepared.js';
+import { direct, directByKey } from '../../../db/prepared.js';
 import {
   appointments,
   availableTimes,
@@ -99,7 +99,7 @@ const listsOfOne: Lists = {
     where ${doctorAvailableTimes.doctorId} = ${doctors.id} order by 1`),
 };
 
-const doctorById = direct((db) =>
+const doctorById = directByKey((db) =>
   db
     .select({ doctor: sql<string>`${doctorJson(listsOfOne)}::text`.as('doctor') })
     .from(doctors)
