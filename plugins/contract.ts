@@ -1,5 +1,5 @@
 import fastJsonStringify from 'fast-json-stringify';
-import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { FastifyInstance, FastifyRequest, onRequestHookHandler } from 'fastify';
 import fp from 'fastify-plugin';
 import { JsonText } from '../db/json.js';
 import { operations, type OperationConfig } from '../openapi/generated/operations.js';
@@ -25,6 +25,34 @@ export interface ContractOptions {
 
 type Serializer = (data: unknown) => string;
 
+/** A body that nobody asked for is not read, and so can not be wrong. */
+function dropBody({ headers }: FastifyRequest): void {
+  for (const header of ['content-type', 'content-length', 'transfer-encoding']) {
+    if (headers[header] !== undefined) delete headers[header];
+  }
+}
+
+/** Prepares an answer with the operation's status, and refuses a body that it does not take. */
+const expect = ({ success, consumes }: OperationConfig): onRequestHookHandler =>
+  function expectRequest(request, reply, next) {
+    reply.statusCode = success;
+    if (consumes.length === 0) {
+      // Many clients name a media type with every DELETE, and Fastify would refuse the empty body.
+      dropBody(request);
+      next();
+      return;
+    }
+    const { headers } = request;
+    const mediaType = headers['content-type']?.split(';', 1)[0]?.trim().toLowerCase();
+    // Fastify would skip the parser, and so the validation, of a body that names no media type.
+    const hasBody = headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
+    if (hasBody && !consumes.includes(mediaType ?? '')) {
+      next(new ProblemError('unsupported-media-type', `Send the body as ${consumes.join(' or ')}.`));
+      return;
+    }
+    next();
+  };
+
 /**
  * Holds the program to the contract: answers have the operation's status and leave through its schema, and a route
  * without an operation, or an operation without a handler, stops the start.
@@ -47,6 +75,7 @@ export default fp(
         throw new Error(`${id} is registered as ${String(route.method)} ${route.url}`);
       }
       handled.add(id);
+      route.onRequest = [route.onRequest ?? []].flat().concat(expect(operation.config));
     });
 
     app.addHook('onReady', (next) => {
@@ -60,27 +89,9 @@ export default fp(
       },
     });
 
-    app.addHook('onRequest', (request, reply, next) => {
-      const { success, consumes } = request.routeOptions.config;
-      if (success !== undefined) reply.statusCode = success;
-      // A body that nobody asked for is not read, and so can not be wrong: many clients name a media type with every
-      // DELETE, and Fastify would refuse the empty body.
-      if (consumes?.length === 0 || request.is404) {
-        for (const header of ['content-type', 'content-length', 'transfer-encoding']) {
-          if (request.headers[header] !== undefined) delete request.headers[header];
-        }
-      }
-      // Fastify would skip the parser, and so the validation, of a body that names no media type.
-      if (consumes !== undefined && consumes.length > 0) {
-        const mediaType = request.headers['content-type']?.split(';', 1)[0]?.trim().toLowerCase();
-        const hasBody =
-          request.headers['transfer-encoding'] !== undefined || Number(request.headers['content-length'] ?? 0) > 0;
-        if (hasBody && !consumes.includes(mediaType ?? '')) {
-          const detail = `Send the body as ${consumes.join(' or ')}.`;
-          next(new ProblemError('unsupported-media-type', detail));
-          return;
-        }
-      }
+    // Fastify would look for a parser of any body, though nobody reads it.
+    app.addHook('onRequest', (request, _reply, next) => {
+      if (request.is404) dropBody(request);
       next();
     });
 

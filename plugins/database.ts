@@ -1,4 +1,4 @@
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, onRequestHookHandler } from 'fastify';
 import fp from 'fastify-plugin';
 import type { Database, Db } from '../db/client.js';
 import { ProblemError } from '../openapi/generated/problems.js';
@@ -19,14 +19,17 @@ export default fp(
   function database(app: FastifyInstance, { database }: DatabasePluginOptions, done) {
     app.decorate('db', database.db);
     app.decorate('database', database);
-    app.addHook('onRequest', (request, _reply, next) => {
-      const { operationId, problems } = request.routeOptions.config;
-      if (operationId !== undefined && problems?.includes(503) === true && !database.isMigrated()) {
-        const detail = 'The database can not be reached at the moment.';
-        next(new ProblemError('unavailable', detail, {}, { 'retry-after': '5' }));
+    const refuseUntilMigrated: onRequestHookHandler = (_request, _reply, next) => {
+      if (database.isMigrated()) {
+        next();
         return;
       }
-      next();
+      const detail = 'The database can not be reached at the moment.';
+      next(new ProblemError('unavailable', detail, {}, { 'retry-after': '5' }));
+    };
+    app.addHook('onRoute', (route) => {
+      if (route.config?.problems?.includes(503) !== true) return;
+      route.onRequest = [route.onRequest ?? []].flat().concat(refuseUntilMigrated);
     });
     done();
   },

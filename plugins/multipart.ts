@@ -1,6 +1,7 @@
 import fastifyMultipart from '@fastify/multipart';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
+import { promisify } from 'node:util';
 import { ProblemError } from '../openapi/generated/problems.js';
 
 export interface MultipartOptions {
@@ -70,7 +71,10 @@ async function readForm(request: FastifyRequest, maxFileBytes: number): Promise<
 /** Reads multipart/form-data into `request.body` as a FormBody, within bounds. */
 export default fp(
   async function multipart(app: FastifyInstance, { maxFileBytes = 5_000_000 }: MultipartOptions) {
-    await app.register(fastifyMultipart, {
+    // Its hooks remove files that it has put on the disk. Nobody asks it to, and every request would pay for them.
+    const withoutHooks = Object.create(app, { addHook: { value: () => app } }) as FastifyInstance;
+    const parser = promisify(fastifyMultipart);
+    await parser(withoutHooks, {
       throwFileSizeLimit: true,
       limits: {
         fileSize: maxFileBytes,
@@ -82,8 +86,15 @@ export default fp(
         headerPairs: 50,
       },
     });
-    app.addHook('preValidation', async (request) => {
-      if (request.isMultipart()) request.body = await readForm(request, maxFileBytes);
+    app.addHook('preValidation', (request, _reply, next) => {
+      if (!request.isMultipart()) {
+        next();
+        return;
+      }
+      readForm(request, maxFileBytes).then((body) => {
+        request.body = body;
+        next();
+      }, next);
     });
   },
   { name: 'multipart', dependencies: ['errors'] },

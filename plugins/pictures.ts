@@ -1,5 +1,5 @@
 import { desc, inArray, lte, sql, type SQL } from 'drizzle-orm';
-import type { FastifyInstance, FastifyRequest, RouteOptions } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest, RouteOptions } from 'fastify';
 import fp from 'fastify-plugin';
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
@@ -184,7 +184,23 @@ export default fp(
     }
     const isDue = lte(discardedPictures.dueAt, sql`now()`);
 
+    const removeHook = async (request: FastifyRequest, reply: FastifyReply): Promise<void> => {
+      const own = stored.get(request);
+      let which: SQL | undefined;
+      // Of a failed request only what is still listed goes: a name that a row took is off the list.
+      if (reply.statusCode >= 400) which = own && inArray(discardedPictures.name, own);
+      else if (tags.has(request.routeOptions.config.tag ?? '')) which = isDue;
+      if (which === undefined) return;
+      try {
+        await remove(which);
+      } catch (error) {
+        request.log.warn({ reqId: request.id, error: loggable(error) }, 'pictures stay until the hourly removal');
+      }
+    };
+
     app.addHook('onRoute', (route) => {
+      if (route.config?.operationId === undefined || route.method === 'GET' || route.method === 'HEAD') return;
+      route.onSend = [route.onSend ?? []].flat().concat(removeHook as never);
       const fields = fileFields(route);
       if (fields.length === 0) return;
       if (route.config?.tag !== undefined) tags.add(route.config.tag);
@@ -192,21 +208,6 @@ export default fp(
       const storeHook = async (request: FastifyRequest): Promise<void> => storeUploads(request, fields);
       route.preValidation = [route.preValidation ?? []].flat().concat(encodeHook as never);
       route.preHandler = [route.preHandler ?? []].flat().concat(storeHook as never);
-    });
-
-    app.addHook('onSend', async (request, reply) => {
-      const isWrite = request.method !== 'GET' && request.method !== 'HEAD';
-      const own = stored.get(request);
-      let which: SQL | undefined;
-      // Of a failed request only what is still listed goes: a name that a row took is off the list.
-      if (reply.statusCode >= 400) which = own && inArray(discardedPictures.name, own);
-      else if (isWrite && tags.has(request.routeOptions.config.tag ?? '')) which = isDue;
-      if (which === undefined) return;
-      try {
-        await remove(which);
-      } catch (error) {
-        request.log.warn({ error: loggable(error) }, 'pictures stay until the hourly removal');
-      }
     });
 
     let timer: NodeJS.Timeout | undefined;
