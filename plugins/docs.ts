@@ -27,6 +27,13 @@ export default fp(
         policy
           .replace(' upgrade-insecure-requests;', '')
           .replace(/style-src [^;]*/, "style-src 'self' 'unsafe-inline'"),
+      uiHooks: {
+        onRequest: (_request, reply, next) => {
+          // The page may hold a tester's token: no page that opened it gets at its window.
+          reply.header('cross-origin-opener-policy', 'same-origin');
+          next();
+        },
+      },
       theme: { title: 'Hospital Management API' },
       uiConfig: {
         url: '/openapi.json',

@@ -80,7 +80,7 @@ function problemDocument(problem: ProblemError, requestId: string): Record<strin
 function sendError(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   let problem = asProblem(error);
   if (problem === undefined) {
-    request.log.error({ error: loggable(error) }, 'unexpected error');
+    request.log.error({ reqId: request.id, error: loggable(error) }, 'unexpected error');
     problem = new ProblemError('internal-error', 'The server met an unexpected fault.');
   }
   return reply

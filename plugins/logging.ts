@@ -14,6 +14,7 @@ export default fp(
     app.addHook('onResponse', (request, reply, next) => {
       request.log.info(
         {
+          reqId: request.id,
           method: request.method,
           route: request.routeOptions.url ?? null,
           status: reply.statusCode,

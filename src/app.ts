@@ -51,6 +51,8 @@ export async function buildApp({
   const app = fastify({
     ...(logger === false ? { logger: false } : { loggerInstance: logger }),
     logController: new LogController({ disableRequestLogging: true }),
+    // A logger for each request would cost more than the id in the one line that most of them have.
+    childLoggerFactory: (parent) => parent,
     genReqId: () => crypto.randomUUID(),
     trustProxy: config.trustProxy as string[],
     bodyLimit: MAX_BODY_BYTES,
@@ -68,6 +70,11 @@ export async function buildApp({
   await app.register(errors);
   await app.register(logging);
   await app.register(securityHeaders, {
+    // Nothing is a document of its own but the pages of Swagger UI, which bring their own policy.
+    contentSecurityPolicy: { useDefaults: false, directives: { 'default-src': "'none'", 'frame-ancestors': "'none'" } },
+    crossOriginOpenerPolicy: false,
+    // What `frame-ancestors` says.
+    xFrameOptions: false,
     // Pictures and answers are for other origins' pages as well; CORS decides who reads them.
     crossOriginResourcePolicy: { policy: 'cross-origin' },
     // Of use to pages that old browsers render, of which this server has none.
@@ -76,10 +83,9 @@ export async function buildApp({
     xDownloadOptions: false,
     xPermittedCrossDomainPolicies: false,
     xXssProtection: false,
-    contentSecurityPolicy: { directives: { 'upgrade-insecure-requests': null } },
   });
   await app.register(cors, {
-    origin: config.corsOrigins === true ? true : [...config.corsOrigins],
+    origin: config.corsOrigins === true || (config.corsOrigins.length > 0 && [...config.corsOrigins]),
     credentials: true,
     methods: ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'],
     exposedHeaders: EXPOSED_HEADERS,

@@ -36,7 +36,9 @@ t.test('documentation', async (t) => {
       const page = await api.get(path);
       t.match(page, { status: 200, headers: { 'content-type': 'text/html; charset=utf-8' } });
       t.match(page.text, '<title>Hospital Management API</title>');
+      t.equal(page.headers['cross-origin-opener-policy'], 'same-origin');
       const policy = page.headers['content-security-policy'] ?? '';
+      t.match(policy, "frame-ancestors 'self'");
       t.notMatch(policy, /upgrade-insecure-requests|unsafe-inline[^;]*;? ?script|unsafe-eval/);
       const scripts = /script-src ([^;]*)/.exec(policy)?.[1] ?? '';
       t.match(scripts, "'self'");
@@ -84,7 +86,7 @@ t.test('problem types', async (t) => {
         '',
       );
       t.notMatch(inside, /[<>]/, 'text is escaped');
-      t.match(page.headers['content-security-policy'], "default-src 'self'");
+      t.equal(page.headers['content-security-policy'], "default-src 'none';frame-ancestors 'none'");
     });
   }
 
