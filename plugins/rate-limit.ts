@@ -32,7 +32,7 @@ const FAILED_LOGIN_WINDOW = 15 * MINUTE;
 
 /** A subscriber of IPv6 has a whole /64, so its addresses count as one. */
 function clientAddress(ip: string): string {
-  if (!isIPv6(ip)) return ip;
+  if (!ip.includes(':') || !isIPv6(ip)) return ip;
   const mapped = /^[0:]*:ffff:([\d.]+)$/i.exec(ip)?.[1];
   if (mapped !== undefined) return mapped;
   const [head = [], tail = []] = ip.split('::').map((half) => half.split(':').filter(Boolean));
