@@ -131,16 +131,16 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
       ? await openEmbedded({ dataDir: options.dataDir, join: options.join ?? false, log })
       : undefined;
   const url = embedded?.url ?? (options.url as string);
-  const connect = (max: number): postgres.Sql =>
+  const connect = (max: number, max_pipeline: number): postgres.Sql =>
     prepareStatements(
       postgres(url, {
         max,
         connect_timeout: 5,
         // The driver's own query for them ends the process if the connection is lost meanwhile; nothing here needs arrays.
         fetch_types: false,
-        // Of the patched driver, in seconds: a connection that owes an answer for longer than any statement may take is
-        // dead. Unlike an error of the connection, silence would never end.
-        ...{ answer_timeout: 25 },
+        // The driver's types do not know these two. The second is of its patch, in seconds: a connection that owes an
+        // answer for longer than any statement may take is dead. Unlike an error of the connection, silence would never end.
+        ...{ max_pipeline, answer_timeout: 25 },
         // A short wait between tries, so that service resumes as soon as the database does.
         backoff: () => 0.2,
         onnotice: () => undefined,
@@ -156,9 +156,11 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
       }),
     );
   const shared = Math.min(SHARED_CONNECTIONS, options.pool >> 1);
-  const client = connect(options.pool - shared);
+  // By its default the driver gives a busy connection more to do, which then waits for a slow query or a lock of another
+  // request though connections are free. So what finds none free waits for the first that is.
+  const client = connect(options.pool - shared, 0);
   const db: Db = drizzle(client, { casing: 'snake_case' });
-  const pipeline = shared > 0 ? connect(shared) : client;
+  const pipeline = shared > 0 ? connect(shared, 100) : client;
   pipelines.set(db, pipeline);
   const closing = new AbortController();
   let isMigrated = false;

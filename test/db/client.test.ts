@@ -96,6 +96,35 @@ t.test('reads by a key fail with a connection that ends, and find the next one',
   }
 });
 
+t.test('a query waits for the first free connection, not behind a slow one', async (t) => {
+  const { database } = await openTestDatabase(t);
+  const { db } = database;
+  const lock = sql`select pg_advisory_xact_lock(1)`;
+  // Every connection knows the statement by then; a first time is of another kind.
+  await Promise.all(Array.from({ length: 40 }, () => db.execute(lock)));
+  let isSlowDone = false;
+  let release = (): void => undefined;
+  const done = new Promise<void>((resolve) => (release = resolve));
+  let holder: Promise<void> | undefined;
+  await new Promise<void>((hold, fail) => {
+    holder = db.transaction(async (tx) => {
+      await tx.execute(lock);
+      hold();
+      await done;
+    });
+    holder.catch(fail);
+  });
+  const slow = db.execute(lock).then(() => (isSlowDone = true));
+  // More than there are connections, again and again; any behind the slow one would never end.
+  for (let round = 0; round < 20; round++) {
+    await Promise.all(Array.from({ length: 40 }, () => db.execute(sql`select 1`)));
+    await Promise.all(Array.from({ length: 4 }, () => db.transaction((tx) => tx.execute(sql`select 1`))));
+  }
+  t.notOk(isSlowDone);
+  release();
+  await Promise.all([holder, slow]);
+});
+
 for (const pool of [1, 2, 3, 10]) {
   t.test(`a pool of ${pool} never opens more connections`, async (t) => {
     const { database } = await openTestDatabase(t, pool);
