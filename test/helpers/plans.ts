@@ -47,13 +47,18 @@ export class PlannedDatabase {
 
   /** Fills the tables, and makes statistics of them. The slow indexes are made when the rows are there. */
   async fill(...statements: string[]): Promise<void> {
-    const slow = await this.#client.unsafe<{ indexname: string; indexdef: string }[]>(
-      "select indexname, indexdef from pg_indexes where schemaname = 'public' and indexdef like '%USING gin %'",
-    );
-    await this.#run('set statement_timeout = 0', ...slow.map(({ indexname }) => `drop index "${indexname}"`));
+    const slow = await this.#client.unsafe<{ name: string; definition: string; statistics: number }[]>(`
+      select quote_ident(relname) as name, pg_get_indexdef(pg_class.oid) as definition,
+        coalesce(attstattarget, -1) as statistics
+      from pg_class join pg_am on pg_am.oid = relam join pg_attribute on attrelid = pg_class.oid and attnum = 1
+      where amname = 'gin' and relnamespace = 'public'::regnamespace`);
+    await this.#run('set statement_timeout = 0', ...slow.map(({ name }) => `drop index ${name}`));
     await this.#run(
       ...statements,
-      ...slow.map(({ indexdef }) => indexdef),
+      ...slow.map(({ definition }) => definition),
+      ...slow
+        .filter(({ statistics }) => statistics >= 0)
+        .map(({ name, statistics }) => `alter index ${name} alter column 1 set statistics ${statistics}`),
       'vacuum analyze',
       'reset statement_timeout',
     );
