@@ -3,7 +3,7 @@ import { eq, sql } from 'drizzle-orm';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
 import { LRUCache } from 'lru-cache';
-import { prepared } from '../db/prepared.js';
+import { directByKey } from '../db/prepared.js';
 import { users } from '../db/tables/index.js';
 import { ProblemError } from '../openapi/generated/problems.js';
 
@@ -83,17 +83,16 @@ interface KnownUser {
   readonly keptSession: string | null;
 }
 
-const userById = prepared((db) =>
+const userById = directByKey((db) =>
   db
     .select({
-      isStaff: users.isStaff,
-      isActive: users.isActive,
-      generation: users.tokenGeneration,
-      keptSession: users.keptSession,
+      isStaff: sql<boolean>`${users.isStaff}`.as('isStaff'),
+      isActive: sql<boolean>`${users.isActive}`.as('isActive'),
+      generation: sql<number>`${users.tokenGeneration}`.as('generation'),
+      keptSession: sql<string | null>`${users.keptSession}`.as('keptSession'),
     })
     .from(users)
-    .where(eq(users.id, sql.placeholder('id')))
-    .prepare('known_user'),
+    .where(eq(users.id, sql.placeholder('id'))),
 );
 
 const unauthenticated = (detail: string): ProblemError =>
@@ -124,7 +123,7 @@ export default fp(
       // Whoever waits for a user that is forgotten meanwhile still gets an answer; it is not kept.
       ignoreFetchAbort: true,
       fetchMethod: async (id) => {
-        const [row] = await userById(app.db).execute({ id });
+        const [row] = await userById(app.db)({ id });
         return row ?? { isStaff: false, isActive: false, generation: 0, keptSession: null };
       },
     });

@@ -35,7 +35,9 @@ export async function openTestDatabase(t: Test, pool = 10): Promise<{ database: 
 /** Resolves when another connection waits for a lock that `holder` has. */
 export async function someoneWaits(holder: postgres.Sql | postgres.TransactionSql): Promise<void> {
   for (;;) {
-    const rows = await holder`select 1 from pg_stat_activity where pg_backend_pid() = any(pg_blocking_pids(pid))`;
+    // Not pg_stat_activity: inside a transaction that stays as it was at first.
+    const rows = await holder`
+      select 1 from pg_locks where not granted and pg_backend_pid() = any(pg_blocking_pids(pid))`;
     if (rows.length > 0) return;
   }
 }

@@ -1,8 +1,8 @@
-import { and, asc, count, desc, eq, gte, inArray, isNull, lte, or, sql, type SQL } from 'drizzle-orm';
+import { and, asc, count, desc, eq, gte, inArray, isNull, lte, or, sql, type Placeholder, type SQL } from 'drizzle-orm';
 import { alias } from 'drizzle-orm/pg-core';
 import { transaction, violatedConstraint, type Db, type Tx } from '../../../db/client.js';
 import { column, jsonObject, JsonText, timestampText } from '../../../db/json.js';
-import { prepared } from '../../../db/prepared.js';
+import { directByKey } from '../../../db/prepared.js';
 import {
   appointmentChanges,
   appointments,
@@ -74,32 +74,41 @@ const appointmentJson = jsonObject<Appointment>({
 });
 
 /** What a caller may see: the own as a patient, those with them as a doctor, all as staff. */
-function isVisibleTo({ id, isStaff }: Caller): SQL | undefined {
+function isVisibleTo({ id, isStaff }: { id: number | Placeholder; isStaff: boolean }): SQL | undefined {
   if (isStaff) return undefined;
   // Arrays, not joins: so both indexes serve the `or`.
   return sql`(${appointments.patientId} = any(array(select id from ${patients} where user_id = ${id}))
     or ${appointments.doctorId} = any(array(select id from ${doctors} where user_id = ${id} and archived_at is null)))`;
 }
 
-const byId = prepared((db) =>
+const byId = directByKey((db) =>
   db
-    .select({ text: sql<string>`${appointmentJson}::text` })
+    .select({ text: sql<string>`${appointmentJson}::text`.as('text') })
     .from(appointments)
-    .where(eq(appointments.id, sql.placeholder('id')))
-    .prepare('appointment_by_id'),
+    .where(eq(appointments.id, sql.placeholder('id'))),
 );
 
 async function readAppointment(tx: Tx, id: number): Promise<JsonText<Appointment>> {
-  const [row] = await byId(tx).execute({ id });
+  const [row] = await byId(tx)({ id });
   if (row === undefined) throw new NotFound();
   return new JsonText(row.text);
 }
 
-export async function getAppointment(db: Db | Tx, id: number, caller: Caller): Promise<JsonText<Appointment>> {
-  const [row] = await db
-    .select({ text: sql<string>`${appointmentJson}::text` })
+const visibleById = directByKey((db, isStaff: boolean) =>
+  db
+    .select({ text: sql<string>`${appointmentJson}::text`.as('text') })
     .from(appointments)
-    .where(and(eq(appointments.id, id), isNull(appointments.archivedAt), isVisibleTo(caller)));
+    .where(
+      and(
+        eq(appointments.id, sql.placeholder('id')),
+        isNull(appointments.archivedAt),
+        isVisibleTo({ id: sql.placeholder('caller'), isStaff }),
+      ),
+    ),
+);
+
+export async function getAppointment(db: Db | Tx, id: number, caller: Caller): Promise<JsonText<Appointment>> {
+  const [row] = await visibleById(db, caller.isStaff)({ id, caller: caller.id });
   if (row === undefined) throw new NotFound();
   return new JsonText(row.text);
 }

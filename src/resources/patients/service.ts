@@ -1,7 +1,7 @@
 import { and, asc, count, eq, isNull, like, or, sql, type SQL } from 'drizzle-orm';
 import { transaction, type Db, type Tx } from '../../../db/client.js';
 import { column, jsonObject, JsonText } from '../../../db/json.js';
-import { prepared } from '../../../db/prepared.js';
+import { directByKey } from '../../../db/prepared.js';
 import { appointments, doctors, patients, users } from '../../../db/tables/index.js';
 import type { Patient, PatientInput, PatientPage, PatientPatch } from '../../../openapi/generated/schemas.js';
 import { AlreadyFilled, AlreadyTaken, explain, NotAllowed, NotFound } from '../../lib/errors.js';
@@ -35,17 +35,20 @@ const seenByDoctor = (userId: unknown): SQL => sql`
   join ${appointments} on ${appointments.doctorId} = ${doctors.id}
   where ${doctors.userId} = ${userId} and ${doctors.archivedAt} is null`;
 
-const patientById = prepared((db) =>
+const patientById = directByKey((db) =>
   db
     .select({
-      userId: patients.userId,
-      isSeenByDoctor: sql<boolean>`${patients.id} in (${seenByDoctor(sql.placeholder('caller'))})`,
-      patient: sql<string>`${patientJson}::text`,
+      userId: sql<number>`${patients.userId}::float8`.as('userId'),
+      // Looks through the patient's appointments, not through all of the doctor's.
+      isSeenByDoctor: sql<boolean>`exists (
+        ${seenByDoctor(sql.placeholder('caller'))} and ${appointments.patientId} = ${patients.id})`.as(
+        'isSeenByDoctor',
+      ),
+      patient: sql<string>`${patientJson}::text`.as('patient'),
     })
     .from(patients)
     .innerJoin(users, eq(users.id, patients.userId))
-    .where(and(eq(patients.id, sql.placeholder('id')), isNull(patients.archivedAt)))
-    .prepare('patient_by_id'),
+    .where(and(eq(patients.id, sql.placeholder('id')), isNull(patients.archivedAt))),
 );
 
 /**
@@ -57,7 +60,7 @@ async function readPatient(
   id: number,
   caller: Caller,
 ): Promise<{ patient: JsonText<Patient>; isOwn: boolean }> {
-  const [row] = await patientById(db).execute({ id, caller: caller.id });
+  const [row] = await patientById(db)({ id, caller: caller.id });
   const isOwn = row?.userId === caller.id || caller.isStaff;
   if (row === undefined || !(isOwn || row.isSeenByDoctor)) throw new NotFound();
   return { patient: new JsonText(row.patient), isOwn };

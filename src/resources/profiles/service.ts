@@ -1,7 +1,7 @@
 import { and, asc, count, eq, sql, type SQL } from 'drizzle-orm';
 import { transaction, type Db, type Tx } from '../../../db/client.js';
 import { column, jsonObject, JsonText, timestampText } from '../../../db/json.js';
-import { prepared } from '../../../db/prepared.js';
+import { directByKey } from '../../../db/prepared.js';
 import { profiles, users } from '../../../db/tables/index.js';
 import type { Profile, ProfileInput, ProfilePage, ProfilePatch } from '../../../openapi/generated/schemas.js';
 import { AlreadyFilled, NotFound } from '../../lib/errors.js';
@@ -34,13 +34,15 @@ const profileJson = jsonObject<Profile>({
 });
 
 const profileBy = (which: SQL) =>
-  prepared((db) =>
+  directByKey((db) =>
     db
-      .select({ userId: profiles.userId, profile: sql<string>`${profileJson}::text` })
+      .select({
+        userId: sql<number>`${profiles.userId}::float8`.as('userId'),
+        profile: sql<string>`${profileJson}::text`.as('profile'),
+      })
       .from(profiles)
       .innerJoin(users, eq(users.id, profiles.userId))
-      .where(which)
-      .prepare('profile'),
+      .where(which),
   );
 const profileById = profileBy(eq(profiles.id, sql.placeholder('id')));
 const profileByUser = profileBy(eq(profiles.userId, sql.placeholder('id')));
@@ -52,7 +54,7 @@ async function readProfile(
   id: number,
   caller: Caller,
 ): Promise<JsonText<Profile>> {
-  const [row] = await by(db).execute({ id });
+  const [row] = await by(db)({ id });
   if (row === undefined || (row.userId !== caller.id && !caller.isStaff)) throw new NotFound();
   return new JsonText(row.profile);
 }

@@ -2,7 +2,7 @@ import { and, asc, count, eq, inArray, isNull, sql } from 'drizzle-orm';
 import { alias, union } from 'drizzle-orm/pg-core';
 import { transaction, type Db, type Tx } from '../../../db/client.js';
 import { column, jsonObject, JsonText } from '../../../db/json.js';
-import { prepared } from '../../../db/prepared.js';
+import { directByKey } from '../../../db/prepared.js';
 import { doctors, patients, reviews, users } from '../../../db/tables/index.js';
 import type { Rating, Review, ReviewInput, ReviewPage, ReviewPatch } from '../../../openapi/generated/schemas.js';
 import { InvalidInput, NoPatientRecord, NotAllowed, NotFound } from '../../lib/errors.js';
@@ -48,14 +48,10 @@ function selectReviews(db: Db | Tx) {
     .innerJoin(reviewers, eq(reviewers.id, patients.userId));
 }
 
-const reviewById = prepared((db) =>
-  selectReviews(db)
-    .where(eq(reviews.id, sql.placeholder('id')))
-    .prepare('review_by_id'),
-);
+const reviewById = directByKey((db) => selectReviews(db).where(eq(reviews.id, sql.placeholder('id'))));
 
 export async function getReview(db: Db | Tx, id: number): Promise<JsonText<Review>> {
-  const [row] = await reviewById(db).execute({ id });
+  const [row] = await reviewById(db)({ id });
   if (row === undefined) throw new NotFound();
   return new JsonText(row.item);
 }

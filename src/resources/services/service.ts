@@ -1,7 +1,7 @@
 import { asc, eq, sql, type SQL } from 'drizzle-orm';
 import { transaction, type Db, type Tx } from '../../../db/client.js';
 import { column, jsonObject, JsonText } from '../../../db/json.js';
-import { prepared } from '../../../db/prepared.js';
+import { directByKey } from '../../../db/prepared.js';
 import { services } from '../../../db/tables/index.js';
 import type {
   Service,
@@ -28,7 +28,7 @@ function serviceJson(base: SQL<string>): SQL<Service> {
   });
 }
 
-const serviceText = (base: SQL<string>) => ({ service: sql<string>`${serviceJson(base)}::text` });
+const serviceText = (base: SQL<string>) => ({ service: sql<string>`${serviceJson(base)}::text`.as('service') });
 
 /** @throws NotFound where there is no row */
 function one([row]: { service: string }[]): JsonText<Service> {
@@ -36,16 +36,15 @@ function one([row]: { service: string }[]): JsonText<Service> {
   return new JsonText(row.service);
 }
 
-const serviceById = prepared((db) =>
+const serviceById = directByKey((db) =>
   db
     .select(serviceText(sql`${sql.placeholder('base')}`))
     .from(services)
-    .where(eq(services.id, sql.placeholder('id')))
-    .prepare('service_by_id'),
+    .where(eq(services.id, sql.placeholder('id'))),
 );
 
 export async function getService(db: Db | Tx, id: number, { base }: Link): Promise<JsonText<Service>> {
-  return one(await serviceById(db).execute({ id, base }));
+  return one(await serviceById(db)({ id, base }));
 }
 
 export function listServices(db: Db, { base }: Link): Promise<JsonText<ServiceList>> {
