@@ -3,7 +3,7 @@ import { eq, sql } from 'drizzle-orm';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
 import { LRUCache } from 'lru-cache';
-import { directByKey } from '../db/prepared.js';
+import { direct } from '../db/prepared.js';
 import { users } from '../db/tables/index.js';
 import { ProblemError } from '../openapi/generated/problems.js';
 
@@ -83,7 +83,8 @@ interface KnownUser {
   readonly keptSession: string | null;
 }
 
-const userById = directByKey((db) =>
+// Not on shared connections: who waits there for a table's lock must not keep everybody else out.
+const userById = direct((db) =>
   db
     .select({
       isStaff: sql<boolean>`${users.isStaff}`.as('isStaff'),

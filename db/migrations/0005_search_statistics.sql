@@ -3,3 +3,7 @@
 ALTER TABLE patients ALTER COLUMN phone_digits SET STATISTICS 1000;
 --> statement-breakpoint
 ALTER INDEX users_names_trgm ALTER COLUMN 1 SET STATISTICS 1000;
+--> statement-breakpoint
+ANALYZE patients;
+--> statement-breakpoint
+ANALYZE users;

@@ -1,4 +1,5 @@
 import { sql } from 'drizzle-orm';
+import postgres from 'postgres';
 import t from 'tap';
 import { isUnavailable, type Tx } from '../../db/client.js';
 import { directByKey } from '../../db/prepared.js';
@@ -94,6 +95,74 @@ t.test('reads by a key fail with a connection that ends, and find the next one',
     }
     t.ok(isServing, 'the connections are back');
   }
+});
+
+t.test('reads by a key get their own answers while their statement has to be prepared anew', async (t) => {
+  const { database } = await openTestDatabase(t);
+  const { db } = database;
+  await db.execute(sql`create table numbers as select key, key as value from generate_series(1, 1000) key`);
+  const valueOf = directByKey((handle) =>
+    handle
+      .select({ key: sql<number>`key`.as('key'), value: sql<string | number>`value`.as('value') })
+      .from(sql`numbers`)
+      .where(sql`key = ${sql.placeholder('key')}::int`),
+  );
+  for (const type of ['text', 'int', 'text', 'int']) {
+    // What a second instance does that brings a newer schema: the answer's type is another one from here on.
+    await db.execute(sql`alter table numbers alter value type ${sql.raw(type)} using value::${sql.raw(type)}`);
+    const keys = Array.from({ length: 300 }, (_, index) => index + 1);
+    const answers = await Promise.all(
+      keys.flatMap((key) => [
+        valueOf(db)({ key }).then(([row]) => row?.key),
+        echo(db)({ key }).then(([row]) => row?.key),
+      ]),
+    );
+    t.strictSame(
+      answers,
+      keys.flatMap((key) => [key, key]),
+      `as ${type}`,
+    );
+  }
+});
+
+t.test('a transaction whose connection is lost takes no connection of the pool with it', async (t) => {
+  const { database, url } = await openTestDatabase(t, 3);
+  const { db } = database;
+  const admin = postgres(url, { max: 1 });
+  t.teardown(() => admin.end());
+  for (let round = 0; round < 6; round++) {
+    const work = db.transaction(async (tx) => {
+      const pid = await backend(tx);
+      await Promise.all([tx.execute(sql`select pg_sleep(20)`), admin`select pg_terminate_backend(${pid}, 5000)`]);
+    });
+    await t.rejects(work);
+  }
+  let isServing = false;
+  for (let tries = 0; !isServing && tries < 20; tries++) {
+    const works = Array.from({ length: 10 }, () => db.transaction((tx) => tx.execute(sql`select 1`)));
+    isServing = (await Promise.allSettled(works)).every(({ status }) => status === 'fulfilled');
+  }
+  t.ok(isServing);
+});
+
+t.test('closing settles what waits for a connection', async (t) => {
+  const { database } = await openTestDatabase(t, 2);
+  const { db } = database;
+  await db.execute(sql`select 1`);
+  let settled = 0;
+  const works = Array.from({ length: 5 }, () =>
+    db.execute(sql`select pg_sleep(0.05)`).then(
+      () => settled++,
+      (error: unknown) => {
+        t.ok(isUnavailable(error));
+        settled++;
+      },
+    ),
+  );
+  await new Promise(setImmediate);
+  await database.close();
+  await Promise.all(works);
+  t.equal(settled, 5);
 });
 
 t.test('a query waits for the first free connection, not behind a slow one', async (t) => {
