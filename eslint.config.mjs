@@ -8,6 +8,30 @@ const forbid = (files, regex, why, ignores = []) => ({
   rules: { 'no-restricted-imports': ['error', { patterns: [{ regex, message: why }] }] },
 });
 
+/**
+ * A query inside a transaction that runs on the database of before waits for another connection, which may never come.
+ * So inside, `db` and `visit` are those of the transaction: they take the names of the outer ones.
+ */
+const shadowDatabase = {
+  create(context) {
+    const { scopeManager } = context.sourceCode;
+    const isInside = (scope, outermost) => scope !== null && (scope === outermost || isInside(scope.upper, outermost));
+    const referencesIn = (scope) => [...scope.references, ...scope.childScopes.flatMap(referencesIn)];
+    return {
+      ':matches(CallExpression[callee.name=/^(inTransaction|transaction)$/], CallExpression[callee.property.name="transaction"])'(
+        node,
+      ) {
+        const scope = scopeManager.acquire(node.arguments.at(-1));
+        for (const { identifier, resolved } of scope === null ? [] : referencesIn(scope)) {
+          if (!['db', 'visit', 'app'].includes(identifier.name) || isInside(resolved?.scope ?? null, scope)) continue;
+          const message = `Inside a transaction, ${identifier.name} has to be that of the transaction: take it as a parameter.`;
+          context.report({ node: identifier, message });
+        }
+      },
+    };
+  },
+};
+
 export default tseslint.config(
   { ignores: ['dist/', 'node_modules/', '.tap/', '*.mjs', 'drizzle.config.ts'] },
   eslint.configs.recommended,
@@ -29,6 +53,12 @@ export default tseslint.config(
       'no-console': 'error',
     },
   },
+  {
+    files: ['db/**', 'plugins/**', 'src/**'],
+    plugins: { house: { rules: { 'shadow-database': shadowDatabase } } },
+    rules: { 'house/shadow-database': 'error' },
+  },
+  { files: ['plugins/**', 'src/**'], rules: { 'max-params': ['error', 4] } },
   {
     files: ['src/server.ts', 'src/admin.ts', 'src/demo.ts', 'test/**', 'bench/**', 'db/embedded.ts'],
     rules: { 'no-restricted-properties': 'off' },
@@ -54,10 +84,11 @@ export default tseslint.config(
   forbid(['db/**'], '/(plugins|src|openapi|test|bench)/|^(fastify|@fastify/)', 'db knows tables and no HTTP.'),
   forbid(['plugins/**'], '/(src|test|bench)/', 'plugins know no resource; their options come from src/app.ts.'),
   forbid(
-    ['src/resources/**', 'src/lib/**'],
-    '/(plugins|test|bench)/|^(fastify-plugin|@fastify/)|/resources/[^/]+/index|^\\.\\./[^/.]+/index',
-    'Resources know no plugin, and of each other only the service.',
-    ['src/resources/index.ts'],
+    ['src/resources/**', 'src/scheduling/**', 'src/lib/**'],
+    '/(plugins|test|bench)/|^(fastify|fastify-plugin|@fastify/.*)$|/resources/[^/]+/index|^\\.\\./[^/.]+/index',
+    'Resources know no plugin and nothing of HTTP, and of each other only the service.',
+    // Where the types of the visit and of `serve` come from.
+    ['src/resources/index.ts', 'src/lib/visit.ts', 'src/lib/resource.ts'],
   ),
   forbid(['src/*.ts'], '/(test|bench)/', 'Nothing imports the tests and the bench.'),
 );

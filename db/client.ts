@@ -66,6 +66,13 @@ export function isUnavailable(error: unknown): boolean {
 const CONTENTION = new Set(['40001', '40P01']);
 const MAX_TRIES = 6;
 
+/** Thrown inside a transaction that met another one in its way: the transaction runs again. */
+export class Contention extends Error {
+  override readonly name = 'Contention';
+  /** PostgreSQL's own for it: serialization_failure. */
+  readonly code = '40001';
+}
+
 /**
  * Runs a transaction, again where another one stood in its way: `work` must not do anything but queries. Inside a
  * transaction it is a savepoint, and the outermost one is what is tried again.

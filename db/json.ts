@@ -2,33 +2,29 @@ import { sql, type GetColumnData, type SQL } from 'drizzle-orm';
 import type { PgColumn } from 'drizzle-orm/pg-core';
 import { hash } from 'node:crypto';
 
-const digest = (text: string): string => hash('sha1', text, 'base64url');
-
 /** JSON that PostgreSQL has built already and that leaves as it is; `T` is what it holds. */
 export class JsonText<T> {
   readonly text: string;
-  /** The text without what changes while the record stays the same, such as the signatures of picture URLs. */
-  readonly state: string;
+  readonly #tag: string | undefined;
   declare protected readonly holds: T;
 
-  constructor(text: string, state = text) {
+  /** @param tag names the state that the text shows; by default it is a digest of the text */
+  constructor(text: string, tag?: string) {
     this.text = text;
-    this.state = state;
+    this.#tag = tag;
   }
 
-  /** The ETag of this text (RFC 9110, section 8.8.3): a digest of the state, and one of the text where that differs. */
-  get entityTag(): string {
-    return this.state === this.text ? `"${digest(this.state)}"` : `"${digest(this.state)}.${digest(this.text)}"`;
+  get tag(): string {
+    return this.#tag ?? hash('sha1', this.text, 'base64url');
   }
+}
 
-  /** Whether an If-Match condition names this state (RFC 9110, section 13.1.1); a weak tag never does. */
-  isNamedBy(ifMatch: string): boolean {
-    const state = digest(this.state);
-    return ifMatch.split(',').some((part) => {
-      const tag = part.trim();
-      return tag === '*' || /^"([^".]*)(?:\.[^"]*)?"$/.exec(tag)?.[1] === state;
-    });
-  }
+/**
+ * The tag of a record's state: the versions of its row and of all others that the answer shows something of. Each goes
+ * up with every change of its row, so no two states of a record have the same.
+ */
+export function versionTag(...versions: (PgColumn | SQL)[]): SQL<string> {
+  return sql<string>`concat_ws('-', ${sql.join(versions, sql`, `)})`;
 }
 
 /** A column as an SQL expression of its own type. */

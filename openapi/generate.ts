@@ -1,6 +1,6 @@
 /**
- * openapi.yaml -> generated/: TypeBox schemas, typed Fastify route definitions and the table of problem types.
- * The output depends on nothing but the contract, so a second run changes nothing.
+ * openapi.yaml -> generated/: TypeBox schemas, typed Fastify route definitions with what each takes and answers, and
+ * the table of problem types.
  */
 import { readFile, writeFile } from 'node:fs/promises';
 import { format, resolveConfig } from 'prettier';
@@ -40,7 +40,8 @@ interface Operation {
   'x-rate-limit'?: 'auth';
   'x-expired-token'?: 'anonymous';
 }
-interface Contract {
+/** The parts of an OpenAPI document that code is made from. */
+export interface Contract {
   'x-problems': Record<string, { status: number; title: string; description: string }>;
   paths: Record<string, Record<string, Operation | Parameter[]>>;
   components: {
@@ -60,10 +61,6 @@ const SUPPORTED = new Set([
   ...['format', 'default', 'minimum', 'maximum', 'minLength', 'maxLength', 'pattern', 'minItems', 'maxItems'],
   ...['uniqueItems', 'maxProperties', 'minProperties'],
 ]);
-
-const root = new URL('./', import.meta.url);
-const contract = parse(await readFile(new URL('openapi.yaml', root), 'utf8')) as Contract;
-const { schemas, parameters, responses } = contract.components;
 
 const refName = (ref: string): string => ref.slice(ref.lastIndexOf('/') + 1);
 const key = (name: string): string => (/^[A-Za-z_$][\w$]*$/.test(name) ? name : JSON.stringify(name));
@@ -128,7 +125,7 @@ function typeBox(schema: Schema, where: string, prefix: string): string {
 }
 
 /** Component names so ordered that each stands after those it refers to. */
-function inOrder(): string[] {
+function inOrder({ schemas }: Contract['components']): string[] {
   const ordered: string[] = [];
   const visiting = new Set<string>();
   const visit = (name: string): void => {
@@ -173,11 +170,31 @@ function responseType(response: Response, where: string): string {
   return mediaType?.startsWith('text/') === true ? 'Type.String()' : 'Type.Unsafe<Uint8Array>({})';
 }
 
-function operationText(path: string, method: string, operation: Operation, shared: Parameter[]): string {
-  const id = operation.operationId ?? fail(`${method} ${path}`, 'needs an operationId');
-  const all = [...shared, ...(operation.parameters ?? [])].map((parameter) =>
-    parameter.$ref === undefined ? parameter : (parameters[refName(parameter.$ref)] ?? fail(id, parameter.$ref)),
+/** An operation with its path, and with its parameters in the place of references to them. */
+interface Located extends Operation {
+  readonly path: string;
+  readonly method: string;
+  readonly parameters: Parameter[];
+}
+
+function locate({ paths, components }: Contract): Located[] {
+  return Object.entries(paths).flatMap(([path, item]) =>
+    METHODS.filter((method) => item[method] !== undefined).map((method) => {
+      const operation = item[method] as Operation;
+      const id = operation.operationId ?? fail(`${method} ${path}`, 'needs an operationId');
+      const shared = (item['parameters'] as Parameter[] | undefined) ?? [];
+      const all = [...shared, ...(operation.parameters ?? [])].map((parameter) =>
+        parameter.$ref === undefined
+          ? parameter
+          : (components.parameters[refName(parameter.$ref)] ?? fail(id, parameter.$ref)),
+      );
+      return { ...operation, path, method, parameters: all };
+    }),
   );
+}
+
+function operationText(operation: Located): string {
+  const { operationId: id, path, method, parameters: all } = operation;
   const statuses = Object.keys(operation.responses);
   const [success, ...more] = statuses.filter((status) => status.startsWith('2'));
   if (success === undefined || more.length > 0) fail(id, 'needs exactly one 2xx answer');
@@ -213,99 +230,68 @@ function operationText(path: string, method: string, operation: Operation, share
     url: '${path.replaceAll(/\{(\w+)\}/g, ':$1')}',
     schema: {
       ${schemaText}
-      response: { ${success}: ${success2xx}, ...problems(${problems.join(', ')}) },
+      response: { ${success}: ${success2xx}, ${[...problems, 'default'].map((status) => `${status}: S.Problem`).join(', ')} },
     },
     config: ${JSON.stringify(config)},
   },`;
 }
 
-const HEADER = '// Made by openapi/generate.ts from openapi.yaml. Do not edit.\n\n';
+const capitalized = (name: string): string => name[0]?.toUpperCase() + name.slice(1);
 
-const schemasText = inOrder().map((name) => {
-  const value = typeBox(schemas[name] as Schema, name, '');
-  return `export const ${name} = ${value};\nexport type ${name} = Static<typeof ${name}>;\n`;
-});
-
-const operationTexts = Object.entries(contract.paths).flatMap(([path, item]) =>
-  METHODS.filter((method) => item[method] !== undefined).map((method) =>
-    operationText(path, method, item[method] as Operation, (item['parameters'] as Parameter[] | undefined) ?? []),
-  ),
-);
-
-for (const [name, response] of Object.entries(responses)) {
-  if (response.content === undefined) continue;
-  const schema = response.content['application/problem+json']?.schema;
-  if (schema?.$ref !== '#/components/schemas/Problem') fail(`responses ${name}`, 'must be a Problem');
+/** The type of a query, where the operation takes one. */
+function queryType({ operationId: id, parameters: all }: Located): string {
+  if (!all.some((parameter) => parameter.in === 'query')) return '';
+  return `export type ${capitalized(id)}Query = Static<typeof operations.${id}.schema.querystring>;`;
 }
 
-const files: Record<string, string> = {
-  'schemas.ts': `import { Type, type Static } from '@sinclair/typebox';\n\n${schemasText.join('\n')}`,
-  'operations.ts': `import { Type } from '@sinclair/typebox';
-import * as S from './schemas.js';
-
-/** What the contract says of an operation besides its schemas; Fastify hands it to hooks as the route's config. */
-export interface OperationConfig {
-  readonly operationId: string;
-  readonly tag: string;
-  /** Who may call: anyone; anyone, but a token that is sent has to be valid; who has a token; staff. */
-  readonly access: 'public' | 'optional' | 'user' | 'staff';
-  /** The status of the one successful answer. */
-  readonly success: number;
-  readonly problems: readonly number[];
-  /** Whether the successful answer carries an ETag; a GET that has it also answers 304. */
-  readonly hasEntityTag: boolean;
-  readonly takesIdempotencyKey: boolean;
-  /** The media types of the body; none where there is no body. */
-  readonly consumes: readonly string[];
-  readonly rateLimit: 'general' | 'auth';
-  /** What an expired access token is worth where a token is optional. */
-  readonly expiredToken: 'refused' | 'anonymous';
-}
-
-/** Every problem has one schema; the type is empty so that a handler can only return the successful answer. */
-function problems(...statuses: number[]): Record<never, never> {
-  return Object.fromEntries([...statuses, 'default'].map((status) => [status, S.Problem]));
-}
-
-export const operations = {
-  ${operationTexts.join('\n')}
-} as const;
-`,
-  'problems.ts': `/** Every problem type of the contract, by the slug in its \`type\`. */
-export const problems = ${JSON.stringify(contract['x-problems'])} as const;
-
-export type ProblemSlug = keyof typeof problems;
-
-/** Messages by field, as the \`errors\` of a problem document has them. */
-export type FieldErrors = Record<string, string[]>;
-
-/** Thrown anywhere, it leaves as the problem document of its type. */
-export class ProblemError extends Error {
-  override readonly name: string = 'ProblemError';
-  readonly slug: ProblemSlug;
-  readonly statusCode: number;
-  /** Further members of the document. */
-  readonly members: Readonly<Record<string, unknown>>;
-  readonly headers: Readonly<Record<string, string>>;
-
-  constructor(
-    slug: ProblemSlug,
-    detail: string,
-    members: Readonly<Record<string, unknown>> = {},
-    headers: Readonly<Record<string, string>> = {},
-  ) {
-    super(detail);
-    this.slug = slug;
-    this.statusCode = problems[slug].status;
-    this.members = members;
-    this.headers = headers;
+function checkProblems({ responses }: Contract['components']): void {
+  for (const [name, response] of Object.entries(responses)) {
+    if (response.content === undefined) continue;
+    const schema = response.content['application/problem+json']?.schema;
+    if (schema?.$ref !== '#/components/schemas/Problem') fail(`responses ${name}`, 'must be a Problem');
   }
 }
-`,
-};
 
-for (const [name, text] of Object.entries(files)) {
-  const target = new URL(`generated/${name}`, root);
-  const options = await resolveConfig(target);
-  await writeFile(target, await format(HEADER + text, { ...options, parser: 'typescript' }));
+const HEADER = '// Made by openapi/generate.ts from openapi.yaml. Do not edit.\n\n';
+
+/**
+ * The generated files by their names, not yet formatted. They depend on nothing but the contract.
+ * @throws Error that names the place in the contract and what is wrong there
+ */
+export function generate(contract: Contract): Readonly<Record<'schemas.ts' | 'operations.ts' | 'problems.ts', string>> {
+  const { components } = contract;
+  checkProblems(components);
+  const operations = locate(contract);
+  const schemas = inOrder(components).map((name) => {
+    const value = typeBox(components.schemas[name] as Schema, name, '');
+    return `export const ${name} = ${value};\nexport type ${name} = Static<typeof ${name}>;\n`;
+  });
+  return {
+    'schemas.ts': `${HEADER}import { Type, type Static } from '@sinclair/typebox';\n\n${schemas.join('\n')}`,
+    'operations.ts': `${HEADER}import { Type, type Static } from '@sinclair/typebox';
+import * as S from './schemas.js';
+
+export const operations = {
+  ${operations.map(operationText).join('\n')}
+} as const;
+
+${operations
+  .map(queryType)
+  .filter((text) => text !== '')
+  .join('\n')}
+`,
+    'problems.ts': `${HEADER}/** Every problem type of the contract, by the slug in its \`type\`. */
+export const problems = ${JSON.stringify(contract['x-problems'])} as const;
+`,
+  };
+}
+
+if (process.argv[1] === import.meta.filename) {
+  const root = new URL('./', import.meta.url);
+  const contract = parse(await readFile(new URL('openapi.yaml', root), 'utf8')) as Contract;
+  for (const [name, text] of Object.entries(generate(contract))) {
+    const target = new URL(`generated/${name}`, root);
+    const options = await resolveConfig(target);
+    await writeFile(target, await format(text, { ...options, parser: 'typescript' }));
+  }
 }

@@ -1,11 +1,12 @@
 import fastifyJwt from '@fastify/jwt';
 import { eq, sql } from 'drizzle-orm';
-import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { FastifyInstance, onRequestAsyncHookHandler, onRequestHookHandler } from 'fastify';
 import fp from 'fastify-plugin';
 import { LRUCache } from 'lru-cache';
 import { direct } from '../db/prepared.js';
 import { users } from '../db/tables/index.js';
-import { ProblemError } from '../openapi/generated/problems.js';
+import type { Operation } from '../openapi/operation.js';
+import { ProblemError } from '../openapi/problem-error.js';
 
 export interface AuthOptions {
   /** At least 32 bytes. */
@@ -50,17 +51,28 @@ export interface Tokens {
    * @param mayBeExpired whether a token past its time still counts
    */
   readRefresh(token: string, mayBeExpired: boolean): { userId: number; sessionId: string } | null;
+  /** Makes the next request of a user see the user's stored state at once, on this instance. */
+  forgetUser(userId: number): void;
+}
+
+/** The user whose access token came with a request, before anyone looked whether the user is still active. */
+type Bearer = { userId: number; session: string | null; generation: number } | 'none' | 'invalid' | 'expired';
+
+/** Tells who calls. */
+interface Callers {
+  /** @param authorization the header */
+  read(authorization: string | undefined): Bearer;
+  /** Null where the user is gone or inactive, or the token is void. */
+  find(bearer: Exclude<Bearer, string>): Promise<Caller | null>;
 }
 
 declare module 'fastify' {
   interface FastifyInstance {
-    tokens: Tokens;
-    /** Makes the next request of a user see the user's stored state at once, on this instance. */
-    forgetUser(userId: number): void;
+    readonly tokens: Tokens;
+    readonly callers: Callers;
   }
   interface FastifyRequest {
-    /** The user whose access token came with the request, before anyone looked whether the user is still active. */
-    bearer: { userId: number; session: string | null; generation: number } | 'none' | 'invalid' | 'expired';
+    bearer: Bearer;
     /** Set where the operation's access is not public and a token came. */
     caller: Caller | null;
   }
@@ -68,8 +80,6 @@ declare module 'fastify' {
 declare module '@fastify/jwt' {
   interface FastifyJWT {
     payload: { sub: string; use: 'access' | 'refresh'; jti?: string; sid?: string; gen?: number };
-    /** `request.user`: the caller of an operation that needs one. */
-    user: Caller;
   }
 }
 
@@ -105,17 +115,34 @@ const DETAILS = {
   expired: 'The access token has expired.',
 } as const;
 
-/**
- * Reads access tokens and holds each operation to the `security` that the contract gives it: an operation without one
- * does not exist, so nothing is open by omission.
- */
+/** Reads the access token. */
+export const identify: onRequestHookHandler = function identifyBearer(request, _reply, next) {
+  request.bearer = request.server.callers.read(request.headers.authorization);
+  next();
+};
+
+/** Holds a request to the `security` that the contract gives its operation. */
+export function guard({ config: { access, expiredToken } }: Operation): onRequestAsyncHookHandler | undefined {
+  if (access === 'public') return undefined;
+  return async function guardAccess(request) {
+    const { bearer } = request;
+    if (typeof bearer === 'object') request.caller = await request.server.callers.find(bearer);
+    if (request.caller === null) {
+      const isAnonymous = bearer === 'none' || (bearer !== 'invalid' && expiredToken === 'anonymous');
+      if (access === 'optional' && isAnonymous) return;
+      throw unauthenticated(typeof bearer === 'object' ? DETAILS.invalid : DETAILS[bearer]);
+    }
+    if (access === 'staff' && !request.caller.isStaff) throw new ProblemError('not-allowed', 'Only staff may do this.');
+  };
+}
+
+/** Signs and reads tokens, and knows who calls by them. */
 export default fp(
   async function auth(app: FastifyInstance, { secret, accessTtl, refreshTtl }: AuthOptions) {
     await app.register(fastifyJwt, {
       secret,
       sign: { algorithm: 'HS256' },
       verify: { algorithms: ['HS256'], cache: 5_000 },
-      decoratorName: 'jwtUser',
     });
 
     const knownUsers = new LRUCache<number, KnownUser>({
@@ -138,7 +165,6 @@ export default fp(
       }
     }
 
-    app.decorate('forgetUser', (userId: number) => void knownUsers.delete(userId));
     app.decorate('tokens', {
       signRefresh: (userId, sessionId) => {
         const expiresAt = new Date((Math.floor(Date.now() / 1000) + refreshTtl) * 1000);
@@ -156,53 +182,24 @@ export default fp(
         if (typeof claims === 'string' || claims.jti === undefined) return null;
         return { userId: Number(claims.sub), sessionId: claims.jti };
       },
+      forgetUser: (userId) => void knownUsers.delete(userId),
     });
-
-    app.decorateRequest('bearer', 'none');
-    app.decorateRequest('caller', null);
-    app.decorateRequest('user', {
-      getter(this: FastifyRequest): Caller {
-        if (this.caller === null) throw new Error('this operation does not ask for a user');
-        return this.caller;
+    app.decorate('callers', {
+      read: (authorization) => {
+        if (authorization === undefined) return 'none';
+        const token = /^Bearer +([\w.~+/=-]{1,2000}) *$/i.exec(authorization)?.[1];
+        const claims = token === undefined ? 'invalid' : read(token, 'access');
+        if (typeof claims === 'string') return claims;
+        return { userId: Number(claims.sub), session: claims.sid ?? null, generation: claims.gen ?? 0 };
+      },
+      find: async ({ userId, session, generation }) => {
+        const user = await knownUsers.fetch(userId);
+        const isCurrent = generation === user?.generation || session === (user?.keptSession ?? '');
+        return user?.isActive === true && isCurrent ? { id: userId, isStaff: user.isStaff, session } : null;
       },
     });
-
-    app.addHook('onRequest', (request, _reply, next) => {
-      const header = request.headers.authorization;
-      if (header !== undefined) {
-        const token = /^Bearer +([\w.~+/=-]{1,2000}) *$/i.exec(header)?.[1];
-        const claims = token === undefined ? 'invalid' : read(token, 'access');
-        request.bearer =
-          typeof claims === 'string'
-            ? claims
-            : { userId: Number(claims.sub), session: claims.sid ?? null, generation: claims.gen ?? 0 };
-      }
-      next();
-    });
-
-    app.addHook('onRoute', (route) => {
-      const { access, expiredToken } = route.config ?? {};
-      if (access === undefined || access === 'public') return;
-      const guard = async (request: FastifyRequest): Promise<void> => {
-        const { bearer } = request;
-        if (typeof bearer === 'object') {
-          const user = await knownUsers.fetch(bearer.userId);
-          const isCurrent = bearer.generation === user?.generation || bearer.session === (user?.keptSession ?? '');
-          if (user?.isActive === true && isCurrent) {
-            request.caller = { id: bearer.userId, isStaff: user.isStaff, session: bearer.session };
-          }
-        }
-        if (request.caller === null) {
-          if (access === 'optional' && (bearer === 'none' || (bearer !== 'invalid' && expiredToken === 'anonymous')))
-            return;
-          throw unauthenticated(typeof bearer === 'object' ? DETAILS.invalid : DETAILS[bearer]);
-        }
-        if (access === 'staff' && !request.caller.isStaff) {
-          throw new ProblemError('not-allowed', 'Only staff may do this.');
-        }
-      };
-      route.onRequest = [route.onRequest ?? []].flat().concat(guard as never);
-    });
+    app.decorateRequest('bearer', 'none');
+    app.decorateRequest('caller', null);
   },
   { name: 'auth', dependencies: ['errors', 'database'] },
 );

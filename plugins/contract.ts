@@ -2,23 +2,15 @@ import fastJsonStringify from 'fast-json-stringify';
 import type { FastifyInstance, FastifyRequest, onRequestHookHandler } from 'fastify';
 import fp from 'fastify-plugin';
 import { JsonText } from '../db/json.js';
-import { operations, type OperationConfig } from '../openapi/generated/operations.js';
-import { ProblemError } from '../openapi/generated/problems.js';
+import { operations } from '../openapi/generated/operations.js';
+import type { Operation, OperationConfig } from '../openapi/operation.js';
+import { ProblemError } from '../openapi/problem-error.js';
 
 declare module 'fastify' {
   interface FastifyContextConfig extends Partial<OperationConfig> {}
 }
 
-declare module 'fastify' {
-  interface FastifyRequest {
-    /** Where the request was sent, for the URLs in its answer. */
-    readonly link: { readonly base: string; readonly path: string };
-  }
-}
-
 export interface ContractOptions {
-  /** Base of absolute URLs; null: as the request names its server. */
-  readonly publicUrl: string | null;
   /** Routes that may stand outside the contract: a path, or with `*` at its end every path that begins so. */
   readonly outside: readonly string[];
 }
@@ -33,8 +25,8 @@ function dropBody({ headers }: FastifyRequest): void {
 }
 
 /** Prepares an answer with the operation's status, and refuses a body that it does not take. */
-const expect = ({ success, consumes }: OperationConfig): onRequestHookHandler =>
-  function expectRequest(request, reply, next) {
+export function expect({ config: { success, consumes } }: Operation): onRequestHookHandler {
+  return function expectRequest(request, reply, next) {
     reply.statusCode = success;
     if (consumes.length === 0) {
       // Many clients name a media type with every DELETE, and Fastify would refuse the empty body.
@@ -52,9 +44,10 @@ const expect = ({ success, consumes }: OperationConfig): onRequestHookHandler =>
     }
     next();
   };
+}
 
 /**
- * Holds the program to the contract: answers have the operation's status and leave through its schema, and a route
+ * Holds the program to the contract: answers leave through the operation's schema, and a route
  * without an operation, or an operation without a handler, stops the start.
  */
 export default fp(
@@ -75,18 +68,11 @@ export default fp(
         throw new Error(`${id} is registered as ${String(route.method)} ${route.url}`);
       }
       handled.add(id);
-      route.onRequest = [route.onRequest ?? []].flat().concat(expect(operation.config));
     });
 
     app.addHook('onReady', (next) => {
       const missing = Object.keys(operations).filter((id) => !handled.has(id));
       next(missing.length > 0 ? new Error(`operations without a handler: ${missing.join(', ')}`) : undefined);
-    });
-
-    app.decorateRequest('link', {
-      getter(this: FastifyRequest) {
-        return { base: options.publicUrl ?? `${this.protocol}://${this.host}`, path: this.url };
-      },
     });
 
     // Fastify would look for a parser of any body, though nobody reads it.

@@ -1,7 +1,8 @@
 import type { FastifyInstance, onRequestHookHandler } from 'fastify';
 import fp from 'fastify-plugin';
 import type { Database, Db } from '../db/client.js';
-import { ProblemError } from '../openapi/generated/problems.js';
+import type { Operation } from '../openapi/operation.js';
+import { ProblemError } from '../openapi/problem-error.js';
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -14,23 +15,24 @@ export interface DatabasePluginOptions {
   readonly database: Database;
 }
 
-/** Lends the database to the application and answers 503 to every operation until it is migrated. */
+/** Answers 503 until the database is migrated. */
+export function available({ config }: Operation): onRequestHookHandler | undefined {
+  if (!config.problems.includes(503)) return undefined;
+  return function refuseUntilMigrated(request, _reply, next) {
+    if (request.server.database.isMigrated()) {
+      next();
+      return;
+    }
+    const detail = 'The database can not be reached at the moment.';
+    next(new ProblemError('unavailable', detail, {}, { 'retry-after': '5' }));
+  };
+}
+
+/** Lends the database to the application. */
 export default fp(
   function database(app: FastifyInstance, { database }: DatabasePluginOptions, done) {
     app.decorate('db', database.db);
     app.decorate('database', database);
-    const refuseUntilMigrated: onRequestHookHandler = (_request, _reply, next) => {
-      if (database.isMigrated()) {
-        next();
-        return;
-      }
-      const detail = 'The database can not be reached at the moment.';
-      next(new ProblemError('unavailable', detail, {}, { 'retry-after': '5' }));
-    };
-    app.addHook('onRoute', (route) => {
-      if (route.config?.problems?.includes(503) !== true) return;
-      route.onRequest = [route.onRequest ?? []].flat().concat(refuseUntilMigrated);
-    });
     done();
   },
   { name: 'database', dependencies: ['errors'] },

@@ -5,7 +5,8 @@ import fp from 'fastify-plugin';
 import { readFile } from 'node:fs/promises';
 import { parse } from 'yaml';
 import { operations } from '../openapi/generated/operations.js';
-import { problems, ProblemError } from '../openapi/generated/problems.js';
+import { problems } from '../openapi/generated/problems.js';
+import { ProblemError } from '../openapi/problem-error.js';
 
 const file = new URL('../../openapi/openapi.yaml', import.meta.url);
 
@@ -49,20 +50,17 @@ export default fp(
     app.get('/openapi.json', (_request, reply) => reply.type('application/json').send(json));
     app.get('/', (_request, reply) => reply.redirect('/docs/'));
 
-    app.route({
-      ...operations.getProblemType,
-      handler: (request, reply) => {
-        const slug = (request.params as { slug: string }).slug;
-        if (!Object.hasOwn(problems, slug)) throw new ProblemError('not-found', 'There is no such problem type.');
-        const { title, status, description } = problems[slug as keyof typeof problems];
-        return reply
-          .type('text/html; charset=utf-8')
-          .send(
-            `<!doctype html><html lang="en"><meta charset="utf-8"><title>${escape(title)}</title>` +
-              `<h1>${escape(title)}</h1><p>Status ${status}</p><p>${escape(description)}</p></html>\n`,
-          );
-      },
+    app.operate(operations.getProblemType, (request, reply) => {
+      const { slug } = request.params as { slug: string };
+      if (!Object.hasOwn(problems, slug)) throw new ProblemError('not-found', 'There is no such problem type.');
+      const { title, status, description } = problems[slug as keyof typeof problems];
+      return reply
+        .type('text/html; charset=utf-8')
+        .send(
+          `<!doctype html><html lang="en"><meta charset="utf-8"><title>${escape(title)}</title>` +
+            `<h1>${escape(title)}</h1><p>Status ${status}</p><p>${escape(description)}</p></html>\n`,
+        );
     });
   },
-  { name: 'docs', dependencies: ['errors', 'contract'] },
+  { name: 'docs', dependencies: ['errors', 'operation'] },
 );

@@ -2,7 +2,8 @@ import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from
 import fp from 'fastify-plugin';
 import type { Socket } from 'node:net';
 import { isUnavailable } from '../db/client.js';
-import { ProblemError, problems, type ProblemSlug } from '../openapi/generated/problems.js';
+import { problems } from '../openapi/generated/problems.js';
+import { ProblemError, type ProblemSlug } from '../openapi/problem-error.js';
 
 /** Seconds after which a client may try again while the database is away. */
 const RETRY_AFTER = '5';

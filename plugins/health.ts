@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify';
 import fp from 'fastify-plugin';
-import { ProblemError } from '../openapi/generated/problems.js';
+import { ProblemError } from '../openapi/problem-error.js';
 
 /** `/health/live`: the process answers. `/health/ready`: it can do its work, and is not about to stop. */
 export default fp(

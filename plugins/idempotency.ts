@@ -5,17 +5,14 @@ import { createHash } from 'node:crypto';
 import { transaction, type Db, type Tx } from '../db/client.js';
 import { JsonText } from '../db/json.js';
 import { idempotencyKeys } from '../db/tables/index.js';
-import { ProblemError } from '../openapi/generated/problems.js';
+import type { Operation } from '../openapi/operation.js';
+import { ProblemError } from '../openapi/problem-error.js';
+import { entityTag } from './entity-tags.js';
 import { Upload } from './multipart.js';
 
-declare module 'fastify' {
-  interface FastifyRequest {
-    /** The database for a creating request: its transaction, where an Idempotency-Key came with it. */
-    db: Db | Tx;
-  }
-}
-
 const HOUR = 3_600_000;
+
+const hashes = new WeakMap<FastifyRequest, string>();
 
 /** Names what a request asks for; two with the same hash ask for the same. */
 function hashRequest(request: FastifyRequest): string {
@@ -48,62 +45,56 @@ async function claimKey(tx: Tx, userId: number, key: string, requestHash: string
   return stored;
 }
 
+/** Notes what the body is before its pictures are stored, and so named at random. */
+export function hashBody({ config }: Operation): preHandlerHookHandler | undefined {
+  if (!config.takesIdempotencyKey) return undefined;
+  return function noteHash(request, _reply, next) {
+    if (request.headers['idempotency-key'] !== undefined) hashes.set(request, hashRequest(request));
+    next();
+  };
+}
+
 /**
- * Keeps the answer of a creating request that came with an Idempotency-Key, in the transaction of what it creates, and
- * gives it again to a repeat (draft-ietf-httpapi-idempotency-key-header). Only answers of requests that succeeded are
- * kept: what failed has left nothing, and may be tried again.
+ * Answers a creating request once: where it came with an Idempotency-Key, the answer is kept in the transaction of what
+ * it creates, and given again to a repeat (draft-ietf-httpapi-idempotency-key-header). Only answers of requests that
+ * succeeded are kept: what failed has left nothing, and may be tried again.
+ * @param work has to do all its queries on the database that it is given: another connection may not be had
  */
+export async function once(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  work: (db: Db | Tx) => unknown,
+): Promise<unknown> {
+  const { caller, server } = request;
+  const key = request.headers['idempotency-key'] as string | undefined;
+  const requestHash = hashes.get(request);
+  if (key === undefined || requestHash === undefined || caller === null) return work(server.db);
+  return transaction(server.db, async (tx) => {
+    const stored = await claimKey(tx, caller.id, key, requestHash);
+    if (stored !== null) {
+      if (stored.requestHash !== requestHash) {
+        throw new ProblemError('idempotency-key-reused', 'This Idempotency-Key came before with another body.');
+      }
+      void reply
+        .code(stored.status ?? 200)
+        .headers(stored.headers ?? {})
+        .header('idempotent-replayed', 'true');
+      return new JsonText(stored.body ?? '');
+    }
+    const result = await work(tx);
+    const answer = result instanceof JsonText ? result : new JsonText(reply.serialize(result) as string);
+    const headers = request.routeOptions.config.hasEntityTag === true ? { etag: entityTag(answer) } : {};
+    await tx
+      .update(idempotencyKeys)
+      .set({ status: reply.statusCode, headers, body: answer.text })
+      .where(and(eq(idempotencyKeys.userId, caller.id), eq(idempotencyKeys.key, key)));
+    return answer;
+  });
+}
+
+/** Removes the keys that are older than their promise. */
 export default fp(
   function idempotency(app: FastifyInstance, _options, done) {
-    app.decorateRequest('db', {
-      getter(this: FastifyRequest) {
-        return transactions.get(this) ?? app.db;
-      },
-    });
-    const transactions = new WeakMap<FastifyRequest, Tx>();
-    const hashes = new WeakMap<FastifyRequest, string>();
-
-    app.addHook('onRoute', (route) => {
-      if (route.config?.takesIdempotencyKey !== true) return;
-      // Before the pictures of the body are stored, and so named at random.
-      const noteHash: preHandlerHookHandler = (request, _reply, next) => {
-        if (request.headers['idempotency-key'] !== undefined) hashes.set(request, hashRequest(request));
-        next();
-      };
-      route.preHandler = [noteHash, ...[route.preHandler ?? []].flat()];
-      const handle = route.handler as (request: FastifyRequest, reply: FastifyReply) => Promise<unknown>;
-      route.handler = async function keyed(request: FastifyRequest, reply: FastifyReply) {
-        const key = request.headers['idempotency-key'] as string | undefined;
-        const requestHash = hashes.get(request);
-        if (key === undefined || requestHash === undefined || request.caller === null) {
-          return handle.call(app, request, reply);
-        }
-        const { id: userId } = request.caller;
-        return transaction(app.db, async (tx) => {
-          const stored = await claimKey(tx, userId, key, requestHash);
-          if (stored !== null) {
-            if (stored.requestHash !== requestHash) {
-              throw new ProblemError('idempotency-key-reused', 'This Idempotency-Key came before with another body.');
-            }
-            void reply
-              .code(stored.status ?? 200)
-              .headers(stored.headers ?? {})
-              .header('idempotent-replayed', 'true');
-            return new JsonText(stored.body ?? '');
-          }
-          transactions.set(request, tx);
-          const result = await handle.call(app, request, reply);
-          const answer = result instanceof JsonText ? result : new JsonText(reply.serialize(result) as string);
-          const headers = route.config?.hasEntityTag === true ? { etag: answer.entityTag } : {};
-          await tx
-            .update(idempotencyKeys)
-            .set({ status: reply.statusCode, headers, body: answer.text })
-            .where(and(eq(idempotencyKeys.userId, userId), eq(idempotencyKeys.key, key)));
-          return answer;
-        });
-      };
-    });
-
     const sweep = async (): Promise<void> => {
       if (!app.database.isMigrated()) return;
       await app.db.delete(idempotencyKeys).where(lt(idempotencyKeys.createdAt, sql`now() - interval '24 hours'`));
@@ -119,5 +110,5 @@ export default fp(
     });
     done();
   },
-  { name: 'idempotency', dependencies: ['errors', 'database', 'auth', 'multipart'] },
+  { name: 'idempotency', dependencies: ['database'] },
 );

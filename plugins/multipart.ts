@@ -1,12 +1,20 @@
 import fastifyMultipart from '@fastify/multipart';
-import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { FastifyInstance, FastifyRequest, preValidationHookHandler } from 'fastify';
 import fp from 'fastify-plugin';
-import { promisify } from 'node:util';
-import { ProblemError } from '../openapi/generated/problems.js';
+import type { Operation } from '../openapi/operation.js';
+import { ProblemError } from '../openapi/problem-error.js';
 
 export interface MultipartOptions {
   /** The largest file in bytes. Default 5 MB. */
   readonly maxFileBytes?: number;
+}
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** The scope of routes that take forms. */
+    readonly forms: FastifyInstance;
+    readonly maxFileBytes: number;
+  }
 }
 
 /** A file that came with a request. */
@@ -48,7 +56,7 @@ function multipartProblem(error: unknown, maxFileBytes: number): unknown {
   return new ProblemError('invalid-input', detail, { errors: { body: ['is not valid multipart/form-data'] } });
 }
 
-async function readForm(request: FastifyRequest, maxFileBytes: number): Promise<FormBody> {
+async function readParts(request: FastifyRequest): Promise<FormBody> {
   const body = new FormBody();
   try {
     for await (const part of request.parts()) {
@@ -63,38 +71,47 @@ async function readForm(request: FastifyRequest, maxFileBytes: number): Promise<
       }
     }
   } catch (error) {
-    throw multipartProblem(error, maxFileBytes);
+    throw multipartProblem(error, request.server.maxFileBytes);
   }
   return body;
 }
 
 /** Reads multipart/form-data into `request.body` as a FormBody, within bounds. */
+export function readForm({ config }: Operation): preValidationHookHandler | undefined {
+  if (!config.consumes.includes('multipart/form-data')) return undefined;
+  return function readFormBody(request, _reply, next) {
+    if (!request.isMultipart()) {
+      next();
+      return;
+    }
+    readParts(request).then((body) => {
+      request.body = body;
+      next();
+    }, next);
+  };
+}
+
+/**
+ * Parses multipart/form-data for the routes of `app.forms`, within bounds. Comes after the plugins that say how routes
+ * validate and answer: a scope has of these what its parent had when it was opened.
+ */
 export default fp(
   async function multipart(app: FastifyInstance, { maxFileBytes = 5_000_000 }: MultipartOptions) {
-    // Its hooks remove files that it has put on the disk. Nobody asks it to, and every request would pay for them.
-    const withoutHooks = Object.create(app, { addHook: { value: () => app } }) as FastifyInstance;
-    const parser = promisify(fastifyMultipart);
-    await parser(withoutHooks, {
-      throwFileSizeLimit: true,
-      limits: {
-        fileSize: maxFileBytes,
-        files: 1,
-        fields: MAX_FIELDS,
-        parts: MAX_FIELDS + 1,
-        fieldSize: MAX_FIELD_BYTES,
-        fieldNameSize: 100,
-        headerPairs: 50,
-      },
-    });
-    app.addHook('preValidation', (request, _reply, next) => {
-      if (!request.isMultipart()) {
-        next();
-        return;
-      }
-      readForm(request, maxFileBytes).then((body) => {
-        request.body = body;
-        next();
-      }, next);
+    app.decorate('maxFileBytes', maxFileBytes);
+    await app.register(async (forms) => {
+      await forms.register(fastifyMultipart, {
+        throwFileSizeLimit: true,
+        limits: {
+          fileSize: maxFileBytes,
+          files: 1,
+          fields: MAX_FIELDS,
+          parts: MAX_FIELDS + 1,
+          fieldSize: MAX_FIELD_BYTES,
+          fieldNameSize: 100,
+          headerPairs: 50,
+        },
+      });
+      app.decorate('forms', forms);
     });
   },
   { name: 'multipart', dependencies: ['errors'] },

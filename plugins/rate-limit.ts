@@ -1,8 +1,9 @@
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest, onRequestHookHandler } from 'fastify';
 import fp from 'fastify-plugin';
 import { isIPv6 } from 'node:net';
 import { RateLimiterMemory, RateLimiterRes } from 'rate-limiter-flexible';
-import { ProblemError } from '../openapi/generated/problems.js';
+import type { Operation, OperationConfig } from '../openapi/operation.js';
+import { ProblemError } from '../openapi/problem-error.js';
 
 export interface RateLimitOptions {
   /** Requests a minute of a client address without a valid access token. */
@@ -20,7 +21,12 @@ export interface FailedLogins {
   count(username: string): Promise<void>;
 }
 
+type Limit = (request: FastifyRequest, reply: FastifyReply, next: (error?: Error) => void) => void;
+
 declare module 'fastify' {
+  interface FastifyInstance {
+    readonly limits: Readonly<Record<OperationConfig['rateLimit'], Limit>>;
+  }
   interface FastifyRequest {
     readonly failedLogins: FailedLogins;
   }
@@ -47,6 +53,12 @@ const tooMany = (detail: string, result: RateLimiterRes): ProblemError =>
   new ProblemError('too-many-requests', detail, {}, { 'retry-after': String(seconds(result)) });
 
 const seconds = (result: RateLimiterRes): number => Math.max(1, Math.ceil(result.msBeforeNext / 1000));
+
+/** Refuses what is over the limit, and tells how much is left of it. */
+export const limit = ({ config: { rateLimit } }: Operation): onRequestHookHandler =>
+  function limitRate(request, reply, next) {
+    request.server.limits[rateLimit](request, reply, next);
+  };
 
 /**
  * Limits requests by the minute: by user where a valid access token came, else by client address. Headers are those of
@@ -105,10 +117,7 @@ export default fp(
         );
       };
 
-    app.addHook('onRoute', (route) => {
-      if (route.config?.operationId === undefined) return;
-      route.onRequest = [limitBy(route.config.rateLimit === 'auth'), ...[route.onRequest ?? []].flat()];
-    });
+    app.decorate('limits', { general: limitBy(false), auth: limitBy(true) });
     app.decorateRequest('failedLogins', {
       getter(this: FastifyRequest): FailedLogins {
         const key = (username: string): string => `${username.toLowerCase()} ${clientAddress(this.ip)}`;

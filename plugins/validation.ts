@@ -3,7 +3,7 @@ import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv';
 import addFormats from 'ajv-formats';
 import type { FastifyInstance } from 'fastify';
 import fp from 'fastify-plugin';
-import { ProblemError, type FieldErrors } from '../openapi/generated/problems.js';
+import { ProblemError, type FieldErrors } from '../openapi/problem-error.js';
 import { FormBody, Upload } from './multipart.js';
 
 /** Judges a string that has the rule's keyword in the contract. Returns what is wrong with it, in words that follow the field's name. */
@@ -75,11 +75,21 @@ function listValue(value: unknown): unknown {
   return value.split(',').map((item) => item.trim());
 }
 
+/** Where a value stands. */
+interface Place {
+  /** Whether integers, lists and booleans come as text. */
+  readonly isText: boolean;
+  /** Empty for the whole. */
+  readonly field: string;
+  readonly faults: Faults;
+}
+
 /**
  * The value as the schema means it: integers from their decimal strings, lists and booleans from text where `isText`,
  * and of an object only what the schema names. What can't be read stays, for the schema to refuse.
  */
-function read(node: Node, value: unknown, isText: boolean, field: string, faults: Faults): unknown {
+function read(node: Node, value: unknown, place: Place): unknown {
+  const { isText, field, faults } = place;
   if (node.format === 'binary') return fileValue(value, field, faults);
   if (value instanceof Upload) {
     faults.add(field, 'must be text, not a file');
@@ -105,20 +115,14 @@ function read(node: Node, value: unknown, isText: boolean, field: string, faults
       if (!Array.isArray(list) || items === undefined) return list;
       // One item too many is enough for the schema to refuse the list; a list as long as the body would take its time.
       const bound = typeof node['maxItems'] === 'number' ? node['maxItems'] + 1 : list.length;
-      return list.slice(0, bound).map((item) => read(items, item, isText, field, faults));
+      return list.slice(0, bound).map((item) => read(items, item, place));
     }
     case 'object': {
       if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
       const known: Record<string, unknown> = {};
       for (const [name, property] of Object.entries(node.properties ?? {})) {
         if (!Object.hasOwn(value, name)) continue;
-        const item = read(
-          property,
-          (value as Record<string, unknown>)[name],
-          isText,
-          field === '' ? name : field,
-          faults,
-        );
+        const item = read(property, (value as Record<string, unknown>)[name], { ...place, field: field || name });
         // An empty value removes a picture; where there has to be one, it is as good as none.
         const isMissing = item === null && property.format === 'binary' && node.required?.includes(name) === true;
         if (item !== undefined && !isMissing) known[name] = item;
@@ -215,7 +219,7 @@ function compile(ajv: Ajv, schema: TSchema, part: string, rules: Readonly<Record
     }
     const faults = new Faults();
     const isText = part !== 'body' || data instanceof FormBody;
-    const value = read(node, data instanceof FormBody ? data.fields : data, isText, '', faults);
+    const value = read(node, data instanceof FormBody ? data.fields : data, { isText, field: '', faults });
     if (!validate(value)) collect(validate.errors ?? [], part === 'querystring' ? 'query' : part, faults);
     for (const { name, rule, argument } of ruled) {
       const siblings = (typeof value === 'object' && value !== null ? value : {}) as Record<string, unknown>;

@@ -6,13 +6,13 @@ import auth from '../plugins/auth.js';
 import contract from '../plugins/contract.js';
 import database from '../plugins/database.js';
 import docs from '../plugins/docs.js';
-import entityTags from '../plugins/entity-tags.js';
 import errors, { clientErrorHandler, frameworkErrors } from '../plugins/errors.js';
 import health from '../plugins/health.js';
 import idempotency from '../plugins/idempotency.js';
 import logging from '../plugins/logging.js';
 import multipart from '../plugins/multipart.js';
-import pictures from '../plugins/pictures.js';
+import operation from '../plugins/operation.js';
+import pictures from '../plugins/pictures/index.js';
 import rateLimit from '../plugins/rate-limit.js';
 import securityHeaders from '../plugins/security-headers.js';
 import validation from '../plugins/validation.js';
@@ -20,6 +20,7 @@ import type { Config } from './config.js';
 import { pastDateRule } from './lib/dates.js';
 import { passwordRule } from './lib/passwords.js';
 import { resources } from './resources/index.js';
+import { calendarOf } from './scheduling/calendar.js';
 
 /** The largest JSON body in bytes; the longest text of the contract fits several times. */
 const MAX_BODY_BYTES = 262_144;
@@ -94,7 +95,6 @@ export async function buildApp({
     strictPreflight: false,
   });
   await app.register(contract, {
-    publicUrl: config.publicUrl,
     outside: ['/', '/docs*', '/openapi.yaml', '/openapi.json', '/health/live', '/health/ready'],
   });
   await app.register(validation, { rules: { 'x-password-of': passwordRule, 'x-not-in-future': pastDateRule(now) } });
@@ -102,11 +102,11 @@ export async function buildApp({
   await app.register(auth, { secret, accessTtl: config.accessTokenTtl, refreshTtl: config.refreshTokenTtl });
   await app.register(rateLimit, config.rateLimit);
   await app.register(multipart);
-  await app.register(entityTags);
   await app.register(idempotency);
+  await app.register(operation, { publicUrl: config.publicUrl, more: () => ({ calendar: calendarOf(config, now()) }) });
   await app.register(pictures, { folder: join(config.dataDir, 'pictures'), secret });
   await app.register(docs);
   await app.register(health);
-  for (const resource of resources) await app.register(resource, { config, now });
+  for (const resource of resources) await app.register(resource);
   return app;
 }

@@ -4,12 +4,12 @@
  */
 import { join, resolve } from 'node:path';
 import type { Database } from '../db/client.js';
-import { openFolder } from '../plugins/pictures.js';
+import { openFolder } from '../plugins/pictures/store.js';
 import { ConfigError, readConfig, type Config } from './config.js';
 import { ACCOUNTS, PASSWORD } from './demo/people.js';
 import { seedDemo } from './demo/seed.js';
 import { checkUsers, refuseOthers } from './demo/users.js';
-import { calendarOf } from './resources/appointments/booking.js';
+import { calendarOf } from './scheduling/calendar.js';
 import { orRefuse, startServer } from './start-server.js';
 
 function readDemoConfig(): Config {
@@ -67,7 +67,7 @@ await orRefuse(async () => {
     const { url } = await startServer(config, async ({ database }) => {
       opened = database;
       const store = await openFolder(join(config.dataDir, 'pictures'));
-      const users = await seedDemo(database.db, store, config.slotMinutes, calendarOf(config, new Date()));
+      const users = await seedDemo(database.db, store, calendarOf(config, new Date()));
       refuseOthers(users, config);
       accounts = users.accounts;
     });

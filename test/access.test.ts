@@ -21,7 +21,7 @@ t.test('every operation for every kind of caller', async (t) => {
         statuses[actor] = answer.status;
         if (method !== 'GET' && answer.status < 300) {
           await restore();
-          for (const user of Object.values(clinic.users)) api.app.forgetUser(user.id);
+          for (const user of Object.values(clinic.users)) api.app.tokens.forgetUser(user.id);
         }
       }
       t.strictSame(statuses, Object.fromEntries(ACTORS.map((actor, index) => [actor, expected[index]])));

@@ -13,7 +13,7 @@ t.test('conditions and keys', async (t) => {
   const restoreTables = await backUp(api);
   const restore = async (): Promise<void> => {
     await restoreTables();
-    for (const user of Object.values(clinic.users)) api.app.forgetUser(user.id);
+    for (const user of Object.values(clinic.users)) api.app.tokens.forgetUser(user.id);
   };
 
   /** The row's request, of a caller who may make it. */

@@ -1,6 +1,6 @@
 import { sql } from 'drizzle-orm';
 import { boolean, customType, date, index, pgEnum, pgTable, uniqueIndex, varchar } from 'drizzle-orm/pg-core';
-import { createdAt, id, moment, reference, updatedAt } from './columns.js';
+import { createdAt, id, moment, reference, updatedAt, version } from './columns.js';
 import { doctors } from './doctors.js';
 import { availableTimes } from './lookups.js';
 import { patients } from './patients.js';
@@ -39,6 +39,7 @@ export const appointments = pgTable(
     isCancelled: boolean().notNull().default(false),
     createdAt: createdAt(),
     updatedAt: updatedAt(),
+    version: version(),
     archivedAt: moment(),
     archivedBy: reference().references(() => users.id),
   },

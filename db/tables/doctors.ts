@@ -1,6 +1,6 @@
 import { sql } from 'drizzle-orm';
 import { index, integer, pgTable, primaryKey, uniqueIndex, varchar } from 'drizzle-orm/pg-core';
-import { createdAt, id, moment, reference, updatedAt } from './columns.js';
+import { createdAt, id, moment, reference, updatedAt, version } from './columns.js';
 import { availableTimes, designations, specialisations } from './lookups.js';
 import { users } from './users.js';
 
@@ -16,6 +16,7 @@ export const doctors = pgTable(
     meetLink: varchar({ length: 250 }).notNull().default(''),
     createdAt: createdAt(),
     updatedAt: updatedAt(),
+    version: version(),
     archivedAt: moment(),
     archivedBy: reference().references(() => users.id),
   },

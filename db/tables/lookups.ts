@@ -1,16 +1,16 @@
 import { sql } from 'drizzle-orm';
 import { check, integer, pgTable, uniqueIndex, varchar } from 'drizzle-orm/pg-core';
-import { id } from './columns.js';
+import { id, version } from './columns.js';
 
 export const designations = pgTable(
   'designations',
-  { id: id(), name: varchar({ length: 50 }).notNull(), slug: varchar({ length: 60 }).notNull() },
+  { id: id(), name: varchar({ length: 50 }).notNull(), slug: varchar({ length: 60 }).notNull(), version: version() },
   (table) => [uniqueIndex('designations_slug_key').on(table.slug)],
 );
 
 export const specialisations = pgTable(
   'specialisations',
-  { id: id(), name: varchar({ length: 50 }).notNull(), slug: varchar({ length: 60 }).notNull() },
+  { id: id(), name: varchar({ length: 50 }).notNull(), slug: varchar({ length: 60 }).notNull(), version: version() },
   (table) => [uniqueIndex('specialisations_slug_key').on(table.slug)],
 );
 

@@ -1,6 +1,6 @@
 import { sql } from 'drizzle-orm';
 import { boolean, index, pgTable, text, uniqueIndex, varchar } from 'drizzle-orm/pg-core';
-import { createdAt, id, moment, reference, updatedAt } from './columns.js';
+import { createdAt, id, moment, reference, updatedAt, version } from './columns.js';
 import { users } from './users.js';
 
 export const patients = pgTable(
@@ -18,6 +18,7 @@ export const patients = pgTable(
     filled: boolean().notNull().default(false),
     createdAt: createdAt(),
     updatedAt: updatedAt(),
+    version: version(),
     archivedAt: moment(),
     archivedBy: reference().references(() => users.id),
   },

@@ -1,5 +1,5 @@
 import { boolean, date, pgTable, unique, varchar } from 'drizzle-orm/pg-core';
-import { createdAt, id, reference, updatedAt } from './columns.js';
+import { createdAt, id, reference, updatedAt, version } from './columns.js';
 import { users } from './users.js';
 
 export const profiles = pgTable(
@@ -17,6 +17,7 @@ export const profiles = pgTable(
     filled: boolean().notNull().default(false),
     createdAt: createdAt(),
     updatedAt: updatedAt(),
+    version: version(),
   },
   (table) => [unique('profiles_user_id_key').on(table.userId)],
 );

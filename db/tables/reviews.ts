@@ -1,6 +1,6 @@
 import { sql } from 'drizzle-orm';
 import { check, date, index, pgTable, smallint, varchar } from 'drizzle-orm/pg-core';
-import { createdAt, id, reference, updatedAt } from './columns.js';
+import { createdAt, id, reference, updatedAt, version } from './columns.js';
 import { doctors } from './doctors.js';
 import { patients } from './patients.js';
 
@@ -22,6 +22,7 @@ export const reviews = pgTable(
       .default(sql`(now() at time zone 'UTC')::date`),
     createdAt: createdAt(),
     updatedAt: updatedAt(),
+    version: version(),
   },
   (table) => [
     check('reviews_rating_check', sql`rating between 1 and 5`),

@@ -1,5 +1,5 @@
 import { pgTable, varchar } from 'drizzle-orm/pg-core';
-import { createdAt, id, updatedAt } from './columns.js';
+import { createdAt, id, updatedAt, version } from './columns.js';
 
 export const services = pgTable('services', {
   id: id(),
@@ -8,4 +8,5 @@ export const services = pgTable('services', {
   description: varchar({ length: 5000 }).notNull(),
   createdAt: createdAt(),
   updatedAt: updatedAt(),
+  version: version(),
 });

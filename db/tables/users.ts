@@ -1,6 +1,6 @@
 import { sql } from 'drizzle-orm';
 import { boolean, char, index, integer, pgTable, text, uniqueIndex, varchar } from 'drizzle-orm/pg-core';
-import { createdAt, id } from './columns.js';
+import { createdAt, id, version } from './columns.js';
 
 export const users = pgTable(
   'users',
@@ -30,6 +30,8 @@ export const users = pgTable(
     isStaff: boolean().notNull().default(false),
     isActive: boolean().notNull().default(true),
     dateJoined: createdAt(),
+    /** Counts changes of what others see. */
+    version: version(),
   },
   (table) => [
     uniqueIndex('users_username_key').on(sql`lower(${table.username})`),

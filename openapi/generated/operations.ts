@@ -1,31 +1,7 @@
 // Made by openapi/generate.ts from openapi.yaml. Do not edit.
 
-import { Type } from '@sinclair/typebox';
+import { Type, type Static } from '@sinclair/typebox';
 import * as S from './schemas.js';
-
-/** What the contract says of an operation besides its schemas; Fastify hands it to hooks as the route's config. */
-export interface OperationConfig {
-  readonly operationId: string;
-  readonly tag: string;
-  /** Who may call: anyone; anyone, but a token that is sent has to be valid; who has a token; staff. */
-  readonly access: 'public' | 'optional' | 'user' | 'staff';
-  /** The status of the one successful answer. */
-  readonly success: number;
-  readonly problems: readonly number[];
-  /** Whether the successful answer carries an ETag; a GET that has it also answers 304. */
-  readonly hasEntityTag: boolean;
-  readonly takesIdempotencyKey: boolean;
-  /** The media types of the body; none where there is no body. */
-  readonly consumes: readonly string[];
-  readonly rateLimit: 'general' | 'auth';
-  /** What an expired access token is worth where a token is optional. */
-  readonly expiredToken: 'refused' | 'anonymous';
-}
-
-/** Every problem has one schema; the type is empty so that a handler can only return the successful answer. */
-function problems(...statuses: number[]): Record<never, never> {
-  return Object.fromEntries([...statuses, 'default'].map((status) => [status, S.Problem]));
-}
 
 export const operations = {
   registerUser: {
@@ -33,7 +9,16 @@ export const operations = {
     url: '/api/user/register/',
     schema: {
       body: S.Registration,
-      response: { 201: S.RegistrationResult, ...problems(400, 409, 413, 415, 429, 503) },
+      response: {
+        201: S.RegistrationResult,
+        400: S.Problem,
+        409: S.Problem,
+        413: S.Problem,
+        415: S.Problem,
+        429: S.Problem,
+        503: S.Problem,
+        default: S.Problem,
+      },
     },
     config: {
       operationId: 'registerUser',
@@ -53,7 +38,16 @@ export const operations = {
     url: '/api/user/login/',
     schema: {
       body: S.Credentials,
-      response: { 200: S.Tokens, ...problems(400, 401, 413, 415, 429, 503) },
+      response: {
+        200: S.Tokens,
+        400: S.Problem,
+        401: S.Problem,
+        413: S.Problem,
+        415: S.Problem,
+        429: S.Problem,
+        503: S.Problem,
+        default: S.Problem,
+      },
     },
     config: {
       operationId: 'logIn',
@@ -73,7 +67,16 @@ export const operations = {
     url: '/api/user/token/refresh/',
     schema: {
       body: S.RefreshToken,
-      response: { 200: S.AccessToken, ...problems(400, 401, 413, 415, 429, 503) },
+      response: {
+        200: S.AccessToken,
+        400: S.Problem,
+        401: S.Problem,
+        413: S.Problem,
+        415: S.Problem,
+        429: S.Problem,
+        503: S.Problem,
+        default: S.Problem,
+      },
     },
     config: {
       operationId: 'refreshToken',
@@ -93,7 +96,17 @@ export const operations = {
     url: '/api/user/logout/',
     schema: {
       body: S.RefreshToken,
-      response: { 200: S.Message, ...problems(400, 401, 403, 413, 415, 429, 503) },
+      response: {
+        200: S.Message,
+        400: S.Problem,
+        401: S.Problem,
+        403: S.Problem,
+        413: S.Problem,
+        415: S.Problem,
+        429: S.Problem,
+        503: S.Problem,
+        default: S.Problem,
+      },
     },
     config: {
       operationId: 'logOut',
@@ -113,7 +126,16 @@ export const operations = {
     url: '/api/user/password/',
     schema: {
       body: S.PasswordChange,
-      response: { 200: S.Message, ...problems(400, 401, 413, 415, 429, 503) },
+      response: {
+        200: S.Message,
+        400: S.Problem,
+        401: S.Problem,
+        413: S.Problem,
+        415: S.Problem,
+        429: S.Problem,
+        503: S.Problem,
+        default: S.Problem,
+      },
     },
     config: {
       operationId: 'changePassword',
@@ -137,7 +159,16 @@ export const operations = {
         limits: Type.Integer({ format: 'int32', minimum: 1, maximum: 1000, default: 100 }),
         search: Type.Optional(Type.String({ maxLength: 254 })),
       }),
-      response: { 200: S.UserPage, ...problems(400, 401, 403, 404, 429, 503) },
+      response: {
+        200: S.UserPage,
+        400: S.Problem,
+        401: S.Problem,
+        403: S.Problem,
+        404: S.Problem,
+        429: S.Problem,
+        503: S.Problem,
+        default: S.Problem,
+      },
     },
     config: {
       operationId: 'listUsers',
@@ -157,7 +188,15 @@ export const operations = {
     url: '/api/user/users/:id/',
     schema: {
       params: Type.Object({ id: S.Id }),
-      response: { 200: S.User, ...problems(401, 403, 404, 429, 503) },
+      response: {
+        200: S.User,
+        401: S.Problem,
+        403: S.Problem,
+        404: S.Problem,
+        429: S.Problem,
+        503: S.Problem,
+        default: S.Problem,
+      },
     },
     config: {
       operationId: 'getUser',
@@ -178,7 +217,18 @@ export const operations = {
     schema: {
       params: Type.Object({ id: S.Id }),
       body: S.UserPatch,
-      response: { 200: S.User, ...problems(400, 401, 403, 404, 413, 415, 429, 503) },
+      response: {
+        200: S.User,
+        400: S.Problem,
+        401: S.Problem,
+        403: S.Problem,
+        404: S.Problem,
+        413: S.Problem,
+        415: S.Problem,
+        429: S.Problem,
+        503: S.Problem,
+        default: S.Problem,
+      },
     },
     config: {
       operationId: 'updateUser',
@@ -203,7 +253,15 @@ export const operations = {
         search: Type.Optional(Type.String({ maxLength: 254 })),
       }),
       headers: Type.Object({ 'if-none-match': Type.Optional(Type.String({ maxLength: 4000 })) }),
-      response: { 200: S.ProfilePage, ...problems(400, 401, 404, 429, 503) },
+      response: {
+        200: S.ProfilePage,
+        400: S.Problem,
+        401: S.Problem,
+        404: S.Problem,
+        429: S.Problem,
+        503: S.Problem,
+        default: S.Problem,
+      },
     },
     config: {
       operationId: 'listProfiles',
@@ -224,7 +282,18 @@ export const operations = {
     schema: {
       headers: Type.Object({ 'idempotency-key': Type.Optional(Type.String({ minLength: 1, maxLength: 255 })) }),
       body: S.ProfileInput,
-      response: { 201: S.Profile, ...problems(400, 401, 409, 413, 415, 422, 429, 503) },
+      response: {
+        201: S.Profile,
+        400: S.Problem,
+        401: S.Problem,
+        409: S.Problem,
+        413: S.Problem,
+        415: S.Problem,
+        422: S.Problem,
+        429: S.Problem,
+        503: S.Problem,
+        default: S.Problem,
+      },
     },
     config: {
       operationId: 'createProfile',
@@ -244,7 +313,7 @@ export const operations = {
     url: '/api/user/profiles/me/',
     schema: {
       headers: Type.Object({ 'if-none-match': Type.Optional(Type.String({ maxLength: 4000 })) }),
-      response: { 200: S.Profile, ...problems(401, 404, 429, 503) },
+      response: { 200: S.Profile, 401: S.Problem, 404: S.Problem, 429: S.Problem, 503: S.Problem, default: S.Problem },
     },
     config: {
       operationId: 'getMyProfile',
@@ -265,7 +334,7 @@ export const operations = {
     schema: {
       params: Type.Object({ id: S.Id }),
       headers: Type.Object({ 'if-none-match': Type.Optional(Type.String({ maxLength: 4000 })) }),
-      response: { 200: S.Profile, ...problems(401, 404, 429, 503) },
+      response: { 200: S.Profile, 401: S.Problem, 404: S.Problem, 429: S.Problem, 503: S.Problem, default: S.Problem },
     },
     config: {
       operationId: 'getProfile',
@@ -287,7 +356,19 @@ export const operations = {
       params: Type.Object({ id: S.Id }),
       headers: Type.Object({ 'if-match': Type.Optional(Type.String({ maxLength: 4000 })) }),
       body: S.ProfileInput,
-      response: { 200: S.Profile, ...problems(400, 401, 404, 409, 412, 413, 415, 429, 503) },
+      response: {
+        200: S.Profile,
+        400: S.Problem,
+        401: S.Problem,
+        404: S.Problem,
+        409: S.Problem,
+        412: S.Problem,
+        413: S.Problem,
+        415: S.Problem,
+        429: S.Problem,
+        503: S.Problem,
+        default: S.Problem,
+      },
     },
     config: {
       operationId: 'replaceProfile',
@@ -309,7 +390,19 @@ export const operations = {
       params: Type.Object({ id: S.Id }),
       headers: Type.Object({ 'if-match': Type.Optional(Type.String({ maxLength: 4000 })) }),
       body: S.ProfilePatch,
-      response: { 200: S.Profile, ...problems(400, 401, 404, 409, 412, 413, 415, 429, 503) },
+      response: {
+        200: S.Profile,
+        400: S.Problem,
+        401: S.Problem,
+        404: S.Problem,
+        409: S.Problem,
+        412: S.Problem,
+        413: S.Problem,
+        415: S.Problem,
+        429: S.Problem,
+        503: S.Problem,
+        default: S.Problem,
+      },
     },
     config: {
       operationId: 'updateProfile',
@@ -330,7 +423,15 @@ export const operations = {
     schema: {
       params: Type.Object({ id: S.Id }),
       headers: Type.Object({ 'if-match': Type.Optional(Type.String({ maxLength: 4000 })) }),
-      response: { 204: Type.Unsafe<void>({ type: 'null' }), ...problems(401, 404, 412, 429, 503) },
+      response: {
+        204: Type.Unsafe<void>({ type: 'null' }),
+        401: S.Problem,
+        404: S.Problem,
+        412: S.Problem,
+        429: S.Problem,
+        503: S.Problem,
+        default: S.Problem,
+      },
     },
     config: {
       operationId: 'deleteProfile',
@@ -356,7 +457,15 @@ export const operations = {
         phone: Type.Optional(S.Phone),
       }),
       headers: Type.Object({ 'if-none-match': Type.Optional(Type.String({ maxLength: 4000 })) }),
-      response: { 200: S.PatientPage, ...problems(400, 401, 404, 429, 503) },
+      response: {
+        200: S.PatientPage,
+        400: S.Problem,
+        401: S.Problem,
+        404: S.Problem,
+        429: S.Problem,
+        503: S.Problem,
+        default: S.Problem,
+      },
     },
     config: {
       operationId: 'listPatients',
@@ -377,7 +486,18 @@ export const operations = {
     schema: {
       headers: Type.Object({ 'idempotency-key': Type.Optional(Type.String({ minLength: 1, maxLength: 255 })) }),
       body: S.PatientInput,
-      response: { 201: S.Patient, ...problems(400, 401, 409, 413, 415, 422, 429, 503) },
+      response: {
+        201: S.Patient,
+        400: S.Problem,
+        401: S.Problem,
+        409: S.Problem,
+        413: S.Problem,
+        415: S.Problem,
+        422: S.Problem,
+        429: S.Problem,
+        503: S.Problem,
+        default: S.Problem,
+      },
     },
     config: {
       operationId: 'createPatient',
@@ -398,7 +518,7 @@ export const operations = {
     schema: {
       params: Type.Object({ id: S.Id }),
       headers: Type.Object({ 'if-none-match': Type.Optional(Type.String({ maxLength: 4000 })) }),
-      response: { 200: S.Patient, ...problems(401, 404, 429, 503) },
+      response: { 200: S.Patient, 401: S.Problem, 404: S.Problem, 429: S.Problem, 503: S.Problem, default: S.Problem },
     },
     config: {
       operationId: 'getPatient',
@@ -420,7 +540,20 @@ export const operations = {
       params: Type.Object({ id: S.Id }),
       headers: Type.Object({ 'if-match': Type.Optional(Type.String({ maxLength: 4000 })) }),
       body: S.PatientInput,
-      response: { 200: S.Patient, ...problems(400, 401, 403, 404, 409, 412, 413, 415, 429, 503) },
+      response: {
+        200: S.Patient,
+        400: S.Problem,
+        401: S.Problem,
+        403: S.Problem,
+        404: S.Problem,
+        409: S.Problem,
+        412: S.Problem,
+        413: S.Problem,
+        415: S.Problem,
+        429: S.Problem,
+        503: S.Problem,
+        default: S.Problem,
+      },
     },
     config: {
       operationId: 'replacePatient',
@@ -442,7 +575,20 @@ export const operations = {
       params: Type.Object({ id: S.Id }),
       headers: Type.Object({ 'if-match': Type.Optional(Type.String({ maxLength: 4000 })) }),
       body: S.PatientPatch,
-      response: { 200: S.Patient, ...problems(400, 401, 403, 404, 409, 412, 413, 415, 429, 503) },
+      response: {
+        200: S.Patient,
+        400: S.Problem,
+        401: S.Problem,
+        403: S.Problem,
+        404: S.Problem,
+        409: S.Problem,
+        412: S.Problem,
+        413: S.Problem,
+        415: S.Problem,
+        429: S.Problem,
+        503: S.Problem,
+        default: S.Problem,
+      },
     },
     config: {
       operationId: 'updatePatient',
@@ -463,7 +609,16 @@ export const operations = {
     schema: {
       params: Type.Object({ id: S.Id }),
       headers: Type.Object({ 'if-match': Type.Optional(Type.String({ maxLength: 4000 })) }),
-      response: { 204: Type.Unsafe<void>({ type: 'null' }), ...problems(401, 403, 404, 412, 429, 503) },
+      response: {
+        204: Type.Unsafe<void>({ type: 'null' }),
+        401: S.Problem,
+        403: S.Problem,
+        404: S.Problem,
+        412: S.Problem,
+        429: S.Problem,
+        503: S.Problem,
+        default: S.Problem,
+      },
     },
     config: {
       operationId: 'deletePatient',
@@ -491,7 +646,14 @@ export const operations = {
         search: Type.Optional(Type.String({ maxLength: 150 })),
       }),
       headers: Type.Object({ 'if-none-match': Type.Optional(Type.String({ maxLength: 4000 })) }),
-      response: { 200: S.ReviewPage, ...problems(400, 404, 429, 503) },
+      response: {
+        200: S.ReviewPage,
+        400: S.Problem,
+        404: S.Problem,
+        429: S.Problem,
+        503: S.Problem,
+        default: S.Problem,
+      },
     },
     config: {
       operationId: 'listReviews',
@@ -512,7 +674,18 @@ export const operations = {
     schema: {
       headers: Type.Object({ 'idempotency-key': Type.Optional(Type.String({ minLength: 1, maxLength: 255 })) }),
       body: S.ReviewInput,
-      response: { 201: S.Review, ...problems(400, 401, 409, 413, 415, 422, 429, 503) },
+      response: {
+        201: S.Review,
+        400: S.Problem,
+        401: S.Problem,
+        409: S.Problem,
+        413: S.Problem,
+        415: S.Problem,
+        422: S.Problem,
+        429: S.Problem,
+        503: S.Problem,
+        default: S.Problem,
+      },
     },
     config: {
       operationId: 'createReview',
@@ -533,7 +706,7 @@ export const operations = {
     schema: {
       params: Type.Object({ id: S.Id }),
       headers: Type.Object({ 'if-none-match': Type.Optional(Type.String({ maxLength: 4000 })) }),
-      response: { 200: S.Review, ...problems(404, 429, 503) },
+      response: { 200: S.Review, 404: S.Problem, 429: S.Problem, 503: S.Problem, default: S.Problem },
     },
     config: {
       operationId: 'getReview',
@@ -555,7 +728,19 @@ export const operations = {
       params: Type.Object({ id: S.Id }),
       headers: Type.Object({ 'if-match': Type.Optional(Type.String({ maxLength: 4000 })) }),
       body: S.ReviewInput,
-      response: { 200: S.Review, ...problems(400, 401, 403, 404, 412, 413, 415, 429, 503) },
+      response: {
+        200: S.Review,
+        400: S.Problem,
+        401: S.Problem,
+        403: S.Problem,
+        404: S.Problem,
+        412: S.Problem,
+        413: S.Problem,
+        415: S.Problem,
+        429: S.Problem,
+        503: S.Problem,
+        default: S.Problem,
+      },
     },
     config: {
       operationId: 'replaceReview',
@@ -577,7 +762,19 @@ export const operations = {
       params: Type.Object({ id: S.Id }),
       headers: Type.Object({ 'if-match': Type.Optional(Type.String({ maxLength: 4000 })) }),
       body: S.ReviewPatch,
-      response: { 200: S.Review, ...problems(400, 401, 403, 404, 412, 413, 415, 429, 503) },
+      response: {
+        200: S.Review,
+        400: S.Problem,
+        401: S.Problem,
+        403: S.Problem,
+        404: S.Problem,
+        412: S.Problem,
+        413: S.Problem,
+        415: S.Problem,
+        429: S.Problem,
+        503: S.Problem,
+        default: S.Problem,
+      },
     },
     config: {
       operationId: 'updateReview',
@@ -598,7 +795,16 @@ export const operations = {
     schema: {
       params: Type.Object({ id: S.Id }),
       headers: Type.Object({ 'if-match': Type.Optional(Type.String({ maxLength: 4000 })) }),
-      response: { 204: Type.Unsafe<void>({ type: 'null' }), ...problems(401, 403, 404, 412, 429, 503) },
+      response: {
+        204: Type.Unsafe<void>({ type: 'null' }),
+        401: S.Problem,
+        403: S.Problem,
+        404: S.Problem,
+        412: S.Problem,
+        429: S.Problem,
+        503: S.Problem,
+        default: S.Problem,
+      },
     },
     config: {
       operationId: 'deleteReview',
@@ -618,7 +824,7 @@ export const operations = {
     url: '/services/',
     schema: {
       headers: Type.Object({ 'if-none-match': Type.Optional(Type.String({ maxLength: 4000 })) }),
-      response: { 200: S.ServiceList, ...problems(429, 503) },
+      response: { 200: S.ServiceList, 429: S.Problem, 503: S.Problem, default: S.Problem },
     },
     config: {
       operationId: 'listServices',
@@ -639,7 +845,18 @@ export const operations = {
     schema: {
       headers: Type.Object({ 'idempotency-key': Type.Optional(Type.String({ minLength: 1, maxLength: 255 })) }),
       body: S.ServiceCreate,
-      response: { 201: S.Service, ...problems(400, 401, 403, 413, 415, 422, 429, 503) },
+      response: {
+        201: S.Service,
+        400: S.Problem,
+        401: S.Problem,
+        403: S.Problem,
+        413: S.Problem,
+        415: S.Problem,
+        422: S.Problem,
+        429: S.Problem,
+        503: S.Problem,
+        default: S.Problem,
+      },
     },
     config: {
       operationId: 'createService',
@@ -660,7 +877,7 @@ export const operations = {
     schema: {
       params: Type.Object({ id: S.Id }),
       headers: Type.Object({ 'if-none-match': Type.Optional(Type.String({ maxLength: 4000 })) }),
-      response: { 200: S.Service, ...problems(404, 429, 503) },
+      response: { 200: S.Service, 404: S.Problem, 429: S.Problem, 503: S.Problem, default: S.Problem },
     },
     config: {
       operationId: 'getService',
@@ -682,7 +899,19 @@ export const operations = {
       params: Type.Object({ id: S.Id }),
       headers: Type.Object({ 'if-match': Type.Optional(Type.String({ maxLength: 4000 })) }),
       body: S.ServiceInput,
-      response: { 200: S.Service, ...problems(400, 401, 403, 404, 412, 413, 415, 429, 503) },
+      response: {
+        200: S.Service,
+        400: S.Problem,
+        401: S.Problem,
+        403: S.Problem,
+        404: S.Problem,
+        412: S.Problem,
+        413: S.Problem,
+        415: S.Problem,
+        429: S.Problem,
+        503: S.Problem,
+        default: S.Problem,
+      },
     },
     config: {
       operationId: 'replaceService',
@@ -704,7 +933,19 @@ export const operations = {
       params: Type.Object({ id: S.Id }),
       headers: Type.Object({ 'if-match': Type.Optional(Type.String({ maxLength: 4000 })) }),
       body: S.ServicePatch,
-      response: { 200: S.Service, ...problems(400, 401, 403, 404, 412, 413, 415, 429, 503) },
+      response: {
+        200: S.Service,
+        400: S.Problem,
+        401: S.Problem,
+        403: S.Problem,
+        404: S.Problem,
+        412: S.Problem,
+        413: S.Problem,
+        415: S.Problem,
+        429: S.Problem,
+        503: S.Problem,
+        default: S.Problem,
+      },
     },
     config: {
       operationId: 'updateService',
@@ -725,7 +966,16 @@ export const operations = {
     schema: {
       params: Type.Object({ id: S.Id }),
       headers: Type.Object({ 'if-match': Type.Optional(Type.String({ maxLength: 4000 })) }),
-      response: { 204: Type.Unsafe<void>({ type: 'null' }), ...problems(401, 403, 404, 412, 429, 503) },
+      response: {
+        204: Type.Unsafe<void>({ type: 'null' }),
+        401: S.Problem,
+        403: S.Problem,
+        404: S.Problem,
+        412: S.Problem,
+        429: S.Problem,
+        503: S.Problem,
+        default: S.Problem,
+      },
     },
     config: {
       operationId: 'deleteService',
@@ -744,7 +994,7 @@ export const operations = {
     method: 'GET',
     url: '/contacts/',
     schema: {
-      response: { 200: S.ContactList, ...problems(401, 429, 503) },
+      response: { 200: S.ContactList, 401: S.Problem, 429: S.Problem, 503: S.Problem, default: S.Problem },
     },
     config: {
       operationId: 'listContacts',
@@ -765,7 +1015,17 @@ export const operations = {
     schema: {
       headers: Type.Object({ 'idempotency-key': Type.Optional(Type.String({ minLength: 1, maxLength: 255 })) }),
       body: S.ContactInput,
-      response: { 201: S.Contact, ...problems(400, 401, 413, 415, 422, 429, 503) },
+      response: {
+        201: S.Contact,
+        400: S.Problem,
+        401: S.Problem,
+        413: S.Problem,
+        415: S.Problem,
+        422: S.Problem,
+        429: S.Problem,
+        503: S.Problem,
+        default: S.Problem,
+      },
     },
     config: {
       operationId: 'createContact',
@@ -785,7 +1045,7 @@ export const operations = {
     url: '/contacts/:id/',
     schema: {
       params: Type.Object({ id: S.Id }),
-      response: { 200: S.Contact, ...problems(401, 404, 429, 503) },
+      response: { 200: S.Contact, 401: S.Problem, 404: S.Problem, 429: S.Problem, 503: S.Problem, default: S.Problem },
     },
     config: {
       operationId: 'getContact',
@@ -806,7 +1066,17 @@ export const operations = {
     schema: {
       params: Type.Object({ id: S.Id }),
       body: S.ContactInput,
-      response: { 200: S.Contact, ...problems(400, 401, 404, 413, 415, 429, 503) },
+      response: {
+        200: S.Contact,
+        400: S.Problem,
+        401: S.Problem,
+        404: S.Problem,
+        413: S.Problem,
+        415: S.Problem,
+        429: S.Problem,
+        503: S.Problem,
+        default: S.Problem,
+      },
     },
     config: {
       operationId: 'replaceContact',
@@ -827,7 +1097,17 @@ export const operations = {
     schema: {
       params: Type.Object({ id: S.Id }),
       body: S.ContactPatch,
-      response: { 200: S.Contact, ...problems(400, 401, 404, 413, 415, 429, 503) },
+      response: {
+        200: S.Contact,
+        400: S.Problem,
+        401: S.Problem,
+        404: S.Problem,
+        413: S.Problem,
+        415: S.Problem,
+        429: S.Problem,
+        503: S.Problem,
+        default: S.Problem,
+      },
     },
     config: {
       operationId: 'updateContact',
@@ -847,7 +1127,14 @@ export const operations = {
     url: '/contacts/:id/',
     schema: {
       params: Type.Object({ id: S.Id }),
-      response: { 204: Type.Unsafe<void>({ type: 'null' }), ...problems(401, 404, 429, 503) },
+      response: {
+        204: Type.Unsafe<void>({ type: 'null' }),
+        401: S.Problem,
+        404: S.Problem,
+        429: S.Problem,
+        503: S.Problem,
+        default: S.Problem,
+      },
     },
     config: {
       operationId: 'deleteContact',
@@ -883,7 +1170,14 @@ export const operations = {
         }),
       }),
       headers: Type.Object({ 'if-none-match': Type.Optional(Type.String({ maxLength: 4000 })) }),
-      response: { 200: S.DoctorPage, ...problems(400, 404, 429, 503) },
+      response: {
+        200: S.DoctorPage,
+        400: S.Problem,
+        404: S.Problem,
+        429: S.Problem,
+        503: S.Problem,
+        default: S.Problem,
+      },
     },
     config: {
       operationId: 'listDoctors',
@@ -904,7 +1198,18 @@ export const operations = {
     schema: {
       headers: Type.Object({ 'idempotency-key': Type.Optional(Type.String({ minLength: 1, maxLength: 255 })) }),
       body: S.DoctorInput,
-      response: { 201: S.Doctor, ...problems(400, 401, 409, 413, 415, 422, 429, 503) },
+      response: {
+        201: S.Doctor,
+        400: S.Problem,
+        401: S.Problem,
+        409: S.Problem,
+        413: S.Problem,
+        415: S.Problem,
+        422: S.Problem,
+        429: S.Problem,
+        503: S.Problem,
+        default: S.Problem,
+      },
     },
     config: {
       operationId: 'createDoctor',
@@ -925,7 +1230,7 @@ export const operations = {
     schema: {
       params: Type.Object({ id: S.Id }),
       headers: Type.Object({ 'if-none-match': Type.Optional(Type.String({ maxLength: 4000 })) }),
-      response: { 200: S.Doctor, ...problems(404, 429, 503) },
+      response: { 200: S.Doctor, 404: S.Problem, 429: S.Problem, 503: S.Problem, default: S.Problem },
     },
     config: {
       operationId: 'getDoctor',
@@ -947,7 +1252,19 @@ export const operations = {
       params: Type.Object({ id: S.Id }),
       headers: Type.Object({ 'if-match': Type.Optional(Type.String({ maxLength: 4000 })) }),
       body: S.DoctorInput,
-      response: { 200: S.Doctor, ...problems(400, 401, 403, 404, 412, 413, 415, 429, 503) },
+      response: {
+        200: S.Doctor,
+        400: S.Problem,
+        401: S.Problem,
+        403: S.Problem,
+        404: S.Problem,
+        412: S.Problem,
+        413: S.Problem,
+        415: S.Problem,
+        429: S.Problem,
+        503: S.Problem,
+        default: S.Problem,
+      },
     },
     config: {
       operationId: 'replaceDoctor',
@@ -969,7 +1286,19 @@ export const operations = {
       params: Type.Object({ id: S.Id }),
       headers: Type.Object({ 'if-match': Type.Optional(Type.String({ maxLength: 4000 })) }),
       body: S.DoctorPatch,
-      response: { 200: S.Doctor, ...problems(400, 401, 403, 404, 412, 413, 415, 429, 503) },
+      response: {
+        200: S.Doctor,
+        400: S.Problem,
+        401: S.Problem,
+        403: S.Problem,
+        404: S.Problem,
+        412: S.Problem,
+        413: S.Problem,
+        415: S.Problem,
+        429: S.Problem,
+        503: S.Problem,
+        default: S.Problem,
+      },
     },
     config: {
       operationId: 'updateDoctor',
@@ -990,7 +1319,17 @@ export const operations = {
     schema: {
       params: Type.Object({ id: S.Id }),
       headers: Type.Object({ 'if-match': Type.Optional(Type.String({ maxLength: 4000 })) }),
-      response: { 204: Type.Unsafe<void>({ type: 'null' }), ...problems(401, 403, 404, 409, 412, 429, 503) },
+      response: {
+        204: Type.Unsafe<void>({ type: 'null' }),
+        401: S.Problem,
+        403: S.Problem,
+        404: S.Problem,
+        409: S.Problem,
+        412: S.Problem,
+        429: S.Problem,
+        503: S.Problem,
+        default: S.Problem,
+      },
     },
     config: {
       operationId: 'deleteDoctor',
@@ -1011,7 +1350,14 @@ export const operations = {
     schema: {
       params: Type.Object({ id: S.Id }),
       querystring: Type.Object({ from: Type.Optional(S.Date), to: Type.Optional(S.Date) }),
-      response: { 200: S.FreeSlotList, ...problems(400, 404, 429, 503) },
+      response: {
+        200: S.FreeSlotList,
+        400: S.Problem,
+        404: S.Problem,
+        429: S.Problem,
+        503: S.Problem,
+        default: S.Problem,
+      },
     },
     config: {
       operationId: 'listDoctorAvailability',
@@ -1040,7 +1386,14 @@ export const operations = {
         max_fee: Type.Optional(S.Fee),
         time: Type.Optional(S.Id),
       }),
-      response: { 200: S.DoctorSlotPage, ...problems(400, 404, 429, 503) },
+      response: {
+        200: S.DoctorSlotPage,
+        400: S.Problem,
+        404: S.Problem,
+        429: S.Problem,
+        503: S.Problem,
+        default: S.Problem,
+      },
     },
     config: {
       operationId: 'searchAvailability',
@@ -1076,7 +1429,15 @@ export const operations = {
         }),
       }),
       headers: Type.Object({ 'if-none-match': Type.Optional(Type.String({ maxLength: 4000 })) }),
-      response: { 200: S.AppointmentPage, ...problems(400, 401, 404, 429, 503) },
+      response: {
+        200: S.AppointmentPage,
+        400: S.Problem,
+        401: S.Problem,
+        404: S.Problem,
+        429: S.Problem,
+        503: S.Problem,
+        default: S.Problem,
+      },
     },
     config: {
       operationId: 'listAppointments',
@@ -1097,7 +1458,18 @@ export const operations = {
     schema: {
       headers: Type.Object({ 'idempotency-key': Type.Optional(Type.String({ minLength: 1, maxLength: 255 })) }),
       body: S.AppointmentInput,
-      response: { 201: S.Appointment, ...problems(400, 401, 409, 413, 415, 422, 429, 503) },
+      response: {
+        201: S.Appointment,
+        400: S.Problem,
+        401: S.Problem,
+        409: S.Problem,
+        413: S.Problem,
+        415: S.Problem,
+        422: S.Problem,
+        429: S.Problem,
+        503: S.Problem,
+        default: S.Problem,
+      },
     },
     config: {
       operationId: 'createAppointment',
@@ -1118,7 +1490,14 @@ export const operations = {
     schema: {
       params: Type.Object({ id: S.Id }),
       headers: Type.Object({ 'if-none-match': Type.Optional(Type.String({ maxLength: 4000 })) }),
-      response: { 200: S.Appointment, ...problems(401, 404, 429, 503) },
+      response: {
+        200: S.Appointment,
+        401: S.Problem,
+        404: S.Problem,
+        429: S.Problem,
+        503: S.Problem,
+        default: S.Problem,
+      },
     },
     config: {
       operationId: 'getAppointment',
@@ -1140,7 +1519,20 @@ export const operations = {
       params: Type.Object({ id: S.Id }),
       headers: Type.Object({ 'if-match': Type.Optional(Type.String({ maxLength: 4000 })) }),
       body: S.AppointmentInput,
-      response: { 200: S.Appointment, ...problems(400, 401, 403, 404, 409, 412, 413, 415, 429, 503) },
+      response: {
+        200: S.Appointment,
+        400: S.Problem,
+        401: S.Problem,
+        403: S.Problem,
+        404: S.Problem,
+        409: S.Problem,
+        412: S.Problem,
+        413: S.Problem,
+        415: S.Problem,
+        429: S.Problem,
+        503: S.Problem,
+        default: S.Problem,
+      },
     },
     config: {
       operationId: 'replaceAppointment',
@@ -1162,7 +1554,20 @@ export const operations = {
       params: Type.Object({ id: S.Id }),
       headers: Type.Object({ 'if-match': Type.Optional(Type.String({ maxLength: 4000 })) }),
       body: S.AppointmentPatch,
-      response: { 200: S.Appointment, ...problems(400, 401, 403, 404, 409, 412, 413, 415, 429, 503) },
+      response: {
+        200: S.Appointment,
+        400: S.Problem,
+        401: S.Problem,
+        403: S.Problem,
+        404: S.Problem,
+        409: S.Problem,
+        412: S.Problem,
+        413: S.Problem,
+        415: S.Problem,
+        429: S.Problem,
+        503: S.Problem,
+        default: S.Problem,
+      },
     },
     config: {
       operationId: 'updateAppointment',
@@ -1183,7 +1588,17 @@ export const operations = {
     schema: {
       params: Type.Object({ id: S.Id }),
       headers: Type.Object({ 'if-match': Type.Optional(Type.String({ maxLength: 4000 })) }),
-      response: { 204: Type.Unsafe<void>({ type: 'null' }), ...problems(401, 403, 404, 409, 412, 429, 503) },
+      response: {
+        204: Type.Unsafe<void>({ type: 'null' }),
+        401: S.Problem,
+        403: S.Problem,
+        404: S.Problem,
+        409: S.Problem,
+        412: S.Problem,
+        429: S.Problem,
+        503: S.Problem,
+        default: S.Problem,
+      },
     },
     config: {
       operationId: 'deleteAppointment',
@@ -1207,7 +1622,15 @@ export const operations = {
         page: Type.Integer({ format: 'int64', minimum: 1, maximum: 9007199254740, default: 1 }),
         limits: Type.Integer({ format: 'int32', minimum: 1, maximum: 1000, default: 100 }),
       }),
-      response: { 200: S.AppointmentChangePage, ...problems(400, 401, 404, 429, 503) },
+      response: {
+        200: S.AppointmentChangePage,
+        400: S.Problem,
+        401: S.Problem,
+        404: S.Problem,
+        429: S.Problem,
+        503: S.Problem,
+        default: S.Problem,
+      },
     },
     config: {
       operationId: 'listAppointmentHistory',
@@ -1226,7 +1649,7 @@ export const operations = {
     method: 'GET',
     url: '/designations/',
     schema: {
-      response: { 200: S.DesignationList, ...problems(429, 503) },
+      response: { 200: S.DesignationList, 429: S.Problem, 503: S.Problem, default: S.Problem },
     },
     config: {
       operationId: 'listDesignations',
@@ -1247,7 +1670,19 @@ export const operations = {
     schema: {
       headers: Type.Object({ 'idempotency-key': Type.Optional(Type.String({ minLength: 1, maxLength: 255 })) }),
       body: S.DesignationInput,
-      response: { 201: S.Designation, ...problems(400, 401, 403, 409, 413, 415, 422, 429, 503) },
+      response: {
+        201: S.Designation,
+        400: S.Problem,
+        401: S.Problem,
+        403: S.Problem,
+        409: S.Problem,
+        413: S.Problem,
+        415: S.Problem,
+        422: S.Problem,
+        429: S.Problem,
+        503: S.Problem,
+        default: S.Problem,
+      },
     },
     config: {
       operationId: 'createDesignation',
@@ -1267,7 +1702,7 @@ export const operations = {
     url: '/designations/:id/',
     schema: {
       params: Type.Object({ id: S.Id }),
-      response: { 200: S.Designation, ...problems(404, 429, 503) },
+      response: { 200: S.Designation, 404: S.Problem, 429: S.Problem, 503: S.Problem, default: S.Problem },
     },
     config: {
       operationId: 'getDesignation',
@@ -1288,7 +1723,19 @@ export const operations = {
     schema: {
       params: Type.Object({ id: S.Id }),
       body: S.DesignationInput,
-      response: { 200: S.Designation, ...problems(400, 401, 403, 404, 409, 413, 415, 429, 503) },
+      response: {
+        200: S.Designation,
+        400: S.Problem,
+        401: S.Problem,
+        403: S.Problem,
+        404: S.Problem,
+        409: S.Problem,
+        413: S.Problem,
+        415: S.Problem,
+        429: S.Problem,
+        503: S.Problem,
+        default: S.Problem,
+      },
     },
     config: {
       operationId: 'replaceDesignation',
@@ -1309,7 +1756,19 @@ export const operations = {
     schema: {
       params: Type.Object({ id: S.Id }),
       body: S.DesignationPatch,
-      response: { 200: S.Designation, ...problems(400, 401, 403, 404, 409, 413, 415, 429, 503) },
+      response: {
+        200: S.Designation,
+        400: S.Problem,
+        401: S.Problem,
+        403: S.Problem,
+        404: S.Problem,
+        409: S.Problem,
+        413: S.Problem,
+        415: S.Problem,
+        429: S.Problem,
+        503: S.Problem,
+        default: S.Problem,
+      },
     },
     config: {
       operationId: 'updateDesignation',
@@ -1329,7 +1788,16 @@ export const operations = {
     url: '/designations/:id/',
     schema: {
       params: Type.Object({ id: S.Id }),
-      response: { 204: Type.Unsafe<void>({ type: 'null' }), ...problems(401, 403, 404, 409, 429, 503) },
+      response: {
+        204: Type.Unsafe<void>({ type: 'null' }),
+        401: S.Problem,
+        403: S.Problem,
+        404: S.Problem,
+        409: S.Problem,
+        429: S.Problem,
+        503: S.Problem,
+        default: S.Problem,
+      },
     },
     config: {
       operationId: 'deleteDesignation',
@@ -1348,7 +1816,7 @@ export const operations = {
     method: 'GET',
     url: '/specialisations/',
     schema: {
-      response: { 200: S.SpecialisationList, ...problems(429, 503) },
+      response: { 200: S.SpecialisationList, 429: S.Problem, 503: S.Problem, default: S.Problem },
     },
     config: {
       operationId: 'listSpecialisations',
@@ -1369,7 +1837,19 @@ export const operations = {
     schema: {
       headers: Type.Object({ 'idempotency-key': Type.Optional(Type.String({ minLength: 1, maxLength: 255 })) }),
       body: S.SpecialisationInput,
-      response: { 201: S.Specialisation, ...problems(400, 401, 403, 409, 413, 415, 422, 429, 503) },
+      response: {
+        201: S.Specialisation,
+        400: S.Problem,
+        401: S.Problem,
+        403: S.Problem,
+        409: S.Problem,
+        413: S.Problem,
+        415: S.Problem,
+        422: S.Problem,
+        429: S.Problem,
+        503: S.Problem,
+        default: S.Problem,
+      },
     },
     config: {
       operationId: 'createSpecialisation',
@@ -1389,7 +1869,7 @@ export const operations = {
     url: '/specialisations/:id/',
     schema: {
       params: Type.Object({ id: S.Id }),
-      response: { 200: S.Specialisation, ...problems(404, 429, 503) },
+      response: { 200: S.Specialisation, 404: S.Problem, 429: S.Problem, 503: S.Problem, default: S.Problem },
     },
     config: {
       operationId: 'getSpecialisation',
@@ -1410,7 +1890,19 @@ export const operations = {
     schema: {
       params: Type.Object({ id: S.Id }),
       body: S.SpecialisationInput,
-      response: { 200: S.Specialisation, ...problems(400, 401, 403, 404, 409, 413, 415, 429, 503) },
+      response: {
+        200: S.Specialisation,
+        400: S.Problem,
+        401: S.Problem,
+        403: S.Problem,
+        404: S.Problem,
+        409: S.Problem,
+        413: S.Problem,
+        415: S.Problem,
+        429: S.Problem,
+        503: S.Problem,
+        default: S.Problem,
+      },
     },
     config: {
       operationId: 'replaceSpecialisation',
@@ -1431,7 +1923,19 @@ export const operations = {
     schema: {
       params: Type.Object({ id: S.Id }),
       body: S.SpecialisationPatch,
-      response: { 200: S.Specialisation, ...problems(400, 401, 403, 404, 409, 413, 415, 429, 503) },
+      response: {
+        200: S.Specialisation,
+        400: S.Problem,
+        401: S.Problem,
+        403: S.Problem,
+        404: S.Problem,
+        409: S.Problem,
+        413: S.Problem,
+        415: S.Problem,
+        429: S.Problem,
+        503: S.Problem,
+        default: S.Problem,
+      },
     },
     config: {
       operationId: 'updateSpecialisation',
@@ -1451,7 +1955,16 @@ export const operations = {
     url: '/specialisations/:id/',
     schema: {
       params: Type.Object({ id: S.Id }),
-      response: { 204: Type.Unsafe<void>({ type: 'null' }), ...problems(401, 403, 404, 409, 429, 503) },
+      response: {
+        204: Type.Unsafe<void>({ type: 'null' }),
+        401: S.Problem,
+        403: S.Problem,
+        404: S.Problem,
+        409: S.Problem,
+        429: S.Problem,
+        503: S.Problem,
+        default: S.Problem,
+      },
     },
     config: {
       operationId: 'deleteSpecialisation',
@@ -1471,7 +1984,7 @@ export const operations = {
     url: '/available-time/',
     schema: {
       querystring: Type.Object({ id: Type.Optional(S.Id) }),
-      response: { 200: S.AvailableTimeList, ...problems(400, 429, 503) },
+      response: { 200: S.AvailableTimeList, 400: S.Problem, 429: S.Problem, 503: S.Problem, default: S.Problem },
     },
     config: {
       operationId: 'listAvailableTimes',
@@ -1492,7 +2005,18 @@ export const operations = {
     schema: {
       headers: Type.Object({ 'idempotency-key': Type.Optional(Type.String({ minLength: 1, maxLength: 255 })) }),
       body: S.AvailableTimeInput,
-      response: { 201: S.AvailableTime, ...problems(400, 401, 403, 413, 415, 422, 429, 503) },
+      response: {
+        201: S.AvailableTime,
+        400: S.Problem,
+        401: S.Problem,
+        403: S.Problem,
+        413: S.Problem,
+        415: S.Problem,
+        422: S.Problem,
+        429: S.Problem,
+        503: S.Problem,
+        default: S.Problem,
+      },
     },
     config: {
       operationId: 'createAvailableTime',
@@ -1512,7 +2036,7 @@ export const operations = {
     url: '/available-time/:id/',
     schema: {
       params: Type.Object({ id: S.Id }),
-      response: { 200: S.AvailableTime, ...problems(404, 429, 503) },
+      response: { 200: S.AvailableTime, 404: S.Problem, 429: S.Problem, 503: S.Problem, default: S.Problem },
     },
     config: {
       operationId: 'getAvailableTime',
@@ -1533,7 +2057,19 @@ export const operations = {
     schema: {
       params: Type.Object({ id: S.Id }),
       body: S.AvailableTimeInput,
-      response: { 200: S.AvailableTime, ...problems(400, 401, 403, 404, 409, 413, 415, 429, 503) },
+      response: {
+        200: S.AvailableTime,
+        400: S.Problem,
+        401: S.Problem,
+        403: S.Problem,
+        404: S.Problem,
+        409: S.Problem,
+        413: S.Problem,
+        415: S.Problem,
+        429: S.Problem,
+        503: S.Problem,
+        default: S.Problem,
+      },
     },
     config: {
       operationId: 'replaceAvailableTime',
@@ -1554,7 +2090,19 @@ export const operations = {
     schema: {
       params: Type.Object({ id: S.Id }),
       body: S.AvailableTimePatch,
-      response: { 200: S.AvailableTime, ...problems(400, 401, 403, 404, 409, 413, 415, 429, 503) },
+      response: {
+        200: S.AvailableTime,
+        400: S.Problem,
+        401: S.Problem,
+        403: S.Problem,
+        404: S.Problem,
+        409: S.Problem,
+        413: S.Problem,
+        415: S.Problem,
+        429: S.Problem,
+        503: S.Problem,
+        default: S.Problem,
+      },
     },
     config: {
       operationId: 'updateAvailableTime',
@@ -1574,7 +2122,16 @@ export const operations = {
     url: '/available-time/:id/',
     schema: {
       params: Type.Object({ id: S.Id }),
-      response: { 204: Type.Unsafe<void>({ type: 'null' }), ...problems(401, 403, 404, 409, 429, 503) },
+      response: {
+        204: Type.Unsafe<void>({ type: 'null' }),
+        401: S.Problem,
+        403: S.Problem,
+        404: S.Problem,
+        409: S.Problem,
+        429: S.Problem,
+        503: S.Problem,
+        default: S.Problem,
+      },
     },
     config: {
       operationId: 'deleteAvailableTime',
@@ -1598,7 +2155,13 @@ export const operations = {
         expires: Type.Optional(Type.Integer({ format: 'int64', minimum: 1, maximum: 9007199254740991 })),
         signature: Type.Optional(Type.String({ maxLength: 100 })),
       }),
-      response: { 200: Type.Unsafe<Uint8Array>({}), ...problems(400, 404, 429) },
+      response: {
+        200: Type.Unsafe<Uint8Array>({}),
+        400: S.Problem,
+        404: S.Problem,
+        429: S.Problem,
+        default: S.Problem,
+      },
     },
     config: {
       operationId: 'getPicture',
@@ -1618,7 +2181,7 @@ export const operations = {
     url: '/problems/:slug',
     schema: {
       params: Type.Object({ slug: Type.String({ minLength: 1, maxLength: 60 }) }),
-      response: { 200: Type.String(), ...problems(404, 429) },
+      response: { 200: Type.String(), 404: S.Problem, 429: S.Problem, default: S.Problem },
     },
     config: {
       operationId: 'getProblemType',
@@ -1634,3 +2197,15 @@ export const operations = {
     },
   },
 } as const;
+
+export type ListUsersQuery = Static<typeof operations.listUsers.schema.querystring>;
+export type ListProfilesQuery = Static<typeof operations.listProfiles.schema.querystring>;
+export type ListPatientsQuery = Static<typeof operations.listPatients.schema.querystring>;
+export type ListReviewsQuery = Static<typeof operations.listReviews.schema.querystring>;
+export type ListDoctorsQuery = Static<typeof operations.listDoctors.schema.querystring>;
+export type ListDoctorAvailabilityQuery = Static<typeof operations.listDoctorAvailability.schema.querystring>;
+export type SearchAvailabilityQuery = Static<typeof operations.searchAvailability.schema.querystring>;
+export type ListAppointmentsQuery = Static<typeof operations.listAppointments.schema.querystring>;
+export type ListAppointmentHistoryQuery = Static<typeof operations.listAppointmentHistory.schema.querystring>;
+export type ListAvailableTimesQuery = Static<typeof operations.listAvailableTimes.schema.querystring>;
+export type GetPictureQuery = Static<typeof operations.getPicture.schema.querystring>;

@@ -96,31 +96,3 @@ export const problems = {
       'The server can not reach its database or is about to stop. Try again after the seconds that `Retry-After` gives.',
   },
 } as const;
-
-export type ProblemSlug = keyof typeof problems;
-
-/** Messages by field, as the `errors` of a problem document has them. */
-export type FieldErrors = Record<string, string[]>;
-
-/** Thrown anywhere, it leaves as the problem document of its type. */
-export class ProblemError extends Error {
-  override readonly name: string = 'ProblemError';
-  readonly slug: ProblemSlug;
-  readonly statusCode: number;
-  /** Further members of the document. */
-  readonly members: Readonly<Record<string, unknown>>;
-  readonly headers: Readonly<Record<string, string>>;
-
-  constructor(
-    slug: ProblemSlug,
-    detail: string,
-    members: Readonly<Record<string, unknown>> = {},
-    headers: Readonly<Record<string, string>> = {},
-  ) {
-    super(detail);
-    this.slug = slug;
-    this.statusCode = problems[slug].status;
-    this.members = members;
-    this.headers = headers;
-  }
-}

@@ -16,9 +16,9 @@ import {
   specialisations,
   users,
 } from '../../db/tables/index.js';
-import type { PictureStore } from '../../plugins/pictures.js';
+import type { PictureStore } from '../../plugins/pictures/store.js';
 import { hashPassword, NO_PASSWORD } from '../lib/passwords.js';
-import type { Calendar } from '../resources/appointments/booking.js';
+import type { Calendar } from '../scheduling/calendar.js';
 import { readClockRange } from '../resources/available-times/clock.js';
 import { drawEmblem } from './emblems.js';
 import * as people from './people.js';
@@ -300,10 +300,9 @@ async function storePictures(db: Db, store: PictureStore): Promise<Pictures> {
 
 /**
  * Fills a database that has no users with the demo's hospital, all or nothing; one that has users stays as it is.
- * @param slotMinutes the length of a slot whose label has only a start
  * @returns whose users the database has now
  */
-export async function seedDemo(db: Db, store: PictureStore, slotMinutes: number, calendar: Calendar): Promise<Users> {
+export async function seedDemo(db: Db, store: PictureStore, calendar: Calendar): Promise<Users> {
   const present = await usersOf(db);
   if (present.owner !== 'nobody') return present;
   const [pictures, passwordHash] = await Promise.all([storePictures(db, store), hashPassword(people.PASSWORD)]);
@@ -317,7 +316,7 @@ export async function seedDemo(db: Db, store: PictureStore, slotMinutes: number,
     const lookups = {
       designations: await addLookup(tx, designations, people.DESIGNATIONS),
       specialisations: await addLookup(tx, specialisations, people.SPECIALISATIONS),
-      slots: await addSlots(tx, slotMinutes),
+      slots: await addSlots(tx, calendar.slotMinutes),
     };
     await addDoctors(tx, stored, lookups, pictures);
     await addServices(tx, pictures);

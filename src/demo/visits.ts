@@ -2,7 +2,9 @@
 import { eq, sql } from 'drizzle-orm';
 import type { Tx } from '../../db/client.js';
 import { appointments, availableTimes, reviews } from '../../db/tables/index.js';
-import { periodOf, signTransaction, type Calendar } from '../resources/appointments/booking.js';
+import { signTransaction } from '../lib/history.js';
+import type { Calendar } from '../scheduling/calendar.js';
+import { periodOf } from '../scheduling/slots.js';
 import { REVIEWS, SYMPTOMS } from './texts.js';
 
 /** A patient or a doctor, with the id of the record. */
@@ -42,7 +44,7 @@ function workday(today: string, days: number): string {
 function planVisits(patients: readonly Person[], doctors: readonly DemoDoctor[], today: string): Visit[] {
   const taken = new Set<string>();
   const visits: Visit[] = [];
-  const plan = (patient: Person, doctor: DemoDoctor, days: number, at: number, isCancelled = false): void => {
+  const plan = (patient: Person, doctor: DemoDoctor, [days, at]: [number, number], isCancelled = false): void => {
     const [date, slot] = [workday(today, days), doctor.slots[at % doctor.slots.length] as number];
     // A past visit must not move to today or later.
     if (days < 0 !== date < today) return;
@@ -54,20 +56,20 @@ function planVisits(patients: readonly Person[], doctors: readonly DemoDoctor[],
   };
   const [account] = patients as [Person];
   const [chief, second] = doctors as [DemoDoctor, DemoDoctor];
-  plan(account, chief, -96, 1);
-  plan(account, chief, -33, 2);
-  plan(account, second, 4, 0);
-  plan(account, chief, 9, 3);
-  plan(account, chief, 16, 1, true);
+  plan(account, chief, [-96, 1]);
+  plan(account, chief, [-33, 2]);
+  plan(account, second, [4, 0]);
+  plan(account, chief, [9, 3]);
+  plan(account, chief, [16, 1], true);
   for (const [index, patient] of patients.slice(1).entries()) {
     const doctorAt = (step: number): DemoDoctor => doctors[(index * 5 + step * 7) % doctors.length] as DemoDoctor;
-    plan(patient, doctorAt(0), -170 + ((index * 13) % 90), index);
-    plan(patient, doctorAt(1), -60 + ((index * 7) % 50), index + 1, index % 8 === 3);
-    plan(patient, doctorAt(2), 2 + ((index * 3) % 10), index + 2);
-    if (index % 3 === 0) plan(patient, chief, -25 + index, index);
-    if (index % 3 === 1) plan(patient, chief, index % 12, index);
-    if (index % 4 === 0) plan(patient, doctorAt(3), 14 + ((index * 5) % 20), index + 3, index % 8 === 4);
-    if (index % 6 === 2) plan(patient, doctorAt(4), 0, index);
+    plan(patient, doctorAt(0), [-170 + ((index * 13) % 90), index]);
+    plan(patient, doctorAt(1), [-60 + ((index * 7) % 50), index + 1], index % 8 === 3);
+    plan(patient, doctorAt(2), [2 + ((index * 3) % 10), index + 2]);
+    if (index % 3 === 0) plan(patient, chief, [-25 + index, index]);
+    if (index % 3 === 1) plan(patient, chief, [index % 12, index]);
+    if (index % 4 === 0) plan(patient, doctorAt(3), [14 + ((index * 5) % 20), index + 3], index % 8 === 4);
+    if (index % 6 === 2) plan(patient, doctorAt(4), [0, index]);
   }
   return visits;
 }
@@ -119,15 +121,21 @@ async function addReviews(tx: Tx, visits: readonly Visit[], today: string): Prom
   await tx.insert(reviews).values(values);
 }
 
+interface Booked {
+  readonly visit: Visit;
+  /** The appointment's. */
+  readonly id: number;
+}
+
 /** The patient of a visit puts it off by a week or more, so that it has a history. */
-async function putOff(tx: Tx, visits: readonly Visit[], index: number, id: number, calendar: Calendar): Promise<void> {
-  const { patient, doctor, date, slot } = visits[index] as Visit;
+async function putOff(tx: Tx, visits: readonly Visit[], { visit, id }: Booked, calendar: Calendar): Promise<void> {
+  const { patient, doctor, date, slot } = visit;
   const isTaken = (day: string): boolean =>
     visits.some((other) => other.date === day && (other.patient === patient || other.doctor === doctor));
   let later = workday(date, 7);
   while (isTaken(later)) later = workday(later, 1);
   const [times] = await tx.select().from(availableTimes).where(eq(availableTimes.id, slot));
-  await signTransaction(tx, { id: patient.userId });
+  await signTransaction({ db: tx, caller: { id: patient.userId } });
   await tx
     .update(appointments)
     .set({ date: later, period: periodOf(sql`${later}::date`, times as typeof availableTimes.$inferSelect, calendar) })
@@ -146,5 +154,5 @@ export async function addVisits(
   const ids = await addAppointments(tx, visits, calendar);
   await addReviews(tx, visits, today);
   const first = visits.findIndex(({ kind }) => kind === 'upcoming');
-  await putOff(tx, visits, first, ids[first] as number, calendar);
+  await putOff(tx, visits, { visit: visits[first] as Visit, id: ids[first] as number }, calendar);
 }

@@ -1,5 +1,5 @@
 import { violatedConstraint } from '../../db/client.js';
-import { ProblemError } from '../../openapi/generated/problems.js';
+import { ProblemError } from '../../openapi/problem-error.js';
 
 /** A record that is absent, or that the caller may not see: the two must not differ. */
 export class NotFound extends ProblemError {

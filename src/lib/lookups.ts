@@ -1,69 +1,96 @@
-import { asc, eq, sql } from 'drizzle-orm';
+import { asc, eq, sql, type SQL } from 'drizzle-orm';
 import type { PgColumn } from 'drizzle-orm/pg-core';
-import { transaction, type Db, type Tx } from '../../db/client.js';
-import { doctors, type designations, type specialisations } from '../../db/tables/index.js';
+import {
+  doctorAvailableTimes,
+  doctorDesignations,
+  doctors,
+  doctorSpecialisations,
+  type designations,
+  type specialisations,
+} from '../../db/tables/index.js';
+import type { Designation, Specialisation } from '../../openapi/generated/schemas.js';
+import type { Input } from '../../openapi/operation.js';
 import { AlreadyTaken, explain, InUse, NotFound } from './errors.js';
+import { nothingElse } from './patches.js';
+import { inTransaction, type Visit, type Within } from './visit.js';
 
 /** A named lookup, as the wire has it. */
-interface Lookup {
-  id: number;
-  name: string;
-  slug: string;
-}
+type Lookup = Designation & Specialisation;
 
 interface LookupService {
-  list(db: Db): Promise<Lookup[]>;
-  get(db: Db, id: number): Promise<Lookup>;
-  create(db: Db | Tx, input: { name: string; slug: string }): Promise<Lookup>;
+  list(visit: Visit): Promise<Lookup[]>;
+  get(visit: Visit, input: Input<'getDesignation'>): Promise<Lookup>;
+  create(visit: Visit, input: Input<'createDesignation'>): Promise<Lookup>;
   /** Changes what is given. */
-  update(db: Db, id: number, input: { name?: string; slug?: string }): Promise<Lookup>;
-  remove(db: Db, id: number): Promise<void>;
+  update(visit: Visit, input: Input<'updateDesignation'>): Promise<Lookup>;
+  remove(visit: Visit, input: Input<'deleteDesignation'>): Promise<void>;
 }
 
 /** The most entries that a lookup's list gives. */
 export const MAX_LOOKUPS = 10_000;
 
+/** The columns by which doctors and the entries of a lookup are linked. */
+export interface Links {
+  readonly doctorId: PgColumn;
+  readonly entryId: PgColumn;
+}
+
+/** The links of doctors, by the field that shows them. */
+export const LINKS = {
+  designation: { doctorId: doctorDesignations.doctorId, entryId: doctorDesignations.designationId },
+  specialisation: { doctorId: doctorSpecialisations.doctorId, entryId: doctorSpecialisations.specialisationId },
+  available_time: { doctorId: doctorAvailableTimes.doctorId, entryId: doctorAvailableTimes.availableTimeId },
+} as const satisfies Record<string, Links>;
+
+/** Doctors that are linked to an entry. */
+export const isLinkedTo = ({ doctorId, entryId }: Links, id: number | SQL): SQL =>
+  sql`${doctors.id} in (select ${doctorId} from ${entryId.table} where ${entryId} = ${id})`;
+
 /** Takes an entry of a lookup off the archived doctors, whose links would keep it from being deleted for ever. */
-export async function unlinkArchivedDoctors(tx: Tx, doctorId: PgColumn, entryId: PgColumn, id: number): Promise<void> {
-  const archived = tx
+export async function unlinkArchivedDoctors({ db }: Within, { doctorId, entryId }: Links, id: number): Promise<void> {
+  const archived = db
     .select({ id: doctors.id })
     .from(doctors)
     .where(sql`${doctors.archivedAt} is not null`);
-  await tx.delete(doctorId.table).where(sql`${entryId} = ${id} and ${doctorId} in ${archived}`);
+  await db.delete(doctorId.table).where(sql`${entryId} = ${id} and ${doctorId} in ${archived}`);
 }
 
 interface LookupOptions {
+  readonly links: Links;
   readonly table: typeof designations | typeof specialisations;
   /** The index that keeps slugs unique. */
   readonly slugConstraint: string;
-  /** The columns by which doctors and entries are linked, and the foreign key to the entry. */
-  readonly doctorId: PgColumn;
-  readonly entryId: PgColumn;
+  /** The foreign key to the entry. */
   readonly reference: string;
 }
 
 /** The rules that designations and specialisations share. */
-export function lookupService({ table, slugConstraint, doctorId, entryId, reference }: LookupOptions): LookupService {
+export function lookupService({ table, slugConstraint, reference, links }: LookupOptions): LookupService {
   const columns = { id: table.id, name: table.name, slug: table.slug };
   const slugTaken = { [slugConstraint]: () => new AlreadyTaken(['slug']) };
   const one = (rows: Lookup[]): Lookup => {
     if (rows[0] === undefined) throw new NotFound();
     return rows[0];
   };
+  const get: LookupService['get'] = async ({ db }, { params: { id } }) =>
+    one(await db.select(columns).from(table).where(eq(table.id, id)));
+  const update: LookupService['update'] = async (visit, { params, body }) => {
+    const { name, slug, ...rest } = body;
+    nothingElse(rest);
+    if (name === undefined && slug === undefined) return get(visit, { params });
+    const change = visit.db.update(table).set({ name, slug }).where(eq(table.id, params.id)).returning(columns);
+    return one(await explain(change, slugTaken));
+  };
   return {
-    list: (db) => db.select(columns).from(table).orderBy(asc(table.id)).limit(MAX_LOOKUPS),
-    get: async (db, id) => one(await db.select(columns).from(table).where(eq(table.id, id))),
-    create: async (db, { name, slug }) =>
+    list: ({ db }) => db.select(columns).from(table).orderBy(asc(table.id)).limit(MAX_LOOKUPS),
+    get,
+    create: async ({ db }, { body: { name, slug } }) =>
       one(await explain(db.insert(table).values({ name, slug }).returning(columns), slugTaken)),
-    update: async (db, id, { name, slug }) => {
-      const changes = { ...(name !== undefined && { name }), ...(slug !== undefined && { slug }) };
-      if (Object.keys(changes).length === 0) return one(await db.select(columns).from(table).where(eq(table.id, id)));
-      return one(await explain(db.update(table).set(changes).where(eq(table.id, id)).returning(columns), slugTaken));
-    },
-    remove: async (db, id) => {
-      const removal = transaction(db, async (tx) => {
-        await unlinkArchivedDoctors(tx, doctorId, entryId, id);
-        return tx.delete(table).where(eq(table.id, id)).returning({ id: table.id });
+    update,
+    remove: async (visit, { params: { id } }) => {
+      const removal = inTransaction(visit, async (visit) => {
+        await unlinkArchivedDoctors(visit, links, id);
+        return visit.db.delete(table).where(eq(table.id, id)).returning({ id: table.id });
       });
       const rows = await explain(removal, { [reference]: () => new InUse('A doctor has it.') });
       if (rows.length === 0) throw new NotFound();

@@ -1,16 +1,10 @@
 import { sql, type SQL } from 'drizzle-orm';
 import type { PgSelect } from 'drizzle-orm/pg-core';
-import { JsonText } from '../../db/json.js';
-import { ProblemError } from '../../openapi/generated/problems.js';
 import type { Db, Tx } from '../../db/client.js';
-
-/** Where a request was sent, for the URLs in its answer. */
-export interface Link {
-  /** Scheme, host and any prefix, without a slash at the end. */
-  readonly base: string;
-  /** Path and query as sent. */
-  readonly path: string;
-}
+import { JsonText } from '../../db/json.js';
+import { one } from '../../db/rows.js';
+import { ProblemError } from '../../openapi/problem-error.js';
+import type { Link, Visit } from './visit.js';
 
 export interface PageQuery {
   readonly page: number;
@@ -24,6 +18,14 @@ interface Page<T> {
   results: T[];
 }
 
+/** The rows of a list, in order, and how many there are of them. */
+interface Listed {
+  /** Selects the page's rows, each as JSON text named `item`. */
+  readonly rows: PgSelect;
+  /** The number of all rows of the list, as a scalar subquery. */
+  readonly total: SQL;
+}
+
 function pageLink({ base, path }: Link, page: number): string {
   const [pathname = '', query = ''] = path.split('?', 2);
   const parameters = new URLSearchParams(query);
@@ -31,43 +33,21 @@ function pageLink({ base, path }: Link, page: number): string {
   return JSON.stringify(`${base}${pathname}?${parameters.toString()}`);
 }
 
-/**
- * One page of a list, built by PostgreSQL in one round trip.
- * @param item the JSON object of one row
- * @param rows selects the columns it is given from all rows of the list, in order
- * @param total the number of all rows, as a scalar subquery
- * @throws ProblemError not-found for a page past the end, but not for the first page
- */
-export async function selectPage<T>(
-  db: Db,
-  item: SQL<T>,
-  rows: (columns: { item: SQL.Aliased<string> }) => PgSelect,
-  total: SQL,
-  query: PageQuery,
-  link: Link,
-): Promise<JsonText<Page<T>>> {
-  const text = sql<string>`${item}::text`.as('item');
-  return answerPage(db, cutPage(rows({ item: text }), query), total, query, link);
-}
-
 /** The rows of a query that are on the page. */
 export function cutPage<Q extends PgSelect>(rows: Q, { page, limits }: PageQuery): Q {
   return rows.limit(limits).offset((page - 1) * limits);
 }
 
+/** The columns of a page's rows: each as JSON text. */
+export const itemOf = (item: SQL) => ({ item: sql<string>`${item}::text`.as('item') });
+
 /**
- * As `selectPage`, for a query that selects the page's rows alone, each as JSON text named `item`. A list that joins
- * tables cuts the page before it joins, so that the rows of earlier pages cost no joins.
+ * One page of a list, built by PostgreSQL in one round trip. A list that joins tables cuts the page before it joins, so
+ * that the rows of earlier pages cost no joins.
+ * @throws ProblemError not-found for a page past the end, but not for the first page
  */
-export async function answerPage<T>(
-  db: Db,
-  rows: PgSelect,
-  total: SQL,
-  query: PageQuery,
-  link: Link,
-): Promise<JsonText<Page<T>>> {
-  const [row] = await pageOf(db, rows, total);
-  return readPage(row as PageRow, query, link);
+export async function selectPage<T>(visit: Visit, query: PageQuery, listed: Listed): Promise<JsonText<Page<T>>> {
+  return readPage(one(await pageOf(visit.db, listed)), query, visit.link);
 }
 
 /** What PostgreSQL answers of a page: the number of all rows, and the page's rows as a JSON array. */
@@ -76,8 +56,8 @@ interface PageRow {
   readonly results: string;
 }
 
-/** The query behind `answerPage`, for a list that keeps it prepared. */
-export function pageOf(db: Db | Tx, rows: PgSelect, total: SQL) {
+/** The query behind `selectPage`, for a list that keeps it prepared. */
+export function pageOf(db: Db | Tx, { rows, total }: Listed) {
   return db
     .select({
       count: sql<number>`${total}::int`.as('count'),
@@ -91,5 +71,7 @@ export function readPage<T>({ count, results }: PageRow, { page, limits }: PageQ
   if (page > 1 && (page - 1) * limits >= count) throw new ProblemError('not-found', 'There is no such page.');
   const next = page * limits < count ? pageLink(link, page + 1) : 'null';
   const previous = page > 1 ? pageLink(link, page - 1) : 'null';
-  return new JsonText(`{"count":${count},"next":${next},"previous":${previous},"results":${results}}`);
+  const text = `{"count":${count},"next":${next},"previous":${previous},"results":${results}}`;
+  // The links name the host, which is no part of the state.
+  return new JsonText(text, new JsonText(`${count} ${results}`).tag);
 }

@@ -1,23 +1,16 @@
 import { JsonText } from '../../db/json.js';
+import type { Link } from './visit.js';
 
-/** The URL of a stored picture by its name; null for none. */
-export type PictureUrl = (name: string | null) => string | null;
-
-type Item<T> = T extends { results: (infer R)[] } ? R : T;
+type Item<T> = T extends { results: (infer R)[] } | (infer R)[] ? R : T;
 
 /**
- * Puts the URLs of pictures in the place of their names, in one record or in all of a page. Until then the JSON depends
- * on what is stored alone; a signed URL changes with time.
+ * Puts the URLs of pictures in the place of their names, in one record or in all of a list. Until then the JSON, and
+ * with it the tag, depends on what is stored alone: a URL has the name of the host, and one that is signed changes with
+ * time.
  */
-export function withPictureUrls<T>(
-  json: JsonText<T>,
-  field: keyof Item<T> & string,
-  pictureUrl: PictureUrl,
-): JsonText<T> {
-  type Record = { [name: string]: string | null };
-  const value = JSON.parse(json.text) as Record | { results: Record[] };
-  for (const record of Array.isArray(value.results) ? value.results : [value as Record]) {
-    record[field] = pictureUrl(record[field] ?? null);
-  }
-  return new JsonText(JSON.stringify(value), json.text);
+export function withPictureUrls<T>(json: JsonText<T>, field: keyof Item<T> & string, link: Link): JsonText<T> {
+  // No text of a record can look so: a quotation mark in it has a backslash before it.
+  const named = new RegExp(`"${field}" : "([^"\\\\]+)"`, 'g');
+  const text = json.text.replace(named, (_all, name: string) => `"${field}" : ${JSON.stringify(link.picture(name))}`);
+  return new JsonText(text, json.tag);
 }

@@ -1,5 +1,5 @@
-import type { JsonText } from '../../db/json.js';
-import { ProblemError } from '../../openapi/generated/problems.js';
+import { ProblemError } from '../../openapi/problem-error.js';
+import type { Visit } from './visit.js';
 
 export class ChangedMeanwhile extends ProblemError {
   constructor() {
@@ -8,10 +8,10 @@ export class ChangedMeanwhile extends ProblemError {
 }
 
 /**
- * Holds the record, which the transaction has locked, against the request's If-Match.
- * @param read the record's present representation
+ * Holds a record, which the transaction has locked, against the request's If-Match.
+ * @param tag of the record's present state
  * @throws ChangedMeanwhile
  */
-export async function checkIfMatch(ifMatch: string | undefined, read: () => Promise<JsonText<unknown>>): Promise<void> {
-  if (ifMatch !== undefined && !(await read()).isNamedBy(ifMatch)) throw new ChangedMeanwhile();
+export function checkIfMatch({ ifMatch }: Visit, tag: string): void {
+  if (ifMatch !== undefined && !ifMatch(tag)) throw new ChangedMeanwhile();
 }

@@ -127,7 +127,7 @@ export class TestApp {
   async registerStaff(fields: Readonly<Record<string, string>> = {}): Promise<User> {
     const user = await this.register(fields);
     await promoteUser(this.database.db, user.username);
-    this.app.forgetUser(user.id);
+    this.app.tokens.forgetUser(user.id);
     return user;
   }
 

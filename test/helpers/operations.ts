@@ -1,20 +1,41 @@
 /** The contract's operations and examples, for tests that ask something of every operation. */
 import { readFileSync } from 'node:fs';
 import { parse } from 'yaml';
-import { operations, type OperationConfig } from '../../openapi/generated/operations.js';
+import type { TSchema } from '@sinclair/typebox';
+import { operations } from '../../openapi/generated/operations.js';
+import type { Operation as AnyOperation, OperationConfig } from '../../openapi/operation.js';
 
-export interface Operation {
-  readonly method: string;
-  readonly url: string;
-  readonly schema: {
-    readonly body?: { readonly properties: Readonly<Record<string, unknown>> };
-    readonly querystring?: { readonly properties: Readonly<Record<string, unknown>> };
-    readonly headers?: { readonly properties: Readonly<Record<string, unknown>> };
+type ObjectSchema = TSchema & { readonly properties: Readonly<Record<string, TSchema>> };
+
+export interface Operation extends AnyOperation {
+  readonly schema: AnyOperation['schema'] & {
+    readonly body?: ObjectSchema;
+    readonly querystring?: ObjectSchema;
+    readonly headers?: ObjectSchema;
   };
-  readonly config: OperationConfig;
 }
 
-export const allOperations = Object.values(operations) as unknown as Operation[];
+export const allOperations = Object.values<AnyOperation>(operations) as Operation[];
+
+/** An operation that no contract has, for the test of a plugin's hooks. */
+export const madeUp = (config: Partial<OperationConfig>, method = 'GET', body?: TSchema): AnyOperation => ({
+  method,
+  url: '/made-up/',
+  schema: { ...(body && { body }), response: {} },
+  config: {
+    operationId: 'madeUp',
+    tag: 'made-up',
+    access: 'public',
+    success: 200,
+    problems: [],
+    consumes: [],
+    rateLimit: 'general',
+    expiredToken: 'refused',
+    hasEntityTag: false,
+    takesIdempotencyKey: false,
+    ...config,
+  },
+});
 
 /** A path of the operation; any id of it is `id`. */
 export const pathOf = ({ url }: Operation, id: string | number = 1): string => url.replaceAll(/:\w+/g, String(id));

@@ -164,7 +164,7 @@ t.test('an access token of a user who is no more, or no longer active', async (t
     'stops within 5 s on every instance',
   );
   await db.update(users).set({ isActive: true }).where(eq(users.id, inactive.id));
-  first.app.forgetUser(inactive.id);
+  first.app.tokens.forgetUser(inactive.id);
   t.equal((await knock(first, bearer(inactive.token))).status, 404, 'forgetUser makes an instance look anew at once');
 });
 
@@ -177,7 +177,7 @@ t.test('forgetUser while the user is being looked up fails no request', async (t
     await tx`lock table users in access exclusive mode`;
     const answer = knock(api, bearer(token));
     await someoneWaits(tx);
-    api.app.forgetUser(id);
+    api.app.tokens.forgetUser(id);
     return { answer };
   });
   t.equal((await pending.answer).status, 404);

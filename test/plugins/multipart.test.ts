@@ -3,8 +3,9 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import t from 'tap';
 import errors from '../../plugins/errors.js';
-import multipart, { FormBody, Upload } from '../../plugins/multipart.js';
+import multipart, { FormBody, readForm, Upload } from '../../plugins/multipart.js';
 import { buildTestApp } from '../helpers/app.js';
+import { madeUp } from '../helpers/operations.js';
 
 interface Part {
   readonly name: string;
@@ -46,7 +47,8 @@ t.test('forms', async (t) => {
   t.teardown(() => app.close());
   await app.register(errors);
   await app.register(multipart, { maxFileBytes: MAX_FILE });
-  app.post('/', ({ body }) => {
+  const operation = madeUp({ consumes: ['multipart/form-data'] });
+  app.forms.post('/', { preValidation: readForm(operation) ?? [] }, ({ body }) => {
     if (!(body instanceof FormBody)) return { body };
     const entries = Object.entries(body.fields).map(([name, value]) => [
       name,

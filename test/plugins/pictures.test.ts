@@ -10,14 +10,16 @@ import t, { type Test } from 'tap';
 import { openDatabase, type Database } from '../../db/client.js';
 import { openEmbedded } from '../../db/embedded.js';
 import { discardedPictures, doctors, profiles, users } from '../../db/tables/index.js';
-import type { OperationConfig } from '../../openapi/generated/operations.js';
-import { ProblemError } from '../../openapi/generated/problems.js';
+import type { Operation } from '../../openapi/operation.js';
+import { ProblemError } from '../../openapi/problem-error.js';
 import databasePlugin from '../../plugins/database.js';
 import errors from '../../plugins/errors.js';
-import entityTags from '../../plugins/entity-tags.js';
-import multipart from '../../plugins/multipart.js';
-import pictures from '../../plugins/pictures.js';
+import { answerNotModified } from '../../plugins/entity-tags.js';
+import multipart, { readForm } from '../../plugins/multipart.js';
+import { discardPictures, encodePictures, storePictures } from '../../plugins/pictures/hooks.js';
+import pictures from '../../plugins/pictures/index.js';
 import validation from '../../plugins/validation.js';
+import { madeUp } from '../helpers/operations.js';
 
 const MINUTE = 60_000;
 /** On the edge of a window of signatures. */
@@ -45,18 +47,18 @@ t.teardown(async () => {
   fs.rmSync(root, { recursive: true });
 });
 
-const config = (operationId: string, tag: string): OperationConfig => ({
-  operationId,
-  tag,
-  access: 'public',
-  success: 200,
-  problems: [],
-  consumes: ['application/json', 'multipart/form-data'],
-  rateLimit: 'general',
-  expiredToken: 'refused',
-  hasEntityTag: false,
-  takesIdempotencyKey: false,
-});
+const takesForms = { consumes: ['application/json', 'multipart/form-data'] };
+
+/** The hooks of an operation that are about pictures. */
+function hooksOf(operation: Operation) {
+  const isNeeded = <Hook>(hook: Hook | undefined): hook is Hook => hook !== undefined;
+  return {
+    preValidation: [readForm(operation), encodePictures(operation)].filter(isNeeded),
+    preHandler: [storePictures(operation)].filter(isNeeded),
+    onSend: [answerNotModified(operation), discardPictures(operation)].filter(isNeeded),
+  };
+}
+
 const bodyWith = (visibility: object) =>
   Type.Object({
     note: Type.Optional(Type.String({ maxLength: 9 })),
@@ -87,13 +89,13 @@ async function build(t: Test, own: { folder?: string; database?: Database } = {}
   await app.register(databasePlugin, { database: own.database ?? database });
   await app.register(validation);
   await app.register(multipart, {});
-  await app.register(entityTags);
+  app.decorate('operate', (operation, handler) => void app.route({ ...operation, ...hooksOf(operation), handler }));
   await app.register(pictures, { folder, secret: 'a secret for the test', now: () => clock.now });
-  app.route({
+  app.forms.route({
     method: 'PUT',
     url: '/doctor/',
     schema: { body: bodyWith({}) },
-    config: config('replaceDoctor', 'doctors'),
+    ...hooksOf(madeUp({ tag: 'doctors', ...takesForms }, 'PUT', bodyWith({}))),
     handler: async (request) => {
       const { picture, note } = request.body as Body;
       await db.transaction(async (tx) => {
@@ -104,11 +106,11 @@ async function build(t: Test, own: { folder?: string; database?: Database } = {}
       return { picture: app.pictures.url('http://a.test', picture ?? null) };
     },
   });
-  app.route({
+  app.forms.route({
     method: 'PUT',
     url: '/profile/',
     schema: { body: bodyWith({ 'x-visibility': 'signed' }) },
-    config: config('replaceProfile', 'profiles'),
+    ...hooksOf(madeUp({ tag: 'profiles', ...takesForms }, 'PUT', bodyWith({ 'x-visibility': 'signed' }))),
     handler: async (request) => {
       const { picture = null } = request.body as Body;
       await db.update(profiles).set({ picture }).where(eq(profiles.userId, userId));
@@ -118,19 +120,19 @@ async function build(t: Test, own: { folder?: string; database?: Database } = {}
   app.route({
     method: 'GET',
     url: '/doctor/',
-    config: config('getDoctor', 'doctors'),
+    ...hooksOf(madeUp({ tag: 'doctors' })),
     handler: () => ({}),
   });
   app.route({
     method: 'DELETE',
     url: '/doctor/',
-    config: config('deleteDoctor', 'doctors'),
+    ...hooksOf(madeUp({ tag: 'doctors' }, 'DELETE')),
     handler: (_request, reply) => reply.code(204).send(),
   });
   app.route({
     method: 'POST',
     url: '/contacts/',
-    config: config('createContact', 'contacts'),
+    ...hooksOf(madeUp({ tag: 'contacts' }, 'POST')),
     handler: () => ({}),
   });
   await app.ready();

@@ -2,10 +2,10 @@ import Fastify, { type FastifyInstance, type FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
 import { mock } from 'node:test';
 import t, { type Test } from 'tap';
-import type { OperationConfig } from '../../openapi/generated/operations.js';
 import errors from '../../plugins/errors.js';
-import rateLimit, { type RateLimitOptions } from '../../plugins/rate-limit.js';
+import rateLimit, { limit, type RateLimitOptions } from '../../plugins/rate-limit.js';
 import { buildTestApp, PASSWORD, type TestApp } from '../helpers/app.js';
+import { madeUp } from '../helpers/operations.js';
 
 const MINUTE = 60_000;
 
@@ -27,19 +27,6 @@ const auth = fp(
   { name: 'auth' },
 );
 
-const config = (operationId: string, rateLimit: OperationConfig['rateLimit']): OperationConfig => ({
-  operationId,
-  tag: 'tests',
-  access: 'public',
-  success: 200,
-  hasEntityTag: false,
-  takesIdempotencyKey: false,
-  problems: [429],
-  consumes: [],
-  rateLimit,
-  expiredToken: 'refused',
-});
-
 /** An app with an operation of each kind and a clock that stands still. */
 async function build(t: Test, options: Partial<RateLimitOptions> = {}) {
   const app = Fastify({ trustProxy: true });
@@ -47,8 +34,8 @@ async function build(t: Test, options: Partial<RateLimitOptions> = {}) {
   await app.register(errors);
   await app.register(auth);
   await app.register(rateLimit, { anonymous: 3, user: 5, auth: 2, ...options });
-  app.get('/list', { config: config('list', 'general') }, () => ({}));
-  app.get('/login', { config: config('login', 'auth') }, () => ({}));
+  app.get('/list', { onRequest: limit(madeUp({ rateLimit: 'general' })) }, () => ({}));
+  app.get('/login', { onRequest: limit(madeUp({ rateLimit: 'auth' })) }, () => ({}));
   app.get('/docs', () => ({}));
   app.get('/fail', async ({ failedLogins, query }: FastifyRequest) => {
     const { username } = query as { username: string };

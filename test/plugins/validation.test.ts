@@ -2,8 +2,9 @@ import { Type, type TSchema } from '@sinclair/typebox';
 import Fastify, { type LightMyRequestResponse } from 'fastify';
 import t, { type Test } from 'tap';
 import errors from '../../plugins/errors.js';
-import multipart from '../../plugins/multipart.js';
+import multipart, { readForm } from '../../plugins/multipart.js';
 import validation, { type Rule } from '../../plugins/validation.js';
+import { madeUp } from '../helpers/operations.js';
 
 const MAX_ID = 9_007_199_254_740_991;
 const NUL = 'must not contain NUL or unpaired surrogates';
@@ -33,12 +34,13 @@ async function build(t: Test, schema: { body?: TSchema; querystring?: TSchema; p
   const app = Fastify();
   t.teardown(() => app.close());
   await app.register(errors);
-  await app.register(multipart);
   await app.register(validation, { rules });
-  app.route({
+  await app.register(multipart);
+  app.forms.route({
     method: schema.body === undefined ? 'GET' : 'POST',
     url: '/:id',
     schema,
+    preValidation: readForm(madeUp({ consumes: ['multipart/form-data'] })) ?? [],
     handler: ({ body, query, params }) => ({ body, query, params }),
   });
   return app;

@@ -8,9 +8,9 @@ import assert from 'node:assert/strict';
 import t from 'tap';
 import type { Db } from '../../db/client.js';
 import type { JsonText } from '../../db/json.js';
-import { ProblemError } from '../../openapi/generated/problems.js';
+import { ProblemError } from '../../openapi/problem-error.js';
 import type { Appointment, FreeSlot } from '../../openapi/generated/schemas.js';
-import type { Calendar } from '../../src/resources/appointments/booking.js';
+import type { Calendar } from '../../src/scheduling/calendar.js';
 import {
   createAppointment,
   deleteAppointment,
@@ -21,6 +21,7 @@ import { listDoctorAvailability } from '../../src/resources/availability/service
 import { createAvailableTime } from '../../src/resources/available-times/service.js';
 import { updateDoctor } from '../../src/resources/doctors/service.js';
 import { openTestDatabase } from '../helpers/database.js';
+import { visitOf } from '../helpers/visit.js';
 
 const MINUTE = 60_000;
 const DAY = 1440 * MINUTE;
@@ -222,7 +223,7 @@ class Real {
   }
 
   calendar({ now }: Model): Calendar {
-    return { now: new Date(now), zone: this.clocks.zone, horizonDays: HORIZON_DAYS };
+    return { now: new Date(now), zone: this.clocks.zone, horizonDays: HORIZON_DAYS, slotMinutes: 30 };
   }
 
   /** The answer of a service, as HTTP would have it. */
@@ -238,9 +239,6 @@ class Real {
     }
   }
 }
-
-const STAFF = { id: 1, isStaff: true };
-const LINK = { base: '', path: '' };
 
 /** A step of a history, with a text for the report of a failure. */
 class Step implements fc.AsyncCommand<Model, Real> {
@@ -283,7 +281,10 @@ function compare(
 
 async function look(model: Model, real: Real, doctor: number): Promise<void> {
   const query = { from: model.day(-1), to: model.day(HORIZON_DAYS + 1) };
-  const { text } = await listDoctorAvailability(real.db, real.doctors[doctor] as number, query, real.calendar(model));
+  const { text } = await listDoctorAvailability(visitOf(real.db, { calendar: real.calendar(model) }), {
+    params: { id: real.doctors[doctor] as number },
+    query,
+  });
   assert.deepEqual(
     (JSON.parse(text) as FreeSlot[]).map(({ date, time }) => ({ date, slot: real.slots.indexOf(time) })),
     model.free(doctor),
@@ -318,7 +319,7 @@ const book = (input: Booking): Step =>
       ...(date !== undefined && { date }),
       ...(cancel !== undefined && { cancel }),
     };
-    const answer = await real.answer(createAppointment(real.db, body, STAFF, real.calendar(model)));
+    const answer = await real.answer(createAppointment(visitOf(real.db, { calendar: real.calendar(model) }), { body }));
     compare(model, real, answer, expected);
     if (expected.status !== 201) return;
     const id = answer.body?.id as number;
@@ -351,12 +352,11 @@ const change = ({ isPut, ...input }: Patch & { isPut: boolean }): Step =>
       ...(given !== undefined && { date: given }),
       ...(input.cancel !== undefined && { cancel: input.cancel }),
     };
-    const calendar = real.calendar(model);
+    const visit = visitOf(real.db, { calendar: real.calendar(model) });
+    const params = { id: entry.id };
     const whole = { appointment_type: 'Offline' as const, symptoms: 'Better', ...(sent as Required<typeof sent>) };
     const answer = await real.answer(
-      isPut
-        ? replaceAppointment(real.db, entry.id, whole, STAFF, calendar)
-        : updateAppointment(real.db, entry.id, sent, STAFF, calendar),
+      isPut ? replaceAppointment(visit, { params, body: whole }) : updateAppointment(visit, { params, body: sent }),
     );
     compare(model, real, answer, expected);
     if (expected.status !== 200 && expected.status !== 201) return;
@@ -368,15 +368,18 @@ const archive = (index: number): Step =>
   new Step('archive', index, async (model, real) => {
     const entry = model.entries[index % model.entries.length];
     if (entry === undefined) return;
-    assert.equal((await real.answer(deleteAppointment(real.db, entry.id, STAFF))).status, 200);
-    assert.equal((await real.answer(deleteAppointment(real.db, entry.id, STAFF))).status, 404);
+    assert.equal((await real.answer(deleteAppointment(visitOf(real.db), { params: { id: entry.id } }))).status, 200);
+    assert.equal((await real.answer(deleteAppointment(visitOf(real.db), { params: { id: entry.id } }))).status, 404);
     model.entries = model.entries.filter((other) => other !== entry);
   });
 
 const offer = (doctor: number, slots: number[]): Step =>
   new Step('offer', { doctor, slots }, async (model, real) => {
     const available_time = slots.map((slot) => real.slots[slot] as number);
-    await updateDoctor(real.db, real.doctors[doctor] as number, { available_time }, STAFF, LINK);
+    await updateDoctor(visitOf(real.db), {
+      params: { id: real.doctors[doctor] as number },
+      body: { available_time },
+    });
     model.offers[doctor] = new Set(slots);
   });
 
@@ -433,7 +436,7 @@ for (const [zone, firstDays, histories] of [
     const { db } = database;
     await db.execute(`insert into users (username, email, password_hash) values ('staff', 'staff@example.com', '')`);
     const slots: number[] = [];
-    for (const { label } of SLOTS) slots.push((await createAvailableTime(db, { time: label }, 30)).id);
+    for (const { label } of SLOTS) slots.push((await createAvailableTime(visitOf(db), { body: { time: label } })).id);
     const clocks = new Clocks(zone);
     const clinics: Ids[] = [];
     let count = 0;

@@ -2,12 +2,14 @@
 import { drizzle } from 'drizzle-orm/postgres-js';
 import postgres from 'postgres';
 import t, { type Test } from 'tap';
-import type { Db, Tx } from '../../db/client.js';
+import type { Db } from '../../db/client.js';
 import type { DoctorSlot, FreeSlot } from '../../openapi/generated/schemas.js';
-import { alternatives, soonestDate } from '../../src/resources/appointments/booking.js';
-import { listAppointments, type AppointmentQuery } from '../../src/resources/appointments/service.js';
+import { alternatives, soonestDate } from '../../src/scheduling/slots.js';
+import type { ListAppointmentsQuery } from '../../openapi/generated/operations.js';
+import { listAppointments } from '../../src/resources/appointments/service.js';
 import { listDoctorAvailability, searchAvailability } from '../../src/resources/availability/service.js';
 import { createTestDatabase } from '../helpers/database.js';
+import { visitOf } from '../helpers/visit.js';
 
 t.setTimeout(600_000);
 
@@ -19,9 +21,9 @@ const db: Db = drizzle(client, {
   logger: { logQuery: (text, values) => void queries.push({ text, values }) },
 });
 
-const calendar = { now: new Date('2026-03-02T06:00:00Z'), zone: 'Europe/Berlin', horizonDays: 365 };
+const calendar = { now: new Date('2026-03-02T06:00:00Z'), zone: 'Europe/Berlin', horizonDays: 365, slotMinutes: 30 };
+const visit = visitOf(db, { calendar });
 const slot = { id: 1, startMinute: 480, endMinute: 510 };
-const link = { base: '', path: '/' };
 
 await client`insert into users (username, email, first_name, password_hash)
   select 'u' || i, 'u' || i || '@example.com', 'U' || i, '' from generate_series(1, 20500) i`;
@@ -82,12 +84,15 @@ async function checkPlans<T>(t: Test, name: string, milliseconds: number, work: 
 }
 
 t.test('soonestDate and alternatives', async (t) => {
-  const soonest = (doctor: number) => soonestDate(db as unknown as Tx, slot, doctor, 7, calendar);
+  const soonest = (doctor: number) => soonestDate(visit, slot, { doctorId: doctor, patientId: 7 });
   t.equal((await observe(() => soonest(1))).plans.length, 1, 'one query');
   t.equal(await checkPlans(t, 'of a doctor who is full', 2000, () => soonest(1)), '2026-09-18');
   t.match(await checkPlans(t, 'of a doctor who is not', 1000, () => soonest(2)), /^2026-03-0/);
-  t.equal((await checkPlans(t, 'alternatives', 1000, () => alternatives(db, 2, 7, calendar))).length, 5);
-  const { result, plans, took } = await observe(() => alternatives(db, 1, 7, calendar));
+  t.equal(
+    (await checkPlans(t, 'alternatives', 1000, () => alternatives(visit, { doctorId: 2, patientId: 7 }))).length,
+    5,
+  );
+  const { result, plans, took } = await observe(() => alternatives(visit, { doctorId: 1, patientId: 7 }));
   t.strictSame(result[0], { date: '2026-09-18', time: 1 });
   t.notMatch(plans.join('\n'), /Seq Scan on appointments/);
   t.ok(took < 5000, `alternatives of a doctor who is full take ${took} ms`);
@@ -96,9 +101,11 @@ t.test('soonestDate and alternatives', async (t) => {
 t.test('availability', async (t) => {
   const [from, to] = ['2026-03-25', '2026-04-24'];
   const ofDoctor = async (doctor: number) =>
-    JSON.parse((await listDoctorAvailability(db, doctor, { from, to }, calendar)).text) as FreeSlot[];
+    JSON.parse(
+      (await listDoctorAvailability(visit, { params: { id: doctor }, query: { from, to } })).text,
+    ) as FreeSlot[];
   const search = async (query: object) => {
-    const answer = await searchAvailability(db, { page: 1, limits: 1000, ...query }, calendar, link);
+    const answer = await searchAvailability(visit, { query: { page: 1, limits: 1000, ...query } });
     return JSON.parse(answer.text) as { count: number; results: DoctorSlot[] };
   };
   await checkPlans(t, 'of a doctor', 2000, () => ofDoctor(2));
@@ -126,9 +133,9 @@ t.test('availability', async (t) => {
 });
 
 t.test('listAppointments', async (t) => {
-  const list = async (query: Partial<AppointmentQuery>, id: number, isStaff = false) => {
+  const list = async (query: Partial<ListAppointmentsQuery>, id: number, isStaff = false) => {
     const whole = { page: 1, limits: 100, ordering: 'id' as const, ...query };
-    const answer = await listAppointments(db, whole, { id, isStaff }, link);
+    const answer = await listAppointments(visitOf(db, { caller: { id, isStaff, session: null } }), { query: whole });
     return (JSON.parse(answer.text) as { count: number }).count;
   };
   for (const [name, query, id, isStaff] of [
@@ -142,7 +149,7 @@ t.test('listAppointments', async (t) => {
     ['of a doctor for staff', { doctor_id: 2, ordering: 'date' }, 1, true],
     ['of a week for staff', { from: '2026-03-02', to: '2026-03-08', ordering: 'date' }, 1, true],
     ['of a day for staff', { from: '2026-03-02', to: '2026-03-02', status: 'Pendding' }, 1, true],
-  ] as [string, Partial<AppointmentQuery>, number, boolean][]) {
+  ] as [string, Partial<ListAppointmentsQuery>, number, boolean][]) {
     await checkPlans(t, name, 1000, () => list(query, id, isStaff));
   }
 });

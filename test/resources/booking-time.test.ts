@@ -1,18 +1,22 @@
 /** Booking across clock changes, midnights and the date line. */
 import { sql } from 'drizzle-orm';
 import t from 'tap';
-import { ProblemError } from '../../openapi/generated/problems.js';
+import { ProblemError } from '../../openapi/problem-error.js';
 import type { FreeSlot } from '../../openapi/generated/schemas.js';
-import type { Calendar } from '../../src/resources/appointments/booking.js';
+import type { Calendar } from '../../src/scheduling/calendar.js';
 import { createAppointment, updateAppointment } from '../../src/resources/appointments/service.js';
 import { listDoctorAvailability } from '../../src/resources/availability/service.js';
 import { createAvailableTime } from '../../src/resources/available-times/service.js';
 import { buildTestApp } from '../helpers/app.js';
 import { openTestDatabase } from '../helpers/database.js';
+import { visitOf } from '../helpers/visit.js';
 
-const STAFF = { id: 1, isStaff: true };
-
-const at = (now: string, zone: string, horizonDays = 365): Calendar => ({ now: new Date(now), zone, horizonDays });
+const at = (now: string, zone: string, horizonDays = 365): Calendar => ({
+  now: new Date(now),
+  zone,
+  horizonDays,
+  slotMinutes: 30,
+});
 
 const plusDays = (day: string, days: number): string =>
   new Date(Date.parse(day) + days * 86_400_000).toISOString().slice(0, 10);
@@ -31,7 +35,7 @@ const times = new Map<string, number>();
 /** A doctor who offers slots of these labels, and patients who have nothing booked yet. */
 async function clinic(labels: readonly string[]) {
   for (const label of labels) {
-    if (!times.has(label)) times.set(label, (await createAvailableTime(db, { time: label }, 30)).id);
+    if (!times.has(label)) times.set(label, (await createAvailableTime(visitOf(db), { body: { time: label } })).id);
   }
   const [made] = await db.execute<{ doctor: number }>(sql`
     with person as (
@@ -66,14 +70,17 @@ async function clinic(labels: readonly string[]) {
         appointment_type: 'Online',
         symptoms: 'x',
       } as const;
-      return answer(createAppointment(db, { ...body, ...(date !== undefined && { date }) }, STAFF, calendar), 201);
+      return answer(
+        createAppointment(visitOf(db, { calendar }), { body: { ...body, ...(date !== undefined && { date }) } }),
+        201,
+      );
     },
     change: (calendar: Calendar, id: number, body: object): Promise<Answer> =>
-      answer(updateAppointment(db, id, body, STAFF, calendar), 200),
+      answer(updateAppointment(visitOf(db, { calendar }), { params: { id }, body }), 200),
     /** What is free, as `date label`. */
     free: async (calendar: Calendar, from?: string, to?: string): Promise<string[]> => {
       const query = { ...(from !== undefined && { from }), ...(to !== undefined && { to }) };
-      const { text } = await listDoctorAvailability(db, doctor, query, calendar);
+      const { text } = await listDoctorAvailability(visitOf(db, { calendar }), { params: { id: doctor }, query });
       return (JSON.parse(text) as FreeSlot[]).map(({ date, label }) => `${date} ${label}`);
     },
   };

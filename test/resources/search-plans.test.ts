@@ -1,19 +1,19 @@
 import t from 'tap';
-import { listPatients, type PatientQuery } from '../../src/resources/patients/service.js';
-import { listProfiles, type ProfileQuery } from '../../src/resources/profiles/service.js';
-import { listReviews, type ReviewQuery } from '../../src/resources/reviews/service.js';
+import type { ListPatientsQuery, ListProfilesQuery, ListReviewsQuery } from '../../openapi/generated/operations.js';
+import { listPatients } from '../../src/resources/patients/service.js';
+import { listProfiles } from '../../src/resources/profiles/service.js';
+import { listReviews } from '../../src/resources/reviews/service.js';
 import { PlannedDatabase } from '../helpers/plans.js';
+import { visitOf } from '../helpers/visit.js';
 
 const COUNT = 100_000;
-const LINK = { base: 'http://localhost:8000', path: '/' };
 const FIRST_PAGE = { page: 1, limits: 100 };
 const TABLES = ['users', 'profiles', 'patients', 'appointments', 'reviews'];
-const noUrl = () => null;
 
 const CALLERS = {
-  staff: { id: 1, isStaff: true },
-  'a doctor': { id: 2, isStaff: false },
-  'a patient': { id: 50_000, isStaff: false },
+  staff: { id: 1, isStaff: true, session: null },
+  'a doctor': { id: 2, isStaff: false, session: null },
+  'a patient': { id: 50_000, isStaff: false, session: null },
 };
 
 /**
@@ -46,7 +46,7 @@ t.test('lists of 100,000 people', { timeout: 120_000 }, async (t) => {
   const [row] = await database.db.execute<{ phone: string }>('select phone from patients where id = 4711');
   const { phone } = row as { phone: string };
 
-  const patientQueries: Readonly<Record<string, Partial<PatientQuery>>> = {
+  const patientQueries: Readonly<Record<string, Partial<ListPatientsQuery>>> = {
     'a rare name': { search: 'xanthippe' },
     'part of a rare name': { search: 'tHIPp' },
     'two words': { search: 'xanthippe quux' },
@@ -63,12 +63,14 @@ t.test('lists of 100,000 people', { timeout: 120_000 }, async (t) => {
   for (const [who, caller] of Object.entries(CALLERS)) {
     for (const [what, query] of Object.entries(patientQueries)) {
       await t.test(`listPatients by ${what}, as ${who}`, (t) =>
-        database.usesIndexes(t, TABLES, (db) => listPatients(db, { ...FIRST_PAGE, ...query }, caller, LINK, noUrl)),
+        database.usesIndexes(t, TABLES, (db) =>
+          listPatients(visitOf(db, { caller }), { query: { ...FIRST_PAGE, ...query } }),
+        ),
       );
     }
   }
 
-  const profileQueries: Readonly<Record<string, Partial<ProfileQuery>>> = {
+  const profileQueries: Readonly<Record<string, Partial<ListProfilesQuery>>> = {
     'a rare name': { search: 'xanthippe' },
     'two words': { search: 'xanthippe quux' },
     'an email': { search: 'user4711@example.com' },
@@ -78,7 +80,7 @@ t.test('lists of 100,000 people', { timeout: 120_000 }, async (t) => {
     for (const [what, query] of Object.entries(profileQueries)) {
       await t.test(`listProfiles by ${what}, as ${who}`, (t) =>
         database.usesIndexes(t, TABLES, (db) =>
-          listProfiles(db, { ...FIRST_PAGE, ...query }, CALLERS[who], LINK, noUrl),
+          listProfiles(visitOf(db, { caller: CALLERS[who] }), { query: { ...FIRST_PAGE, ...query } }),
         ),
       );
     }
@@ -86,11 +88,13 @@ t.test('lists of 100,000 people', { timeout: 120_000 }, async (t) => {
 
   await t.test('listPatients without a filter, as a doctor and a patient', async (t) => {
     for (const who of ['a doctor', 'a patient'] as const) {
-      await database.usesIndexes(t, TABLES, (db) => listPatients(db, FIRST_PAGE, CALLERS[who], LINK, noUrl));
+      await database.usesIndexes(t, TABLES, (db) =>
+        listPatients(visitOf(db, { caller: CALLERS[who] }), { query: FIRST_PAGE }),
+      );
     }
   });
 
-  const reviewQueries: Readonly<Record<string, Partial<ReviewQuery>>> = {
+  const reviewQueries: Readonly<Record<string, Partial<ListReviewsQuery>>> = {
     "a doctor's name": { search: 'xanthippe quux' },
     "part of a doctor's name": { search: 'tHIPp' },
     "a reviewer's name": { search: 'wolfgang' },
@@ -103,7 +107,7 @@ t.test('lists of 100,000 people', { timeout: 120_000 }, async (t) => {
   };
   for (const [what, query] of Object.entries(reviewQueries)) {
     await t.test(`listReviews by ${what}`, (t) =>
-      database.usesIndexes(t, TABLES, (db) => listReviews(db, { ...FIRST_PAGE, ...query }, LINK)),
+      database.usesIndexes(t, TABLES, (db) => listReviews(visitOf(db), { query: { ...FIRST_PAGE, ...query } })),
     );
   }
 });

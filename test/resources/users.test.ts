@@ -471,10 +471,10 @@ t.test('logOut', async (t) => {
   await t.test('logOut 200 for a user who is inactive', async (t) => {
     const { refresh, access } = await session();
     await db.update(users).set({ isActive: false }).where(eq(users.id, ada.id));
-    api.app.forgetUser(ada.id);
+    api.app.tokens.forgetUser(ada.id);
     t.equal((await logOut(api, refresh, access)).status, 200);
     await db.update(users).set({ isActive: true }).where(eq(users.id, ada.id));
-    api.app.forgetUser(ada.id);
+    api.app.tokens.forgetUser(ada.id);
     t.notOk(await isOpen(refresh));
   });
 });

@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import t from 'tap';
 import type { Db } from '../../db/client.js';
 import { availableTimes, discardedPictures } from '../../db/tables/index.js';
-import { openFolder } from '../../plugins/pictures.js';
+import { openFolder } from '../../plugins/pictures/store.js';
 import { ACCOUNTS, DOCTORS, PASSWORD } from '../../src/demo/people.js';
 import { drawPortrait } from '../../src/demo/portraits.js';
 import { seedDemo } from '../../src/demo/seed.js';
@@ -17,7 +17,7 @@ import { createTestDatabase, openTestDatabase } from '../helpers/database.js';
 import { runProgram, serverEnvironment, startDemo } from '../helpers/process.js';
 
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
-const CALENDAR = { now: new Date(), zone: 'UTC', horizonDays: 365 };
+const CALENDAR = { now: new Date(), zone: 'UTC', horizonDays: 365, slotMinutes: 30 };
 const NAMES = ACCOUNTS.map(({ username }) => username);
 
 /** Every table of the database with what is in it. */
@@ -38,7 +38,7 @@ t.test('the demo fills an empty database with a hospital', async (t) => {
   const { db } = api.database;
   const folder = join(t.testdirName, 'pictures');
   const store = await openFolder(folder);
-  t.match(await seedDemo(db, store, 30, CALENDAR), { owner: 'demo', accounts: { length: 3 } });
+  t.match(await seedDemo(db, store, CALENDAR), { owner: 'demo', accounts: { length: 3 } });
 
   const logIn = async (username: string, password: string) =>
     api.post('/api/user/login/', { body: { username, password } });
@@ -134,11 +134,11 @@ t.test('the demo fills an empty database with a hospital', async (t) => {
 
   await t.test('once only', async (t) => {
     const [before, files] = [await contents(db), readdirSync(folder)];
-    t.match(await seedDemo(db, store, 30, CALENDAR), { owner: 'demo', accounts: { length: 3 } });
+    t.match(await seedDemo(db, store, CALENDAR), { owner: 'demo', accounts: { length: 3 } });
     t.strictSame(await contents(db), before);
     t.strictSame(readdirSync(folder), files);
     await db.execute(sql`update users set email = 'user@example.com' where username = 'patient'`);
-    const { owner, accounts } = await seedDemo(db, store, 30, CALENDAR);
+    const { owner, accounts } = await seedDemo(db, store, CALENDAR);
     t.equal(owner, 'demo', 'also when somebody has changed an account');
     t.strictSame([...accounts].sort(), ['doctor', 'staff']);
   });
@@ -153,8 +153,8 @@ t.test('whatever day it is', async (t) => {
     ['2028-02-29T12:00:00Z', 'Pacific/Kiritimati'],
   ] as const) {
     const { database } = await openTestDatabase(t);
-    const calendar = { now: new Date(day), zone, horizonDays: 365 };
-    t.match(await seedDemo(database.db, store, 30, calendar), { owner: 'demo' }, `${day} in ${zone}`);
+    const calendar = { now: new Date(day), zone, horizonDays: 365, slotMinutes: 30 };
+    t.match(await seedDemo(database.db, store, calendar), { owner: 'demo' }, `${day} in ${zone}`);
     const [row] = await database.db.execute<{ past: number; ahead: number }>(sql`
       select count(*) filter (where status = 'completed')::int as past,
         count(*) filter (where status = 'pending' and not is_cancelled)::int as ahead from appointments`);
@@ -168,7 +168,7 @@ t.test('a database with other users stays as it is', async (t) => {
   await api.register({ username: 'doctor' });
   const before = await contents(db);
   const folder = join(t.testdirName, 'pictures');
-  t.strictSame(await seedDemo(db, await openFolder(folder), 30, CALENDAR), { owner: 'others', accounts: [] });
+  t.strictSame(await seedDemo(db, await openFolder(folder), CALENDAR), { owner: 'others', accounts: [] });
   t.strictSame(await contents(db), before);
   t.strictSame(readdirSync(folder), []);
 });
@@ -210,16 +210,13 @@ t.test('a demo that is killed half-way leaves nothing', async (t) => {
     files.every((file) => (listed as string[]).some((row) => row.includes(file))),
     'the pictures will be removed',
   );
-  t.match(await seedDemo(db, await openFolder(folder), 30, CALENDAR), { owner: 'demo' }, 'the next start succeeds');
+  t.match(await seedDemo(db, await openFolder(folder), CALENDAR), { owner: 'demo' }, 'the next start succeeds');
 });
 
 t.test('of two demos that start at once one fills the database', async (t) => {
   const { database } = await openTestDatabase(t);
   const store = await openFolder(t.testdir());
-  const seeded = await Promise.all([
-    seedDemo(database.db, store, 30, CALENDAR),
-    seedDemo(database.db, store, 30, CALENDAR),
-  ]);
+  const seeded = await Promise.all([seedDemo(database.db, store, CALENDAR), seedDemo(database.db, store, CALENDAR)]);
   t.match(seeded, [{ owner: 'demo' }, { owner: 'demo' }]);
   const [row] = await database.db.execute(sql`select count(*)::int as count from doctors`);
   t.strictSame(row, { count: DOCTORS.length });

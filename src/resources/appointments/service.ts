@@ -1,8 +1,9 @@
-import { and, asc, count, desc, eq, gte, inArray, isNull, lte, or, sql, type Placeholder, type SQL } from 'drizzle-orm';
+import { and, asc, count, desc, eq, gte, isNull, lte, sql, type SQL } from 'drizzle-orm';
 import { alias } from 'drizzle-orm/pg-core';
-import { transaction, violatedConstraint, type Db, type Tx } from '../../../db/client.js';
-import { column, jsonObject, JsonText, timestampText } from '../../../db/json.js';
+import { Contention, violatedConstraint } from '../../../db/client.js';
+import { column, jsonObject, JsonText, timestampText, versionTag } from '../../../db/json.js';
 import { directByKey } from '../../../db/prepared.js';
+import { one } from '../../../db/rows.js';
 import {
   appointmentChanges,
   appointments,
@@ -12,52 +13,38 @@ import {
   patients,
   users,
 } from '../../../db/tables/index.js';
-import { ProblemError } from '../../../openapi/generated/problems.js';
+import type { ListAppointmentsQuery } from '../../../openapi/generated/operations.js';
 import type {
   Appointment,
   AppointmentChange,
   AppointmentChangePage,
-  AppointmentInput,
   AppointmentPage,
-  AppointmentPatch,
-  AppointmentStatus,
-  AppointmentType,
+  Slot,
 } from '../../../openapi/generated/schemas.js';
-import { InvalidInput, NoPatientRecord, NotAllowed, NotFound } from '../../lib/errors.js';
-import { selectPage, type Link, type PageQuery } from '../../lib/pages.js';
-import { checkIfMatch } from '../../lib/preconditions.js';
+import type { Input } from '../../../openapi/operation.js';
+import { ProblemError } from '../../../openapi/problem-error.js';
 import {
   alternatives,
   BOOKING_CONSTRAINTS,
   dateFault,
   periodOf,
-  signTransaction,
-  SlotTaken,
   soonestDate,
-  type Calendar,
+  type Booking,
   type OfferedSlot,
-} from './booking.js';
+} from '../../scheduling/slots.js';
+import { InvalidInput, NoPatientRecord, NotAllowed, NotFound } from '../../lib/errors.js';
+import { signTransaction } from '../../lib/history.js';
+import { filtered, type Orders } from '../../lib/lists.js';
+import { cutPage, itemOf, selectPage } from '../../lib/pages.js';
+import { checkIfMatch } from '../../lib/preconditions.js';
+import { inTransaction, type UserVisit, type Within } from '../../lib/visit.js';
+import { isSeenBy, seenByCaller } from './access.js';
+import { partiesOf, planChange, WrongStatus, type Change, type Present } from './plan.js';
 import { changeText, fieldText, STATUS, statusText, TYPE, typeText } from './wire.js';
 
-interface Caller {
-  readonly id: number;
-  readonly isStaff: boolean;
-}
-
-export interface AppointmentQuery extends PageQuery {
-  readonly patient_id?: number;
-  readonly doctor_id?: number;
-  readonly from?: string;
-  readonly to?: string;
-  readonly status?: AppointmentStatus;
-  readonly type?: AppointmentType;
-  readonly cancel?: boolean;
-  readonly ordering: 'id' | 'date' | '-date';
-}
-
-class WrongStatus extends ProblemError {
-  constructor(detail: string) {
-    super('wrong-status', detail);
+class SlotTaken extends ProblemError {
+  constructor(free: Slot[]) {
+    super('slot-taken', 'The doctor or the patient has an appointment at this time.', { alternatives: free });
   }
 }
 
@@ -73,114 +60,80 @@ const appointmentJson = jsonObject<Appointment>({
   date: column(appointments.date),
 });
 
-/** What a caller may see: the own as a patient, those with them as a doctor, all as staff. */
-function isVisibleTo({ id, isStaff }: { id: number | Placeholder; isStaff: boolean }): SQL | undefined {
-  if (isStaff) return undefined;
-  // Arrays, not joins: so both indexes serve the `or`.
-  return sql`(${appointments.patientId} = any(array(select id from ${patients} where user_id = ${id}))
-    or ${appointments.doctorId} = any(array(select id from ${doctors} where user_id = ${id} and archived_at is null)))`;
-}
-
-const byId = directByKey((db) =>
+const appointmentById = directByKey((db, isStaff: boolean) =>
   db
-    .select({ text: sql<string>`${appointmentJson}::text`.as('text') })
-    .from(appointments)
-    .where(eq(appointments.id, sql.placeholder('id'))),
-);
-
-async function readAppointment(tx: Tx, id: number): Promise<JsonText<Appointment>> {
-  const [row] = await byId(tx)({ id });
-  if (row === undefined) throw new NotFound();
-  return new JsonText(row.text);
-}
-
-const visibleById = directByKey((db, isStaff: boolean) =>
-  db
-    .select({ text: sql<string>`${appointmentJson}::text`.as('text') })
+    .select({
+      text: sql<string>`${appointmentJson}::text`.as('text'),
+      tag: versionTag(appointments.version).as('tag'),
+    })
     .from(appointments)
     .where(
       and(
         eq(appointments.id, sql.placeholder('id')),
         isNull(appointments.archivedAt),
-        isVisibleTo({ id: sql.placeholder('caller'), isStaff }),
+        isStaff ? undefined : isSeenBy(sql.placeholder('caller')),
       ),
     ),
 );
 
-export async function getAppointment(db: Db | Tx, id: number, caller: Caller): Promise<JsonText<Appointment>> {
-  const [row] = await visibleById(db, caller.isStaff)({ id, caller: caller.id });
+export async function getAppointment(
+  { db, caller }: UserVisit,
+  { params: { id } }: Pick<Input<'getAppointment'>, 'params'>,
+): Promise<JsonText<Appointment>> {
+  const [row] = await appointmentById(db, caller.isStaff)({ id, caller: caller.id });
   if (row === undefined) throw new NotFound();
-  return new JsonText(row.text);
+  return new JsonText(row.text, row.tag);
 }
 
-const ORDERS = {
+const ORDERS: Orders<ListAppointmentsQuery> = {
   id: [asc(appointments.id)],
   date: [asc(appointments.date), asc(appointments.id)],
   '-date': [desc(appointments.date), asc(appointments.id)],
 };
 
-/** The same as `isVisibleTo`, in values: else PostgreSQL plans for a doctor's many rows, and reads all for a patient. */
-async function whatIsVisibleTo(db: Db, caller: Caller): Promise<SQL | undefined> {
-  if (caller.isStaff) return undefined;
-  const [asPatient, asDoctor] = await Promise.all([
-    db.select({ id: patients.id }).from(patients).where(eq(patients.userId, caller.id)),
-    db
-      .select({ id: doctors.id })
-      .from(doctors)
-      .where(and(eq(doctors.userId, caller.id), isNull(doctors.archivedAt))),
-  ]);
-  const ids = (rows: { id: number }[]): number[] => rows.map(({ id }) => id);
-  return or(inArray(appointments.patientId, ids(asPatient)), inArray(appointments.doctorId, ids(asDoctor)));
-}
-
 export async function listAppointments(
-  db: Db,
-  query: AppointmentQuery,
-  caller: Caller,
-  link: Link,
+  visit: UserVisit,
+  { query }: Input<'listAppointments'>,
 ): Promise<JsonText<AppointmentPage>> {
+  const { db } = visit;
   const where = and(
     isNull(appointments.archivedAt),
-    await whatIsVisibleTo(db, caller),
-    query.patient_id === undefined ? undefined : eq(appointments.patientId, query.patient_id),
-    query.doctor_id === undefined ? undefined : eq(appointments.doctorId, query.doctor_id),
-    query.from === undefined ? undefined : gte(appointments.date, query.from),
-    query.to === undefined ? undefined : lte(appointments.date, query.to),
-    query.status === undefined ? undefined : eq(appointments.status, STATUS[query.status]),
-    query.type === undefined ? undefined : eq(appointments.type, TYPE[query.type]),
-    query.cancel === undefined ? undefined : eq(appointments.isCancelled, query.cancel),
+    await seenByCaller(visit),
+    filtered(query, {
+      patient_id: (id) => eq(appointments.patientId, id),
+      doctor_id: (id) => eq(appointments.doctorId, id),
+      from: (date) => gte(appointments.date, date),
+      to: (date) => lte(appointments.date, date),
+      status: (status) => eq(appointments.status, STATUS[status]),
+      type: (type) => eq(appointments.type, TYPE[type]),
+      cancel: (isCancelled) => eq(appointments.isCancelled, isCancelled),
+    }),
   );
-  return selectPage(
-    db,
-    appointmentJson,
-    (columns) =>
-      db
-        .select(columns)
-        .from(appointments)
-        .where(where)
-        .orderBy(...ORDERS[query.ordering])
-        .$dynamic(),
-    sql`(${db.select({ count: count() }).from(appointments).where(where)})`,
-    query,
-    link,
-  );
+  const rows = db
+    .select(itemOf(appointmentJson))
+    .from(appointments)
+    .where(where)
+    .orderBy(...ORDERS[query.ordering])
+    .$dynamic();
+  const total = sql`(${db.select({ count: count() }).from(appointments).where(where)})`;
+  return selectPage<Appointment>(visit, query, { rows: cutPage(rows, query), total });
 }
 
 /**
  * Locks a live doctor: bookings of one doctor go one after the other, so that nobody has to lose a race. Doctors are
  * locked before patients and these before appointments, everywhere.
  */
-async function lockDoctor(tx: Tx, id: number): Promise<{ userId: number } | undefined> {
-  const [row] = await tx
-    .select({ userId: doctors.userId })
+async function lockDoctor({ db }: Within, id: number): Promise<boolean> {
+  const rows = await db
+    .select({ id: doctors.id })
     .from(doctors)
     .where(and(eq(doctors.id, id), isNull(doctors.archivedAt)))
     .for('no key update');
-  return row;
+  return rows.length > 0;
 }
 
-async function lockPatient(tx: Tx, where: SQL): Promise<{ id: number } | undefined> {
-  const [row] = await tx
+async function lockPatient({ db }: Within, where: SQL): Promise<{ id: number } | undefined> {
+  const [row] = await db
     .select({ id: patients.id })
     .from(patients)
     .where(and(where, isNull(patients.archivedAt)))
@@ -188,8 +141,8 @@ async function lockPatient(tx: Tx, where: SQL): Promise<{ id: number } | undefin
   return row;
 }
 
-async function offeredSlot(tx: Tx, doctorId: number, timeId: number): Promise<OfferedSlot | undefined> {
-  const [row] = await tx
+async function offeredSlot({ db }: Within, doctorId: number, timeId: number): Promise<OfferedSlot | undefined> {
+  const [row] = await db
     .select({
       id: availableTimes.id,
       startMinute: availableTimes.startMinute,
@@ -204,96 +157,112 @@ async function offeredSlot(tx: Tx, doctorId: number, timeId: number): Promise<Of
 
 /** A booking that the database refuses because the time is taken; the transaction is over, alternatives come after. */
 class Taken extends Error {
-  readonly doctorId: number;
-  readonly patientId: number;
+  readonly booking: Booking;
 
-  constructor(doctorId: number, patientId: number) {
+  constructor(booking: Booking) {
     super('the slot is taken');
-    this.doctorId = doctorId;
-    this.patientId = patientId;
+    this.booking = booking;
   }
 }
 
 /** Runs a booking and gives its refusal by the database the free alternatives. */
-async function book<T>(db: Db | Tx, calendar: Calendar, work: (tx: Tx) => Promise<T>): Promise<T> {
+async function book<T>(visit: UserVisit, work: (visit: Within<UserVisit>) => Promise<T>): Promise<T> {
   try {
-    return await transaction(db, work);
+    return await inTransaction(visit, (visit) => work(visit));
   } catch (error) {
     if (!(error instanceof Taken)) throw error;
-    throw new SlotTaken(await alternatives(db, error.doctorId, error.patientId, calendar));
+    throw new SlotTaken(await alternatives(visit, error.booking));
   }
 }
 
-async function refusedAsTaken<T>(statement: Promise<T>, doctorId: number, patientId: number): Promise<T> {
+async function refusedAsTaken<T>(statement: Promise<T>, booking: Booking): Promise<T> {
   try {
     return await statement;
   } catch (error) {
-    throw BOOKING_CONSTRAINTS.has(violatedConstraint(error) ?? '') ? new Taken(doctorId, patientId) : error;
+    throw BOOKING_CONSTRAINTS.has(violatedConstraint(error) ?? '') ? new Taken(booking) : error;
   }
 }
 
-/** Throws the faults of a body all at once. */
-function throwFaults(faults: Readonly<Record<string, string | null | undefined>>): void {
-  const errors = Object.entries(faults).flatMap(([field, fault]) =>
-    fault ? [[field, [fault]] as [string, string[]]] : [],
-  );
-  if (errors.length > 0) throw new InvalidInput(Object.fromEntries(errors));
+/** What a slot is wanted for, with what of it is there. */
+interface Wanted extends Booking {
+  readonly timeId: number;
+  /** Undefined for the soonest free one. */
+  readonly date: string | undefined;
+  readonly isDoctorThere: boolean;
+  readonly isPatientThere: boolean;
 }
 
-const UNKNOWN = 'does not exist';
-const NOT_OFFERED = 'is not offered by this doctor';
+/**
+ * The slot and its date, for a doctor and a patient that are locked.
+ * @throws InvalidInput naming all faults at once
+ * @throws Taken where no date within the horizon is free
+ */
+async function findSlot(visit: Within, wanted: Wanted): Promise<{ slot: OfferedSlot; date: string }> {
+  const { doctorId, timeId, isDoctorThere, isPatientThere } = wanted;
+  const slot = isDoctorThere ? await offeredSlot(visit, doctorId, timeId) : undefined;
+  const faults = {
+    doctor: isDoctorThere ? null : 'does not exist',
+    patient: isPatientThere ? null : 'does not exist',
+    time: isDoctorThere && slot === undefined ? 'is not offered by this doctor' : null,
+    date: slot !== undefined && wanted.date !== undefined ? await dateFault(visit, slot, wanted.date) : null,
+  };
+  const errors = Object.entries(faults).flatMap(([field, fault]): [string, string[]][] =>
+    fault === null ? [] : [[field, [fault]]],
+  );
+  if (slot === undefined || errors.length > 0) throw new InvalidInput(Object.fromEntries(errors));
+  const date = wanted.date ?? (await soonestDate(visit, slot, wanted));
+  if (date === null) throw new Taken(wanted);
+  return { slot, date };
+}
 
 /**
  * Books a slot: for the caller, or for the patient that staff names.
  * @throws NoPatientRecord, InvalidInput, SlotTaken
  */
 export function createAppointment(
-  db: Db | Tx,
-  input: AppointmentInput,
-  caller: Caller,
-  calendar: Calendar,
+  visit: UserVisit,
+  { body }: Input<'createAppointment'>,
 ): Promise<JsonText<Appointment>> {
-  return book(db, calendar, async (tx) => {
-    const named = caller.isStaff ? input.patient : undefined;
-    const doctor = await lockDoctor(tx, input.doctor);
+  return book(visit, async (visit) => {
+    const { db, caller, calendar } = visit;
+    const { doctor: doctorId, time: timeId, date: wantedDate } = body;
+    const named = caller.isStaff ? body.patient : undefined;
+    const isDoctorThere = await lockDoctor(visit, doctorId);
     const patient = await lockPatient(
-      tx,
+      visit,
       named === undefined ? eq(patients.userId, caller.id) : eq(patients.id, named),
     );
     if (patient === undefined && named === undefined) throw new NoPatientRecord();
-    const slot = doctor && (await offeredSlot(tx, input.doctor, input.time));
-    throwFaults({
-      doctor: doctor ? null : UNKNOWN,
-      patient: patient ? null : UNKNOWN,
-      time: doctor && !slot ? NOT_OFFERED : null,
-      date: slot && input.date !== undefined ? await dateFault(tx, slot, input.date, calendar) : null,
+    const booking = { doctorId, patientId: patient?.id ?? 0 };
+    const isPatientThere = patient !== undefined;
+    const { slot, date } = await findSlot(visit, {
+      ...booking,
+      timeId,
+      date: wantedDate,
+      isDoctorThere,
+      isPatientThere,
     });
-    const patientId = (patient as { id: number }).id;
-    const offered = slot as OfferedSlot;
-    const date = input.date ?? (await soonestDate(tx, offered, input.doctor, patientId, calendar));
-    if (date === null) throw new Taken(input.doctor, patientId);
-    const insertion = tx
+    const insertion = db
       .insert(appointments)
       .values({
-        patientId,
-        doctorId: input.doctor,
-        availableTimeId: offered.id,
+        ...booking,
+        availableTimeId: timeId,
         date,
-        period: periodOf(sql`${date}::date`, offered, calendar),
-        type: TYPE[input.appointment_type],
-        status: caller.isStaff && input.appointment_status ? STATUS[input.appointment_status] : 'pending',
-        symptoms: input.symptoms,
-        isCancelled: input.cancel ?? false,
+        period: periodOf(sql`${date}::date`, slot, calendar),
+        type: TYPE[body.appointment_type],
+        status: caller.isStaff && body.appointment_status ? STATUS[body.appointment_status] : 'pending',
+        symptoms: body.symptoms,
+        isCancelled: body.cancel ?? false,
       })
       .returning({ id: appointments.id });
-    const [row] = await refusedAsTaken(insertion, input.doctor, patientId);
-    return readAppointment(tx, (row as { id: number }).id);
+    const { id } = one(await refusedAsTaken(insertion, booking));
+    return getAppointment(visit, { params: { id } });
   });
 }
 
-/** An appointment that the caller sees, with whose it is. */
-async function findVisible(tx: Tx, id: number, caller: Caller) {
-  const [row] = await tx
+/** An appointment that the caller sees. */
+async function findVisible({ db, caller }: Within<UserVisit>, id: number): Promise<Present> {
+  const [row] = await db
     .select({
       patientId: appointments.patientId,
       doctorId: appointments.doctorId,
@@ -307,157 +276,94 @@ async function findVisible(tx: Tx, id: number, caller: Caller) {
     .from(appointments)
     .innerJoin(patients, eq(patients.id, appointments.patientId))
     .innerJoin(doctors, eq(doctors.id, appointments.doctorId))
-    .where(and(eq(appointments.id, id), isNull(appointments.archivedAt), isVisibleTo(caller)));
+    .where(
+      and(eq(appointments.id, id), isNull(appointments.archivedAt), caller.isStaff ? undefined : isSeenBy(caller.id)),
+    );
   if (row === undefined) throw new NotFound();
   return row;
 }
 
-/** The same, locked. The lock comes first: what had to wait for it would join the doctor and patient of before. */
-async function lockVisible(tx: Tx, id: number, caller: Caller) {
-  await tx.select({ id: appointments.id }).from(appointments).where(eq(appointments.id, id)).for('update');
-  return findVisible(tx, id, caller);
+/**
+ * The same, locked and held against the request's If-Match. The lock comes first: what had to wait for it would join the
+ * doctor and patient of before.
+ */
+async function lockVisible(visit: Within<UserVisit>, id: number): Promise<Present> {
+  await visit.db.select({ id: appointments.id }).from(appointments).where(eq(appointments.id, id)).for('update');
+  const present = await findVisible(visit, id);
+  const { version } = one(
+    await visit.db
+      .select({ version: versionTag(appointments.version) })
+      .from(appointments)
+      .where(eq(appointments.id, id)),
+  );
+  checkIfMatch(visit, version);
+  return present;
 }
 
-/** The appointment went to another doctor or patient before it was locked: the wrong ones are. */
-class MovedMeanwhile extends Error {}
-
-const RANK = { pending: 0, running: 1, completed: 2 } as const;
-
-interface Change {
-  readonly input: AppointmentPatch;
-  /** Whether the body replaces the record, so that a `date` that is left out may move with the slot. */
-  readonly isReplacing: boolean;
-  readonly ifMatch: string | undefined;
-}
-
-async function tryChange(
-  db: Db,
-  id: number,
-  { input, isReplacing, ifMatch }: Change,
-  caller: Caller,
-  calendar: Calendar,
-): Promise<JsonText<Appointment>> {
-  return book(db, calendar, async (tx) => {
-    await signTransaction(tx, caller);
-    const seen = await findVisible(tx, id, caller);
-    const doctorId = input.doctor ?? seen.doctorId;
-    const patientId = (caller.isStaff ? input.patient : undefined) ?? seen.patientId;
-    const doctor = await lockDoctor(tx, doctorId);
-    const patient = await lockPatient(tx, eq(patients.id, patientId));
-    const before = await lockVisible(tx, id, caller);
-    if (before.doctorId !== seen.doctorId || before.patientId !== seen.patientId) throw new MovedMeanwhile();
-    await checkIfMatch(ifMatch, () => readAppointment(tx, id));
-
-    const isDoctors = before.doctorUserId === caller.id;
-    const mayMoveStatus = caller.isStaff || isDoctors;
-    if (!mayMoveStatus && before.status !== 'pending') {
-      throw new WrongStatus('A patient can change an appointment only while it is Pendding.');
-    }
-    if (!caller.isStaff && before.patientUserId !== caller.id && doctorId !== before.doctorId) {
-      throw new NotAllowed('Only the patient and staff may choose another doctor.');
+function changeAppointment(visit: UserVisit, id: number, change: Change): Promise<JsonText<Appointment>> {
+  return book(visit, async (visit) => {
+    const { db, caller, calendar } = visit;
+    await signTransaction(visit);
+    const seen = await findVisible(visit, id);
+    const parties = partiesOf(seen, change, caller);
+    const isDoctorThere = await lockDoctor(visit, parties.doctorId);
+    const isPatientThere = (await lockPatient(visit, eq(patients.id, parties.patientId))) !== undefined;
+    const present = await lockVisible(visit, id);
+    // It went to another doctor or patient before it was locked: the wrong ones are.
+    if (present.doctorId !== seen.doctorId || present.patientId !== seen.patientId) {
+      throw new Contention('the appointment was moved meanwhile');
     }
 
-    const timeId = input.time ?? before.timeId;
-    const isCancelled = input.cancel ?? before.isCancelled;
-    const isOtherSlot = doctorId !== before.doctorId || timeId !== before.timeId || patientId !== before.patientId;
-    const isMoved = isOtherSlot || (input.date !== undefined && input.date !== before.date);
-    const isTakenBack = before.isCancelled && !isCancelled;
-    const status = (mayMoveStatus && input.appointment_status && STATUS[input.appointment_status]) || before.status;
-
-    if (status !== before.status) {
-      if (RANK[status] < RANK[before.status]) throw new WrongStatus('The status moves forward only.');
-      if (isCancelled) throw new WrongStatus('The status of a cancelled appointment does not move.');
-    }
-    if (before.status !== 'pending' && isMoved) throw new WrongStatus('Only a Pendding appointment can be moved.');
-    if (status === 'completed' && isCancelled && !before.isCancelled) {
-      throw new WrongStatus('A Complated appointment can not be cancelled.');
-    }
-
-    let slot: OfferedSlot | undefined;
-    let date = before.date;
-    if (isMoved || isTakenBack) {
-      slot = doctor && (await offeredSlot(tx, doctorId, timeId));
-      const given = input.date ?? (isReplacing && isOtherSlot ? undefined : before.date);
-      throwFaults({
-        doctor: doctor ? null : UNKNOWN,
-        patient: patient ? null : UNKNOWN,
-        time: doctor && !slot ? NOT_OFFERED : null,
-        date: slot && given !== undefined ? await dateFault(tx, slot, given, calendar) : null,
-      });
-      const soonest = given ?? (await soonestDate(tx, slot as OfferedSlot, doctorId, patientId, calendar, id));
-      if (soonest === null) throw new Taken(doctorId, patientId);
-      date = soonest;
-    }
-    const update = tx
+    const { timeId, takesSlot, date: plannedDate, ...plan } = planChange(present, change, caller);
+    const booking = { ...parties, ownId: id };
+    const taken = takesSlot
+      ? await findSlot(visit, { ...booking, timeId, date: plannedDate, isDoctorThere, isPatientThere })
+      : undefined;
+    const update = db
       .update(appointments)
       .set({
-        updatedAt: new Date(),
-        ...(input.appointment_type !== undefined && { type: TYPE[input.appointment_type] }),
-        ...(input.symptoms !== undefined && { symptoms: input.symptoms }),
-        status,
-        isCancelled,
-        ...(slot !== undefined && {
-          doctorId,
-          patientId,
+        ...plan,
+        ...(taken && {
           availableTimeId: timeId,
-          date,
-          period: periodOf(sql`${date}::date`, slot, calendar),
+          date: taken.date,
+          period: periodOf(sql`${taken.date}::date`, taken.slot, calendar),
         }),
       })
       .where(eq(appointments.id, id));
-    await refusedAsTaken(update.execute(), doctorId, patientId);
-    return readAppointment(tx, id);
+    await refusedAsTaken(update.execute(), booking);
+    return getAppointment(visit, { params: { id } });
   });
 }
 
-async function changeAppointment(...parameters: Parameters<typeof tryChange>): Promise<JsonText<Appointment>> {
-  for (;;) {
-    try {
-      return await tryChange(...parameters);
-    } catch (error) {
-      if (!(error instanceof MovedMeanwhile)) throw error;
-    }
-  }
-}
-
 /** Changes what is given. A change of the slot alone stays on its date. */
-export function updateAppointment(
-  db: Db,
-  id: number,
-  input: AppointmentPatch,
-  caller: Caller,
-  calendar: Calendar,
-  ifMatch?: string,
-): Promise<JsonText<Appointment>> {
-  return changeAppointment(db, id, { input, isReplacing: false, ifMatch }, caller, calendar);
-}
+export const updateAppointment = (
+  visit: UserVisit,
+  { params, body }: Input<'updateAppointment'>,
+): Promise<JsonText<Appointment>> => changeAppointment(visit, params.id, { body, isReplacing: false });
 
 /** Replaces the appointment. Where doctor or slot change and no date is given, it moves to the soonest one. */
-export function replaceAppointment(
-  db: Db,
-  id: number,
-  input: AppointmentInput,
-  caller: Caller,
-  calendar: Calendar,
-  ifMatch?: string,
-): Promise<JsonText<Appointment>> {
-  const whole = { cancel: false, ...input };
-  return changeAppointment(db, id, { input: whole, isReplacing: true, ifMatch }, caller, calendar);
-}
+export const replaceAppointment = (
+  visit: UserVisit,
+  { params, body }: Input<'replaceAppointment'>,
+): Promise<JsonText<Appointment>> =>
+  changeAppointment(visit, params.id, { body: { cancel: false, ...body }, isReplacing: true });
 
 /** Archives the appointment and frees its slot. */
-export async function deleteAppointment(db: Db, id: number, caller: Caller, ifMatch?: string): Promise<void> {
-  await transaction(db, async (tx) => {
-    await signTransaction(tx, caller);
-    const appointment = await lockVisible(tx, id, caller);
-    await checkIfMatch(ifMatch, () => readAppointment(tx, id));
+export async function deleteAppointment(
+  visit: UserVisit,
+  { params: { id } }: Input<'deleteAppointment'>,
+): Promise<void> {
+  await inTransaction(visit, async (visit) => {
+    const { db, caller } = visit;
+    await signTransaction(visit);
+    const appointment = await lockVisible(visit, id);
     if (!caller.isStaff) {
       if (appointment.patientUserId !== caller.id) throw new NotAllowed('Only the patient and staff may do this.');
       if (appointment.status !== 'pending') {
         throw new WrongStatus('A patient can delete an appointment only while it is Pendding.');
       }
     }
-    await tx.update(appointments).set({ archivedAt: new Date(), archivedBy: caller.id }).where(eq(appointments.id, id));
+    await db.update(appointments).set({ archivedAt: new Date(), archivedBy: caller.id }).where(eq(appointments.id, id));
   });
 }
 
@@ -474,21 +380,18 @@ const changeJson = jsonObject<AppointmentChange>({
 });
 
 export async function listAppointmentHistory(
-  db: Db,
-  id: number,
-  query: PageQuery,
-  caller: Caller,
-  link: Link,
+  visit: UserVisit,
+  { params, query }: Input<'listAppointmentHistory'>,
 ): Promise<JsonText<AppointmentChangePage>> {
-  await getAppointment(db, id, caller);
-  const where = eq(appointmentChanges.appointmentId, id);
-  return selectPage(
-    db,
-    changeJson,
-    (columns) =>
-      db.select(columns).from(appointmentChanges).where(where).orderBy(asc(appointmentChanges.id)).$dynamic(),
-    sql`(${db.select({ count: count() }).from(appointmentChanges).where(where)})`,
-    query,
-    link,
-  );
+  const { db } = visit;
+  await getAppointment(visit, { params });
+  const where = eq(appointmentChanges.appointmentId, params.id);
+  const rows = db
+    .select(itemOf(changeJson))
+    .from(appointmentChanges)
+    .where(where)
+    .orderBy(asc(appointmentChanges.id))
+    .$dynamic();
+  const total = sql`(${db.select({ count: count() }).from(appointmentChanges).where(where)})`;
+  return selectPage<AppointmentChange>(visit, query, { rows: cutPage(rows, query), total });
 }

@@ -3,7 +3,7 @@ import { sql, type SQL } from 'drizzle-orm';
 import { appointmentChanges, appointments } from '../../../db/tables/index.js';
 import type { AppointmentChange, AppointmentStatus, AppointmentType } from '../../../openapi/generated/schemas.js';
 
-type Stored = typeof appointments.$inferSelect;
+export type Stored = typeof appointments.$inferSelect;
 
 export const STATUS: Readonly<Record<AppointmentStatus, Stored['status']>> = {
   Pendding: 'pending',

@@ -1,15 +1,19 @@
 import { and, asc, eq, isNull, sql } from 'drizzle-orm';
-import { transaction, type Db, type Tx } from '../../../db/client.js';
-import { appointments, availableTimes, doctorAvailableTimes } from '../../../db/tables/index.js';
-import type { AvailableTime, AvailableTimeInput, AvailableTimePatch } from '../../../openapi/generated/schemas.js';
+import { appointments, availableTimes } from '../../../db/tables/index.js';
+import type { AvailableTime } from '../../../openapi/generated/schemas.js';
+import type { Input } from '../../../openapi/operation.js';
+import type { Calendar } from '../../scheduling/calendar.js';
+import { BOOKING_CONSTRAINTS, isUpcoming, periodOf } from '../../scheduling/slots.js';
 import { explain, InUse, NotFound } from '../../lib/errors.js';
-import { MAX_LOOKUPS, unlinkArchivedDoctors } from '../../lib/lookups.js';
-import { BOOKING_CONSTRAINTS, isUpcoming, periodOf, type Calendar } from '../appointments/booking.js';
+import { filtered } from '../../lib/lists.js';
+import { LINKS, MAX_LOOKUPS, unlinkArchivedDoctors } from '../../lib/lookups.js';
+import { nothingElse } from '../../lib/patches.js';
+import { inTransaction, type Visit } from '../../lib/visit.js';
 import { readClockRange } from './clock.js';
 
 const columns = { id: availableTimes.id, time: availableTimes.label };
 
-function values(label: string, slotMinutes: number) {
+function values(label: string, { slotMinutes }: Calendar) {
   const range = readClockRange(label, slotMinutes);
   return { label, startMinute: range?.start ?? null, endMinute: range?.end ?? null };
 }
@@ -19,26 +23,27 @@ function one(rows: AvailableTime[]): AvailableTime {
   return rows[0];
 }
 
-export function listAvailableTimes(db: Db, { id }: { id?: number }): Promise<AvailableTime[]> {
+export function listAvailableTimes({ db }: Visit, { query }: Input<'listAvailableTimes'>): Promise<AvailableTime[]> {
   return db
     .select(columns)
     .from(availableTimes)
-    .where(id === undefined ? undefined : eq(availableTimes.id, id))
+    .where(filtered(query, { id: (id) => eq(availableTimes.id, id) }))
     .orderBy(asc(availableTimes.id))
     .limit(MAX_LOOKUPS);
 }
 
-export async function getAvailableTime(db: Db, id: number): Promise<AvailableTime> {
+export async function getAvailableTime(
+  { db }: Visit,
+  { params: { id } }: Input<'getAvailableTime'>,
+): Promise<AvailableTime> {
   return one(await db.select(columns).from(availableTimes).where(eq(availableTimes.id, id)));
 }
 
-/** @param slotMinutes the length of a slot whose label has only a start */
 export async function createAvailableTime(
-  db: Db | Tx,
-  input: AvailableTimeInput,
-  slotMinutes: number,
+  { db, calendar }: Visit,
+  { body }: Input<'createAvailableTime'>,
 ): Promise<AvailableTime> {
-  return one(await db.insert(availableTimes).values(values(input.time, slotMinutes)).returning(columns));
+  return one(await db.insert(availableTimes).values(values(body.time, calendar)).returning(columns));
 }
 
 /**
@@ -46,30 +51,37 @@ export async function createAvailableTime(
  * @throws InUse where these would then overlap others
  */
 export async function updateAvailableTime(
-  db: Db,
-  id: number,
-  input: AvailableTimePatch,
-  slotMinutes: number,
-  calendar: Calendar,
+  visit: Visit,
+  { params, body: { time, ...rest } }: Input<'updateAvailableTime'>,
 ): Promise<AvailableTime> {
-  if (input.time === undefined) return getAvailableTime(db, id);
-  const changes = values(input.time, slotMinutes);
-  const update = transaction(db, async (tx) => {
-    const rows = await tx.update(availableTimes).set(changes).where(eq(availableTimes.id, id)).returning(columns);
-    await tx
+  nothingElse(rest);
+  if (time === undefined) return getAvailableTime(visit, { params });
+  const { calendar } = visit;
+  const changes = values(time, calendar);
+  const update = inTransaction(visit, async (visit) => {
+    const { db } = visit;
+    const rows = await db
+      .update(availableTimes)
+      .set(changes)
+      .where(eq(availableTimes.id, params.id))
+      .returning(columns);
+    await db
       .update(appointments)
       .set({ period: periodOf(sql`${appointments.date}`, changes, calendar) })
-      .where(and(eq(appointments.availableTimeId, id), isNull(appointments.archivedAt), isUpcoming(calendar)));
+      .where(and(eq(appointments.availableTimeId, params.id), isNull(appointments.archivedAt), isUpcoming(calendar)));
     return one(rows);
   });
   const overlap = () => new InUse('Upcoming appointments in this slot would overlap others.');
   return explain(update, Object.fromEntries([...BOOKING_CONSTRAINTS].map((name) => [name, overlap])));
 }
 
-export async function deleteAvailableTime(db: Db, id: number): Promise<void> {
-  const removal = transaction(db, async (tx) => {
-    await unlinkArchivedDoctors(tx, doctorAvailableTimes.doctorId, doctorAvailableTimes.availableTimeId, id);
-    return tx.delete(availableTimes).where(eq(availableTimes.id, id)).returning({ id: availableTimes.id });
+export async function deleteAvailableTime(
+  visit: Visit,
+  { params: { id } }: Input<'deleteAvailableTime'>,
+): Promise<void> {
+  const removal = inTransaction(visit, async (visit) => {
+    await unlinkArchivedDoctors(visit, LINKS.available_time, id);
+    return visit.db.delete(availableTimes).where(eq(availableTimes.id, id)).returning({ id: availableTimes.id });
   });
   const rows = await explain(removal, {
     appointments_available_time_id_available_times_id_fk: () => new InUse('Appointments are booked in it.'),

@@ -1,15 +1,12 @@
 import { and, asc, desc, eq, inArray, sql, type SQL } from 'drizzle-orm';
-import type { Db, Tx } from '../../../db/client.js';
 import { column, jsonObject, JsonText } from '../../../db/json.js';
 import { contacts } from '../../../db/tables/index.js';
-import type { Contact, ContactInput, ContactList, ContactPatch } from '../../../openapi/generated/schemas.js';
+import type { Contact, ContactList } from '../../../openapi/generated/schemas.js';
+import type { Input } from '../../../openapi/operation.js';
 import { NotFound } from '../../lib/errors.js';
 import { selectList } from '../../lib/lists.js';
-
-interface Caller {
-  readonly id: number;
-  readonly isStaff: boolean;
-}
+import { nothingElse } from '../../lib/patches.js';
+import type { Caller, UserVisit, Visit } from '../../lib/visit.js';
 
 /** The most contact requests that the list gives: the newest. */
 const MAX_CONTACTS = 10_000;
@@ -35,19 +32,23 @@ function visibleTo(caller: Caller): SQL | undefined {
 }
 
 /** The newest that the caller may see, in the order of id. */
-export function listContacts(db: Db, caller: Caller): Promise<JsonText<ContactList>> {
+export function listContacts(visit: UserVisit): Promise<JsonText<ContactList>> {
+  const { db, caller } = visit;
   const newest = db
     .select({ id: contacts.id })
     .from(contacts)
     .where(visibleTo(caller))
     .orderBy(desc(contacts.id))
     .limit(MAX_CONTACTS);
-  return selectList(db, contactJson, (columns) =>
+  return selectList(visit, contactJson, (columns) =>
     db.select(columns).from(contacts).where(inArray(contacts.id, newest)).orderBy(asc(contacts.id)).$dynamic(),
   );
 }
 
-export async function getContact(db: Db, id: number, caller: Caller): Promise<JsonText<Contact>> {
+export async function getContact(
+  { db, caller }: UserVisit,
+  { params: { id } }: Input<'getContact'>,
+): Promise<JsonText<Contact>> {
   return one(
     await db
       .select(contactText)
@@ -56,13 +57,11 @@ export async function getContact(db: Db, id: number, caller: Caller): Promise<Js
   );
 }
 
-/** @param caller who sends it; null for someone who is not signed in */
+/** Stores a request of anyone, with who sent it where they are signed in. */
 export async function createContact(
-  db: Db | Tx,
-  input: ContactInput,
-  caller: Caller | null,
+  { db, caller }: Visit,
+  { body: { name, phone, massage: message } }: Input<'createContact'>,
 ): Promise<JsonText<Contact>> {
-  const { name, phone, massage: message } = input;
   return one(
     await db
       .insert(contacts)
@@ -73,30 +72,24 @@ export async function createContact(
 
 /** Changes what is given. */
 export async function updateContact(
-  db: Db,
-  id: number,
-  input: ContactPatch,
-  caller: Caller,
+  { db, caller }: UserVisit,
+  { params: { id }, body }: Input<'updateContact'>,
 ): Promise<JsonText<Contact>> {
+  const { name, phone, massage: message, ...rest } = body;
+  nothingElse(rest);
   return one(
     await db
       .update(contacts)
-      .set({
-        updatedAt: new Date(),
-        ...(input.name !== undefined && { name: input.name }),
-        ...(input.phone !== undefined && { phone: input.phone }),
-        ...(input.massage !== undefined && { message: input.massage }),
-      })
+      .set({ updatedAt: new Date(), name, phone, message })
       .where(and(eq(contacts.id, id), visibleTo(caller)))
       .returning(contactText),
   );
 }
 
-export function replaceContact(db: Db, id: number, input: ContactInput, caller: Caller): Promise<JsonText<Contact>> {
-  return updateContact(db, id, input, caller);
-}
-
-export async function deleteContact(db: Db, id: number, caller: Caller): Promise<void> {
+export async function deleteContact(
+  { db, caller }: UserVisit,
+  { params: { id } }: Input<'deleteContact'>,
+): Promise<void> {
   const rows = await db
     .delete(contacts)
     .where(and(eq(contacts.id, id), visibleTo(caller)))

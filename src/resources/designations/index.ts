@@ -1,5 +1,5 @@
 import { operations } from '../../../openapi/generated/operations.js';
-import type { Resource } from '../../lib/routes.js';
+import { resource } from '../../lib/resource.js';
 import {
   createDesignation,
   deleteDesignation,
@@ -8,23 +8,11 @@ import {
   updateDesignation,
 } from './service.js';
 
-const designations: Resource = (app, _options, done) => {
-  app.route({ ...operations.listDesignations, handler: () => listDesignations(app.db) });
-  app.route({ ...operations.createDesignation, handler: ({ db, body }) => createDesignation(db, body) });
-  app.route({ ...operations.getDesignation, handler: ({ params }) => getDesignation(app.db, params.id) });
-  app.route({
-    ...operations.replaceDesignation,
-    handler: ({ params, body }) => updateDesignation(app.db, params.id, body),
-  });
-  app.route({
-    ...operations.updateDesignation,
-    handler: ({ params, body }) => updateDesignation(app.db, params.id, body),
-  });
-  app.route({
-    ...operations.deleteDesignation,
-    handler: ({ params }) => deleteDesignation(app.db, params.id),
-  });
-  done();
-};
-
-export default designations;
+export default resource((serve) => {
+  serve(operations.listDesignations, listDesignations);
+  serve(operations.createDesignation, createDesignation);
+  serve(operations.getDesignation, getDesignation);
+  serve(operations.replaceDesignation, updateDesignation);
+  serve(operations.updateDesignation, updateDesignation);
+  serve(operations.deleteDesignation, deleteDesignation);
+});

@@ -1,5 +1,5 @@
-import { doctorDesignations, designations } from '../../../db/tables/index.js';
-import { lookupService } from '../../lib/lookups.js';
+import { designations } from '../../../db/tables/index.js';
+import { LINKS, lookupService } from '../../lib/lookups.js';
 
 export const {
   list: listDesignations,
@@ -10,7 +10,6 @@ export const {
 } = lookupService({
   table: designations,
   slugConstraint: 'designations_slug_key',
-  doctorId: doctorDesignations.doctorId,
-  entryId: doctorDesignations.designationId,
+  links: LINKS.designation,
   reference: 'doctor_designations_designation_id_designations_id_fk',
 });

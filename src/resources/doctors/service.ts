@@ -1,22 +1,8 @@
-import {
-  and,
-  asc,
-  count,
-  desc,
-  eq,
-  gte,
-  inArray,
-  isNull,
-  lte,
-  notInArray,
-  sql,
-  type SQL,
-  type SQLWrapper,
-} from 'drizzle-orm';
+import { and, asc, count, desc, eq, gte, inArray, isNull, lte, notInArray, sql, type SQL } from 'drizzle-orm';
 import type { PgColumn, PgTable } from 'drizzle-orm/pg-core';
-import { transaction, type Db, type Tx } from '../../../db/client.js';
-import { column, jsonArray, jsonObject, JsonText } from '../../../db/json.js';
+import { column, jsonArray, jsonObject, JsonText, versionTag } from '../../../db/json.js';
 import { direct, directByKey } from '../../../db/prepared.js';
+import { one } from '../../../db/rows.js';
 import {
   appointments,
   availableTimes,
@@ -28,31 +14,22 @@ import {
   specialisations,
   users,
 } from '../../../db/tables/index.js';
-import { ProblemError } from '../../../openapi/generated/problems.js';
-import type { Doctor, DoctorInput, DoctorPage, DoctorPatch } from '../../../openapi/generated/schemas.js';
+import type { ListDoctorsQuery } from '../../../openapi/generated/operations.js';
+import type { Doctor, DoctorPage, DoctorPatch } from '../../../openapi/generated/schemas.js';
+import type { Input } from '../../../openapi/operation.js';
+import { ProblemError } from '../../../openapi/problem-error.js';
+import { isLive, isUpcoming } from '../../scheduling/slots.js';
 import { explain, InvalidInput, NotAllowed, NotFound } from '../../lib/errors.js';
-import { pageOf, readPage, type Link, type PageQuery } from '../../lib/pages.js';
+import type { Filters, Orders } from '../../lib/lists.js';
+import { isLinkedTo, LINKS, type Links } from '../../lib/lookups.js';
+import { pageOf, readPage } from '../../lib/pages.js';
+import { nothingElse, type Given } from '../../lib/patches.js';
+import { withPictureUrls } from '../../lib/pictures.js';
 import { checkIfMatch } from '../../lib/preconditions.js';
 import { searchPatterns } from '../../lib/search.js';
-import { isLive, isUpcoming, type Calendar } from '../appointments/booking.js';
+import { inTransaction, type UserVisit, type Visit, type Within } from '../../lib/visit.js';
 
 type Lookup = typeof designations | typeof specialisations;
-
-interface Caller {
-  readonly id: number;
-  readonly isStaff: boolean;
-}
-
-export interface DoctorQuery extends PageQuery {
-  readonly specialisation?: number;
-  readonly designation?: number;
-  readonly available_time?: number;
-  readonly fee?: number;
-  readonly min_fee?: number;
-  readonly max_fee?: number;
-  readonly search?: string;
-  readonly ordering: 'id' | 'fee' | '-fee' | 'name';
-}
 
 class AlreadyDoctor extends ProblemError {
   constructor() {
@@ -73,11 +50,12 @@ interface Lists {
   readonly available_time: SQL<number[]>;
 }
 
+/** A doctor as JSON, with the picture's name where the answer has its URL. */
 const doctorJson = (lists: Lists): SQL<Doctor> =>
   jsonObject<Doctor>({
     id: column(doctors.id),
     user: column(users.displayName),
-    profile: sql<string | null>`${sql.placeholder('base')}::text || '/pictures/' || ${doctors.picture}`,
+    profile: column(doctors.picture),
     ...lists,
     fee: column(doctors.fee),
     meet_link: column(doctors.meetLink),
@@ -99,54 +77,71 @@ const listsOfOne: Lists = {
     where ${doctorAvailableTimes.doctorId} = ${doctors.id} order by 1`),
 };
 
+/** The versions of the entries whose names show, added up: for the same entries the sum goes up with each of them. */
+const namesVersion = sql`(
+  select coalesce(sum(version), 0) from (
+    select ${designations.version} from ${doctorDesignations}
+    join ${designations} on ${designations.id} = ${doctorDesignations.designationId}
+    where ${doctorDesignations.doctorId} = ${doctors.id}
+    union all
+    select ${specialisations.version} from ${doctorSpecialisations}
+    join ${specialisations} on ${specialisations.id} = ${doctorSpecialisations.specialisationId}
+    where ${doctorSpecialisations.doctorId} = ${doctors.id}
+  ) as entries)`;
+
 const doctorById = directByKey((db) =>
   db
-    .select({ doctor: sql<string>`${doctorJson(listsOfOne)}::text`.as('doctor') })
+    .select({
+      doctor: sql<string>`${doctorJson(listsOfOne)}::text`.as('doctor'),
+      tag: versionTag(doctors.version, users.version, namesVersion).as('tag'),
+    })
     .from(doctors)
     .innerJoin(users, eq(users.id, doctors.userId))
     .where(and(eq(doctors.id, sql.placeholder('id')), isNull(doctors.archivedAt))),
 );
 
-export async function getDoctor(db: Db | Tx, id: number, { base }: Link): Promise<JsonText<Doctor>> {
-  const [row] = await doctorById(db)({ id, base });
+export async function getDoctor(
+  { db, link }: Visit,
+  { params: { id } }: Pick<Input<'getDoctor'>, 'params'>,
+): Promise<JsonText<Doctor>> {
+  const [row] = await doctorById(db)({ id });
   if (row === undefined) throw new NotFound();
-  return new JsonText(row.doctor);
+  return withPictureUrls(new JsonText(row.doctor, row.tag), 'profile', link);
 }
 
-/** Doctors that are linked to an entry of a lookup. */
-export function linkedTo(doctorId: PgColumn, entryId: PgColumn, id: number | SQLWrapper | undefined): SQL | undefined {
-  if (id === undefined) return undefined;
-  return sql`${doctors.id} in (select ${doctorId} from ${entryId.table} where ${entryId} = ${id})`;
-}
-
-const ORDERS = {
+const ORDERS: Orders<ListDoctorsQuery> = {
   id: [asc(doctors.id)],
   fee: [asc(doctors.fee), asc(doctors.id)],
   '-fee': [desc(doctors.fee), asc(doctors.id)],
   name: [asc(users.displayName), asc(doctors.id)],
 };
 
-const FILTERS = ['specialisation', 'designation', 'available_time', 'fee', 'min_fee', 'max_fee'] as const;
-type Filter = (typeof FILTERS)[number];
+const FILTERS: Filters<Omit<ListDoctorsQuery, 'search'>, SQL> = {
+  specialisation: (id) => isLinkedTo(LINKS.specialisation, id),
+  designation: (id) => isLinkedTo(LINKS.designation, id),
+  available_time: (id) => isLinkedTo(LINKS.available_time, id),
+  fee: (value) => eq(doctors.fee, value),
+  min_fee: (value) => gte(doctors.fee, value),
+  max_fee: (value) => lte(doctors.fee, value),
+};
+type Filter = keyof typeof FILTERS;
+
+/** What a page's query depends on besides its values. */
+interface Shape {
+  readonly ordering: ListDoctorsQuery['ordering'];
+  readonly filters: readonly Filter[];
+  /** How many words are looked for. */
+  readonly terms: number;
+}
 
 /** The page's rows, with the lists of all its doctors read at once: half the time of three subqueries for each. */
-const doctorPage = direct((db, ordering: DoctorQuery['ordering'], filters: readonly Filter[], terms: number) => {
-  const given = (name: Filter) => (filters.includes(name) ? sql`${sql.placeholder(name)}` : undefined);
-  const isAbout = (name: Filter, holds: (value: SQL) => SQL) => {
-    const value = given(name);
-    return value && holds(value);
-  };
+const doctorPage = direct((db, { ordering, filters, terms }: Shape) => {
   const found = and(
     ...Array.from({ length: terms }, (_, at) => sql`lower(${users.displayName}) like ${sql.placeholder(`term${at}`)}`),
   );
   const where = and(
     isNull(doctors.archivedAt),
-    linkedTo(doctorSpecialisations.doctorId, doctorSpecialisations.specialisationId, given('specialisation')),
-    linkedTo(doctorDesignations.doctorId, doctorDesignations.designationId, given('designation')),
-    linkedTo(doctorAvailableTimes.doctorId, doctorAvailableTimes.availableTimeId, given('available_time')),
-    isAbout('fee', (value) => eq(doctors.fee, value)),
-    isAbout('min_fee', (value) => gte(doctors.fee, value)),
-    isAbout('max_fee', (value) => lte(doctors.fee, value)),
+    ...filters.map((name) => FILTERS[name](sql`${sql.placeholder(name)}`)),
     found && inArray(doctors.userId, db.select({ id: users.id }).from(users).where(found)),
   );
   const ids = db.select({ id: doctors.id }).from(doctors).$dynamic();
@@ -159,36 +154,22 @@ const doctorPage = direct((db, ordering: DoctorQuery['ordering'], filters: reado
       .offset(sql.placeholder('offset')),
   );
   const isOnPage = (id: PgColumn) => sql`${id} = any(array(select id from ${page}))`;
-  const listOf = (name: string, links: PgTable, doctorId: PgColumn, entryId: PgColumn, lookup?: Lookup) => {
+  const listOf = (name: string, { doctorId, entryId }: Links, lookup?: Lookup) => {
     const entry = lookup === undefined ? entryId : lookup.name;
     const entries = db
       .select({
         doctorId,
         list: sql`json_agg(${entry} order by ${entryId})`.as(name),
       })
-      .from(links)
+      .from(doctorId.table)
       .where(isOnPage(doctorId))
       .groupBy(doctorId)
       .$dynamic();
     return (lookup === undefined ? entries : entries.innerJoin(lookup, eq(lookup.id, entryId))).as(name);
   };
-  const [designation, specialisation, availableTime] = [
-    listOf(
-      'of_designations',
-      doctorDesignations,
-      doctorDesignations.doctorId,
-      doctorDesignations.designationId,
-      designations,
-    ),
-    listOf(
-      'of_specialisations',
-      doctorSpecialisations,
-      doctorSpecialisations.doctorId,
-      doctorSpecialisations.specialisationId,
-      specialisations,
-    ),
-    listOf('of_times', doctorAvailableTimes, doctorAvailableTimes.doctorId, doctorAvailableTimes.availableTimeId),
-  ];
+  const designation = listOf('of_designations', LINKS.designation, designations);
+  const specialisation = listOf('of_specialisations', LINKS.specialisation, specialisations);
+  const availableTime = listOf('of_times', LINKS.available_time);
   const orNone = <T>({ list }: { list: SQL.Aliased }): SQL<T[]> => sql<T[]>`coalesce(${list}, '[]')`;
   const item = doctorJson({
     designation: orNone<string>(designation),
@@ -207,24 +188,18 @@ const doctorPage = direct((db, ordering: DoctorQuery['ordering'], filters: reado
     .orderBy(...ORDERS[ordering])
     .$dynamic();
   const total = sql`(${db.select({ count: count() }).from(doctors).where(where)})`;
-  return pageOf(db, rows, total);
+  return pageOf(db, { rows, total });
 });
 
-export async function listDoctors(db: Db, query: DoctorQuery, link: Link): Promise<JsonText<DoctorPage>> {
+export async function listDoctors({ db, link }: Visit, { query }: Input<'listDoctors'>): Promise<JsonText<DoctorPage>> {
   const patterns = searchPatterns(query.search);
-  const filters = FILTERS.filter((name) => query[name] !== undefined);
-  const [row] = await doctorPage(
-    db,
-    query.ordering,
-    filters,
-    patterns.length,
-  )({
+  const filters = (Object.keys(FILTERS) as Filter[]).filter((name) => query[name] !== undefined);
+  const rows = await doctorPage(db, { ordering: query.ordering, filters, terms: patterns.length })({
     ...query,
     ...Object.fromEntries(patterns.map((pattern, at) => [`term${at}`, pattern])),
     offset: (query.page - 1) * query.limits,
-    base: link.base,
   });
-  return readPage<Doctor>(row as NonNullable<typeof row>, query, link);
+  return withPictureUrls(readPage<Doctor>(one(rows), query, link), 'profile', link);
 }
 
 /** The lists of a doctor: the field, the table of its links with the two columns, and the lookup. */
@@ -235,7 +210,11 @@ const LISTS = [
 ] as const;
 
 /** @throws InvalidInput naming every id that does not exist, in all lists at once */
-async function setLists(tx: Tx, doctorId: number, input: DoctorPatch): Promise<void> {
+async function setLists(
+  { db }: Within,
+  doctorId: number,
+  input: Given<Pick<DoctorPatch, (typeof LISTS)[number]['field']>>,
+): Promise<void> {
   const errors: Record<string, string[]> = {};
   for (const { field, links, entryKey, lookup } of LISTS) {
     const ids = input[field] && [...new Set(input[field])];
@@ -244,7 +223,7 @@ async function setLists(tx: Tx, doctorId: number, input: DoctorPatch): Promise<v
       ids.length === 0
         ? []
         : // The lock keeps an entry from being deleted between this look and the insert.
-          (await tx.select({ id: lookup.id }).from(lookup).where(inArray(lookup.id, ids)).for('key share')).map(
+          (await db.select({ id: lookup.id }).from(lookup).where(inArray(lookup.id, ids)).for('key share')).map(
             (row) => row.id,
           ),
     );
@@ -253,11 +232,11 @@ async function setLists(tx: Tx, doctorId: number, input: DoctorPatch): Promise<v
     if (Object.keys(errors).length > 0) continue;
     const table: PgTable = links;
     const entryId = (links as unknown as Record<string, PgColumn>)[entryKey] as PgColumn;
-    await tx
+    await db
       .delete(table)
       .where(and(eq(links.doctorId, doctorId), ids.length > 0 ? notInArray(entryId, ids) : undefined));
     if (ids.length > 0) {
-      await tx
+      await db
         .insert(table)
         .values(ids.map((id) => ({ doctorId, [entryKey]: id })))
         .onConflictDoNothing();
@@ -267,101 +246,68 @@ async function setLists(tx: Tx, doctorId: number, input: DoctorPatch): Promise<v
 }
 
 /** Makes a doctor of the caller. */
-export async function createDoctor(
-  db: Db | Tx,
-  input: DoctorInput,
-  caller: Caller,
-  link: Link,
-): Promise<JsonText<Doctor>> {
-  const creation = transaction(db, async (tx) => {
-    const [row] = await tx
-      .insert(doctors)
-      .values({
-        userId: caller.id,
-        picture: input.profile ?? null,
-        fee: input.fee ?? 0,
-        meetLink: input.meet_link ?? '',
-      })
-      .returning({ id: doctors.id });
-    const { id } = row as { id: number };
-    await setLists(tx, id, input);
-    return getDoctor(tx, id, link);
+export async function createDoctor(visit: UserVisit, { body }: Input<'createDoctor'>): Promise<JsonText<Doctor>> {
+  const { profile: picture, fee, meet_link: meetLink, ...lists } = body;
+  const creation = inTransaction(visit, async (visit) => {
+    const { db, caller } = visit;
+    const { id } = one(
+      await db.insert(doctors).values({ userId: caller.id, picture, fee, meetLink }).returning({ id: doctors.id }),
+    );
+    await setLists(visit, id, lists);
+    return getDoctor(visit, { params: { id } });
   });
   return explain(creation, { doctors_user_id_key: () => new AlreadyDoctor() });
 }
 
-/** Locks a doctor that the caller may change. */
-async function lockDoctor(tx: Tx, id: number, caller: Caller): Promise<void> {
-  const [row] = await tx
+/** Locks a doctor that the caller may change, and holds it against the request's If-Match. */
+async function lockDoctor(visit: Within<UserVisit>, id: number): Promise<void> {
+  const { db, caller } = visit;
+  const [row] = await db
     .select({ userId: doctors.userId })
     .from(doctors)
     .where(and(eq(doctors.id, id), isNull(doctors.archivedAt)))
     .for('no key update');
   if (row === undefined) throw new NotFound();
   if (row.userId !== caller.id && !caller.isStaff) throw new NotAllowed('Only the doctor and staff may do this.');
+  checkIfMatch(visit, (await getDoctor(visit, { params: { id } })).tag);
 }
 
 /** Changes what is given. */
-export function updateDoctor(
-  db: Db,
-  id: number,
-  input: DoctorPatch,
-  caller: Caller,
-  link: Link,
-  ifMatch?: string,
-): Promise<JsonText<Doctor>> {
-  return transaction(db, async (tx) => {
-    await lockDoctor(tx, id, caller);
-    await checkIfMatch(ifMatch, () => getDoctor(tx, id, link));
-    await tx
+export function updateDoctor(visit: UserVisit, { params, body }: Input<'updateDoctor'>): Promise<JsonText<Doctor>> {
+  const { profile: picture, fee, meet_link: meetLink, designation, specialisation, available_time, ...rest } = body;
+  nothingElse(rest);
+  return inTransaction(visit, async (visit) => {
+    await lockDoctor(visit, params.id);
+    await visit.db
       .update(doctors)
-      .set({
-        updatedAt: new Date(),
-        ...(input.profile !== undefined && { picture: input.profile }),
-        ...(input.fee !== undefined && { fee: input.fee }),
-        ...(input.meet_link !== undefined && { meetLink: input.meet_link }),
-      })
-      .where(eq(doctors.id, id));
-    await setLists(tx, id, input);
-    return getDoctor(tx, id, link);
+      .set({ updatedAt: new Date(), picture, fee, meetLink })
+      .where(eq(doctors.id, params.id));
+    await setLists(visit, params.id, { designation, specialisation, available_time });
+    return getDoctor(visit, { params });
   });
 }
 
 /** Replaces the record: what is left out becomes empty, but for the picture. */
-export function replaceDoctor(
-  db: Db,
-  id: number,
-  input: DoctorInput,
-  caller: Caller,
-  link: Link,
-  ifMatch?: string,
-): Promise<JsonText<Doctor>> {
+export function replaceDoctor(visit: UserVisit, { params, body }: Input<'replaceDoctor'>): Promise<JsonText<Doctor>> {
   const empty = { designation: [], specialisation: [], available_time: [], fee: 0, meet_link: '' };
-  return updateDoctor(db, id, { ...empty, ...input }, caller, link, ifMatch);
+  return updateDoctor(visit, { params, body: { ...empty, ...body } });
 }
 
 /**
  * Archives the record; its picture is removed.
  * @throws HasAppointments while a live appointment is ahead
  */
-export async function deleteDoctor(
-  db: Db,
-  id: number,
-  caller: Caller,
-  calendar: Calendar,
-  link: Link,
-  ifMatch?: string,
-): Promise<void> {
-  await transaction(db, async (tx) => {
-    await lockDoctor(tx, id, caller);
-    await checkIfMatch(ifMatch, () => getDoctor(tx, id, link));
-    const [upcoming] = await tx
+export async function deleteDoctor(visit: UserVisit, { params: { id } }: Input<'deleteDoctor'>): Promise<void> {
+  await inTransaction(visit, async (visit) => {
+    const { db, caller, calendar } = visit;
+    await lockDoctor(visit, id);
+    const [upcoming] = await db
       .select({ id: appointments.id })
       .from(appointments)
       .where(and(eq(appointments.doctorId, id), isLive, isUpcoming(calendar)))
       .limit(1);
     if (upcoming !== undefined) throw new HasAppointments();
-    await tx
+    await db
       .update(doctors)
       .set({ archivedAt: new Date(), archivedBy: caller.id, picture: null })
       .where(eq(doctors.id, id));

@@ -1,25 +1,20 @@
 import { and, asc, count, eq, isNull, like, or, sql, type SQL } from 'drizzle-orm';
-import { transaction, type Db, type Tx } from '../../../db/client.js';
-import { column, jsonObject, JsonText } from '../../../db/json.js';
+import { Contention } from '../../../db/client.js';
+import { column, jsonObject, JsonText, versionTag } from '../../../db/json.js';
 import { directByKey } from '../../../db/prepared.js';
 import { appointments, doctors, patients, users } from '../../../db/tables/index.js';
-import type { Patient, PatientInput, PatientPage, PatientPatch } from '../../../openapi/generated/schemas.js';
+import type { Patient, PatientPage, PatientPatch } from '../../../openapi/generated/schemas.js';
+import type { Input } from '../../../openapi/operation.js';
+import { isLive, isUpcoming } from '../../scheduling/slots.js';
 import { AlreadyFilled, AlreadyTaken, explain, NotAllowed, NotFound } from '../../lib/errors.js';
-import { selectPage, type Link, type PageQuery } from '../../lib/pages.js';
-import { withPictureUrls, type PictureUrl } from '../../lib/pictures.js';
+import { signTransaction } from '../../lib/history.js';
+import { filtered } from '../../lib/lists.js';
+import { cutPage, itemOf, selectPage } from '../../lib/pages.js';
+import { nothingElse } from '../../lib/patches.js';
+import { withPictureUrls } from '../../lib/pictures.js';
 import { checkIfMatch } from '../../lib/preconditions.js';
 import { containing, searchTerms } from '../../lib/search.js';
-import { isLive, isUpcoming, signTransaction, type Calendar } from '../appointments/booking.js';
-
-interface Caller {
-  readonly id: number;
-  readonly isStaff: boolean;
-}
-
-export interface PatientQuery extends PageQuery {
-  readonly search?: string;
-  readonly phone?: string;
-}
+import { inTransaction, type Caller, type UserVisit, type Within } from '../../lib/visit.js';
 
 /** A patient as JSON, with the picture's name where the answer has its URL. */
 const patientJson = jsonObject<Patient>({
@@ -45,6 +40,7 @@ const patientById = directByKey((db) =>
         'isSeenByDoctor',
       ),
       patient: sql<string>`${patientJson}::text`.as('patient'),
+      tag: versionTag(patients.version, users.version).as('tag'),
     })
     .from(patients)
     .innerJoin(users, eq(users.id, patients.userId))
@@ -56,24 +52,17 @@ const patientById = directByKey((db) =>
  * @throws NotFound also for a patient that the caller may not see
  */
 async function readPatient(
-  db: Db | Tx,
+  { db, caller, link }: UserVisit,
   id: number,
-  caller: Caller,
 ): Promise<{ patient: JsonText<Patient>; isOwn: boolean }> {
   const [row] = await patientById(db)({ id, caller: caller.id });
   const isOwn = row?.userId === caller.id || caller.isStaff;
   if (row === undefined || !(isOwn || row.isSeenByDoctor)) throw new NotFound();
-  return { patient: new JsonText(row.patient), isOwn };
+  return { patient: withPictureUrls(new JsonText(row.patient, row.tag), 'profile', link), isOwn };
 }
 
-export async function getPatient(
-  db: Db,
-  id: number,
-  caller: Caller,
-  pictureUrl: PictureUrl,
-): Promise<JsonText<Patient>> {
-  const { patient } = await readPatient(db, id, caller);
-  return withPictureUrls(patient, 'profile', pictureUrl);
+export async function getPatient(visit: UserVisit, { params }: Input<'getPatient'>): Promise<JsonText<Patient>> {
+  return (await readPatient(visit, params.id)).patient;
 }
 
 /** The ids of all whom a user who is not staff may see. */
@@ -116,142 +105,112 @@ function narrow(caller: Caller, terms: readonly string[]): SQL | undefined {
   return longest.length < 3 ? undefined : sql`${patients.id} in (${candidates(longest)})`;
 }
 
-export async function listPatients(
-  db: Db,
-  query: PatientQuery,
-  caller: Caller,
-  link: Link,
-  pictureUrl: PictureUrl,
-): Promise<JsonText<PatientPage>> {
+export async function listPatients(visit: UserVisit, { query }: Input<'listPatients'>): Promise<JsonText<PatientPage>> {
+  const { db, caller, link } = visit;
   const terms = searchTerms(query.search);
   const where = and(
     isNull(patients.archivedAt),
-    query.phone === undefined ? undefined : eq(patients.phoneDigits, digitsOf(query.phone)),
+    filtered(query, {
+      phone: (phone) => eq(patients.phoneDigits, digitsOf(phone)),
+      search: () => and(...terms.map((term) => or(like(names, containing(term)), numberHas(term)))),
+    }),
     narrow(caller, terms),
-    ...terms.map((term) => or(like(names, containing(term)), numberHas(term))),
   );
   const ofUser = eq(users.id, patients.userId);
+  const rows = db
+    .select(itemOf(patientJson))
+    .from(patients)
+    .innerJoin(users, ofUser)
+    .where(where)
+    .orderBy(asc(patients.id))
+    .$dynamic();
   const counted = db.select({ count: count() }).from(patients).$dynamic();
-  const page = await selectPage(
-    db,
-    patientJson,
-    (columns) =>
-      db.select(columns).from(patients).innerJoin(users, ofUser).where(where).orderBy(asc(patients.id)).$dynamic(),
-    sql`(${(terms.length === 0 ? counted : counted.innerJoin(users, ofUser)).where(where)})`,
-    query,
-    link,
-  );
-  return withPictureUrls(page, 'profile', pictureUrl);
+  const total = sql`(${(terms.length === 0 ? counted : counted.innerJoin(users, ofUser)).where(where)})`;
+  const page = await selectPage<Patient>(visit, query, { rows: cutPage(rows, query), total });
+  return withPictureUrls(page, 'profile', link);
 }
 
 /**
  * Stores what is given.
  * @throws AlreadyTaken for the phone number of another patient
  */
-async function setFields(tx: Tx, id: number, input: PatientPatch): Promise<void> {
-  const change = tx
-    .update(patients)
-    .set({
-      filled: true,
-      ...(input.profile !== undefined && { picture: input.profile }),
-      ...(input.phone !== undefined && { phone: input.phone }),
-    })
-    .where(eq(patients.id, id));
+async function setFields({ db }: Within, id: number, changes: PatientPatch): Promise<void> {
+  const { profile: picture, phone, ...rest } = changes;
+  nothingElse(rest);
+  const change = db.update(patients).set({ filled: true, picture, phone }).where(eq(patients.id, id));
   await explain(change, { patients_phone_key: () => new AlreadyTaken(['phone']) });
 }
 
-/** Locks the user's patient record, which is made where there is none. */
-async function openPatient(tx: Tx, userId: number): Promise<{ id: number; filled: boolean }> {
-  for (;;) {
-    const [row] = await tx
+/** Locks the caller's patient record, which is made where there is none. */
+async function openPatient({ db, caller }: Within<UserVisit>): Promise<{ id: number; filled: boolean }> {
+  const { id: userId } = caller;
+  const find = () =>
+    db
       .select({ id: patients.id, filled: patients.filled })
       .from(patients)
       .where(and(eq(patients.userId, userId), isNull(patients.archivedAt)))
       .for('no key update');
-    if (row !== undefined) return row;
-    await tx.insert(patients).values({ userId }).onConflictDoNothing();
+  let [row] = await find();
+  if (row === undefined) {
+    await db.insert(patients).values({ userId }).onConflictDoNothing();
+    [row] = await find();
   }
+  if (row === undefined) throw new Contention('the patient record was archived meanwhile');
+  return row;
 }
 
 /**
  * Fills the caller's empty record, or a new one after a delete.
  * @throws AlreadyFilled
  */
-export async function createPatient(
-  db: Db | Tx,
-  input: PatientInput,
-  caller: Caller,
-  link: Link,
-  pictureUrl: PictureUrl,
-): Promise<JsonText<Patient>> {
-  const patient = await transaction(db, async (tx) => {
-    const { id, filled } = await openPatient(tx, caller.id);
-    if (filled) throw new AlreadyFilled('patient record', `${link.base}/patients/${id}/`);
-    await setFields(tx, id, input);
-    return (await readPatient(tx, id, caller)).patient;
+export function createPatient(visit: UserVisit, { body }: Input<'createPatient'>): Promise<JsonText<Patient>> {
+  return inTransaction(visit, async (visit) => {
+    const { id, filled } = await openPatient(visit);
+    if (filled) throw new AlreadyFilled('patient record', `${visit.link.base}/patients/${id}/`);
+    await setFields(visit, id, body);
+    return (await readPatient(visit, id)).patient;
   });
-  return withPictureUrls(patient, 'profile', pictureUrl);
 }
 
-/** Locks a patient that the caller may change. */
-async function lockPatient(tx: Tx, id: number, caller: Caller): Promise<void> {
-  const rows = await tx
+/** Locks a patient that the caller may change, and holds it against the request's If-Match. */
+async function lockPatient(visit: Within<UserVisit>, id: number): Promise<void> {
+  const rows = await visit.db
     .select({ id: patients.id })
     .from(patients)
     .where(and(eq(patients.id, id), isNull(patients.archivedAt)))
     .for('no key update');
   if (rows.length === 0) throw new NotFound();
-  const { isOwn } = await readPatient(tx, id, caller);
+  const { patient, isOwn } = await readPatient(visit, id);
   if (!isOwn) throw new NotAllowed('Only the patient and staff may do this.');
+  checkIfMatch(visit, patient.tag);
 }
 
 /** Changes what is given. */
-export async function updatePatient(
-  db: Db,
-  id: number,
-  input: PatientPatch,
-  caller: Caller,
-  pictureUrl: PictureUrl,
-  ifMatch?: string,
-): Promise<JsonText<Patient>> {
-  const patient = await transaction(db, async (tx) => {
-    await lockPatient(tx, id, caller);
-    await checkIfMatch(ifMatch, async () => (await readPatient(tx, id, caller)).patient);
-    if (Object.keys(input).length > 0) await setFields(tx, id, input);
-    return (await readPatient(tx, id, caller)).patient;
+export function updatePatient(visit: UserVisit, { params, body }: Input<'updatePatient'>): Promise<JsonText<Patient>> {
+  return inTransaction(visit, async (visit) => {
+    await lockPatient(visit, params.id);
+    if (Object.keys(body).length > 0) await setFields(visit, params.id, body);
+    return (await readPatient(visit, params.id)).patient;
   });
-  return withPictureUrls(patient, 'profile', pictureUrl);
 }
 
 /** Replaces the record: a phone number that is left out is removed, a picture stays. */
-export function replacePatient(
-  db: Db,
-  id: number,
-  input: PatientInput,
-  caller: Caller,
-  pictureUrl: PictureUrl,
-  ifMatch?: string,
-): Promise<JsonText<Patient>> {
-  return updatePatient(db, id, { phone: null, ...input }, caller, pictureUrl, ifMatch);
-}
+export const replacePatient = (
+  visit: UserVisit,
+  { params, body }: Input<'replacePatient'>,
+): Promise<JsonText<Patient>> => updatePatient(visit, { params, body: { phone: null, ...body } });
 
 /** Archives the record, whose picture is removed, and cancels its upcoming appointments. */
-export async function deletePatient(
-  db: Db,
-  id: number,
-  caller: Caller,
-  calendar: Calendar,
-  ifMatch?: string,
-): Promise<void> {
-  await transaction(db, async (tx) => {
-    await signTransaction(tx, caller);
-    await lockPatient(tx, id, caller);
-    await checkIfMatch(ifMatch, async () => (await readPatient(tx, id, caller)).patient);
-    await tx
+export async function deletePatient(visit: UserVisit, { params: { id } }: Input<'deletePatient'>): Promise<void> {
+  await inTransaction(visit, async (visit) => {
+    const { db, caller, calendar } = visit;
+    await signTransaction(visit);
+    await lockPatient(visit, id);
+    await db
       .update(patients)
       .set({ archivedAt: new Date(), archivedBy: caller.id, picture: null })
       .where(eq(patients.id, id));
-    await tx
+    await db
       .update(appointments)
       .set({ isCancelled: true })
       .where(and(eq(appointments.patientId, id), isLive, isUpcoming(calendar)));

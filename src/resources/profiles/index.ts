@@ -1,7 +1,5 @@
 import { operations } from '../../../openapi/generated/operations.js';
-import type { Link } from '../../lib/pages.js';
-import type { PictureUrl } from '../../lib/pictures.js';
-import type { Resource } from '../../lib/routes.js';
+import { resource } from '../../lib/resource.js';
 import {
   createProfile,
   deleteProfile,
@@ -12,42 +10,12 @@ import {
   updateProfile,
 } from './service.js';
 
-const profiles: Resource = (app, _options, done) => {
-  const pictureUrl =
-    ({ base }: Link): PictureUrl =>
-    (name) =>
-      app.pictures.url(base, name);
-  app.route({
-    ...operations.listProfiles,
-    handler: ({ query, user, link }) => listProfiles(app.db, query, user, link, pictureUrl(link)),
-  });
-  app.route({
-    ...operations.createProfile,
-    handler: ({ db, body, user, link }) => createProfile(db, body, user, link, pictureUrl(link)),
-  });
-  app.route({
-    ...operations.getMyProfile,
-    handler: ({ user, link }) => getMyProfile(app.db, user, pictureUrl(link)),
-  });
-  app.route({
-    ...operations.getProfile,
-    handler: ({ params, user, link }) => getProfile(app.db, params.id, user, pictureUrl(link)),
-  });
-  app.route({
-    ...operations.replaceProfile,
-    handler: ({ params, body, user, link, headers }) =>
-      replaceProfile(app.db, params.id, body, user, pictureUrl(link), headers['if-match']),
-  });
-  app.route({
-    ...operations.updateProfile,
-    handler: ({ params, body, user, link, headers }) =>
-      updateProfile(app.db, params.id, body, user, pictureUrl(link), headers['if-match']),
-  });
-  app.route({
-    ...operations.deleteProfile,
-    handler: ({ params, user, headers }) => deleteProfile(app.db, params.id, user, headers['if-match']),
-  });
-  done();
-};
-
-export default profiles;
+export default resource((serve) => {
+  serve(operations.listProfiles, listProfiles);
+  serve(operations.createProfile, createProfile);
+  serve(operations.getMyProfile, getMyProfile);
+  serve(operations.getProfile, getProfile);
+  serve(operations.replaceProfile, replaceProfile);
+  serve(operations.updateProfile, updateProfile);
+  serve(operations.deleteProfile, deleteProfile);
+});

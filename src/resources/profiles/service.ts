@@ -1,25 +1,21 @@
 import { and, asc, count, eq, sql, type SQL } from 'drizzle-orm';
-import { transaction, type Db, type Tx } from '../../../db/client.js';
-import { column, jsonObject, JsonText, timestampText } from '../../../db/json.js';
+import { Contention } from '../../../db/client.js';
+import { column, jsonObject, JsonText, timestampText, versionTag } from '../../../db/json.js';
 import { directByKey } from '../../../db/prepared.js';
+import { one } from '../../../db/rows.js';
 import { profiles, users } from '../../../db/tables/index.js';
-import type { Profile, ProfileInput, ProfilePage, ProfilePatch } from '../../../openapi/generated/schemas.js';
+import type { Profile, ProfilePage } from '../../../openapi/generated/schemas.js';
+import type { Input } from '../../../openapi/operation.js';
 import { AlreadyFilled, NotFound } from '../../lib/errors.js';
-import { selectPage, type Link, type PageQuery } from '../../lib/pages.js';
-import { withPictureUrls, type PictureUrl } from '../../lib/pictures.js';
+import { filtered } from '../../lib/lists.js';
+import { cutPage, itemOf, selectPage } from '../../lib/pages.js';
+import { nothingElse } from '../../lib/patches.js';
+import { withPictureUrls } from '../../lib/pictures.js';
 import { checkIfMatch } from '../../lib/preconditions.js';
 import { hasTerms } from '../../lib/search.js';
+import { inTransaction, type UserVisit, type Within } from '../../lib/visit.js';
 import { userJson } from '../users/accounts.js';
 import { changeUser } from '../users/service.js';
-
-interface Caller {
-  readonly id: number;
-  readonly isStaff: boolean;
-}
-
-export interface ProfileQuery extends PageQuery {
-  readonly search?: string;
-}
 
 /** A profile as JSON, with the picture's name where the answer has its URL. */
 const profileJson = jsonObject<Profile>({
@@ -39,6 +35,7 @@ const profileBy = (which: SQL) =>
       .select({
         userId: sql<number>`${profiles.userId}::float8`.as('userId'),
         profile: sql<string>`${profileJson}::text`.as('profile'),
+        tag: versionTag(profiles.version, users.version).as('tag'),
       })
       .from(profiles)
       .innerJoin(users, eq(users.id, profiles.userId))
@@ -49,146 +46,120 @@ const profileByUser = profileBy(eq(profiles.userId, sql.placeholder('id')));
 
 /** @throws NotFound also for a profile that the caller may not see */
 async function readProfile(
-  db: Db | Tx,
+  { db, caller, link }: UserVisit,
   by: typeof profileById,
   id: number,
-  caller: Caller,
 ): Promise<JsonText<Profile>> {
   const [row] = await by(db)({ id });
   if (row === undefined || (row.userId !== caller.id && !caller.isStaff)) throw new NotFound();
-  return new JsonText(row.profile);
+  return withPictureUrls(new JsonText(row.profile, row.tag), 'profile_picture', link);
 }
 
-export async function getProfile(
-  db: Db,
-  id: number,
-  caller: Caller,
-  pictureUrl: PictureUrl,
-): Promise<JsonText<Profile>> {
-  return withPictureUrls(await readProfile(db, profileById, id, caller), 'profile_picture', pictureUrl);
-}
+export const getProfile = (visit: UserVisit, { params }: Input<'getProfile'>): Promise<JsonText<Profile>> =>
+  readProfile(visit, profileById, params.id);
 
-export async function getMyProfile(db: Db, caller: Caller, pictureUrl: PictureUrl): Promise<JsonText<Profile>> {
-  return withPictureUrls(await readProfile(db, profileByUser, caller.id, caller), 'profile_picture', pictureUrl);
-}
+export const getMyProfile = (visit: UserVisit): Promise<JsonText<Profile>> =>
+  readProfile(visit, profileByUser, visit.caller.id);
 
-export async function listProfiles(
-  db: Db,
-  query: ProfileQuery,
-  caller: Caller,
-  link: Link,
-  pictureUrl: PictureUrl,
-): Promise<JsonText<ProfilePage>> {
-  const found = hasTerms(users.searchText, query.search);
+export async function listProfiles(visit: UserVisit, { query }: Input<'listProfiles'>): Promise<JsonText<ProfilePage>> {
+  const { db, caller, link } = visit;
+  const found = filtered(query, { search: (text) => hasTerms(users.searchText, text) });
   const where = and(caller.isStaff ? undefined : eq(profiles.userId, caller.id), found);
   const ofUser = eq(users.id, profiles.userId);
+  const rows = db
+    .select(itemOf(profileJson))
+    .from(profiles)
+    .innerJoin(users, ofUser)
+    .where(where)
+    .orderBy(asc(profiles.id))
+    .$dynamic();
   const counted = db.select({ count: count() }).from(profiles).$dynamic();
-  const page = await selectPage(
-    db,
-    profileJson,
-    (columns) =>
-      db.select(columns).from(profiles).innerJoin(users, ofUser).where(where).orderBy(asc(profiles.id)).$dynamic(),
-    sql`(${(found === undefined ? counted : counted.innerJoin(users, ofUser)).where(where)})`,
-    query,
-    link,
-  );
-  return withPictureUrls(page, 'profile_picture', pictureUrl);
+  const total = sql`(${(found === undefined ? counted : counted.innerJoin(users, ofUser)).where(where)})`;
+  const page = await selectPage<Profile>(visit, query, { rows: cutPage(rows, query), total });
+  return withPictureUrls(page, 'profile_picture', link);
 }
+
+type ProfileChanges = Input<'updateProfile'>['body'];
 
 /** Stores what is given, of the profile and of its user. */
-async function setFields(tx: Tx, id: number, userId: number, input: ProfilePatch): Promise<void> {
-  await tx
-    .update(profiles)
-    .set({
-      filled: true,
-      ...(input.bio !== undefined && { bio: input.bio }),
-      ...(input.address !== undefined && { address: input.address }),
-      ...(input.date_of_birth !== undefined && { dateOfBirth: input.date_of_birth }),
-      ...(input.profile_picture !== undefined && { picture: input.profile_picture }),
-    })
-    .where(eq(profiles.id, id));
-  await changeUser(tx, userId, input);
+async function setFields(visit: Within<UserVisit>, id: number, changes: ProfileChanges): Promise<void> {
+  const { bio, address, date_of_birth: dateOfBirth, profile_picture: picture, ...others } = changes;
+  const { username, email, first_name, last_name, ...rest } = others;
+  nothingElse(rest);
+  const { userId } = one(
+    await visit.db
+      .update(profiles)
+      .set({ filled: true, bio, address, dateOfBirth, picture })
+      .where(eq(profiles.id, id))
+      .returning({ userId: profiles.userId }),
+  );
+  await changeUser(visit, userId, { username, email, first_name, last_name });
 }
 
-/** Locks the user's profile, which is made where there is none. */
-async function openProfile(tx: Tx, userId: number): Promise<{ id: number; filled: boolean }> {
-  for (;;) {
-    const [row] = await tx
+/** Locks the caller's profile, which is made where there is none. */
+async function openProfile({ db, caller }: Within<UserVisit>): Promise<{ id: number; filled: boolean }> {
+  const { id: userId } = caller;
+  const find = () =>
+    db
       .select({ id: profiles.id, filled: profiles.filled })
       .from(profiles)
       .where(eq(profiles.userId, userId))
       .for('update');
-    if (row !== undefined) return row;
-    await tx.insert(profiles).values({ userId }).onConflictDoNothing();
+  let [row] = await find();
+  if (row === undefined) {
+    await db.insert(profiles).values({ userId }).onConflictDoNothing();
+    [row] = await find();
   }
+  if (row === undefined) throw new Contention('the profile was deleted meanwhile');
+  return row;
 }
 
 /**
  * Fills the caller's empty profile, or a new one after a delete.
  * @throws AlreadyFilled
  */
-export async function createProfile(
-  db: Db | Tx,
-  input: ProfileInput,
-  caller: Caller,
-  link: Link,
-  pictureUrl: PictureUrl,
-): Promise<JsonText<Profile>> {
-  const profile = await transaction(db, async (tx) => {
-    const { id, filled } = await openProfile(tx, caller.id);
-    if (filled) throw new AlreadyFilled('profile', `${link.base}/api/user/profiles/${id}/`);
-    await setFields(tx, id, caller.id, input);
-    return readProfile(tx, profileById, id, caller);
+export function createProfile(visit: UserVisit, { body }: Input<'createProfile'>): Promise<JsonText<Profile>> {
+  return inTransaction(visit, async (visit) => {
+    const { id, filled } = await openProfile(visit);
+    if (filled) throw new AlreadyFilled('profile', `${visit.link.base}/api/user/profiles/${id}/`);
+    await setFields(visit, id, body);
+    return readProfile(visit, profileById, id);
   });
-  return withPictureUrls(profile, 'profile_picture', pictureUrl);
 }
 
-/** Locks a profile that the caller may see, and so change. */
-async function lockProfile(tx: Tx, id: number, caller: Caller): Promise<{ userId: number }> {
-  const [row] = await tx
-    .select({ userId: profiles.userId })
+/** Locks a profile that the caller may see, and so change, and holds it against the request's If-Match. */
+async function lockProfile(visit: Within<UserVisit>, id: number): Promise<void> {
+  const { db, caller } = visit;
+  const rows = await db
+    .select({ id: profiles.id })
     .from(profiles)
     .where(and(eq(profiles.id, id), caller.isStaff ? undefined : eq(profiles.userId, caller.id)))
     .for('update');
-  if (row === undefined) throw new NotFound();
-  return row;
+  if (rows.length === 0) throw new NotFound();
+  checkIfMatch(visit, (await readProfile(visit, profileById, id)).tag);
 }
 
 /** Changes what is given. */
-export async function updateProfile(
-  db: Db,
-  id: number,
-  input: ProfilePatch,
-  caller: Caller,
-  pictureUrl: PictureUrl,
-  ifMatch?: string,
-): Promise<JsonText<Profile>> {
-  const profile = await transaction(db, async (tx) => {
-    const { userId } = await lockProfile(tx, id, caller);
-    await checkIfMatch(ifMatch, () => readProfile(tx, profileById, id, caller));
-    if (Object.keys(input).length > 0) await setFields(tx, id, userId, input);
-    return readProfile(tx, profileById, id, caller);
+export function updateProfile(visit: UserVisit, { params, body }: Input<'updateProfile'>): Promise<JsonText<Profile>> {
+  return inTransaction(visit, async (visit) => {
+    await lockProfile(visit, params.id);
+    if (Object.keys(body).length > 0) await setFields(visit, params.id, body);
+    return readProfile(visit, profileById, params.id);
   });
-  return withPictureUrls(profile, 'profile_picture', pictureUrl);
 }
 
 /** Replaces the profile: what is left out becomes empty, but for user name, email and picture. */
 export function replaceProfile(
-  db: Db,
-  id: number,
-  input: ProfileInput,
-  caller: Caller,
-  pictureUrl: PictureUrl,
-  ifMatch?: string,
+  visit: UserVisit,
+  { params, body }: Input<'replaceProfile'>,
 ): Promise<JsonText<Profile>> {
   const empty = { first_name: '', last_name: '', bio: '', address: '', date_of_birth: null };
-  return updateProfile(db, id, { ...empty, ...input }, caller, pictureUrl, ifMatch);
+  return updateProfile(visit, { params, body: { ...empty, ...body } });
 }
 
-export async function deleteProfile(db: Db, id: number, caller: Caller, ifMatch?: string): Promise<void> {
-  await transaction(db, async (tx) => {
-    await lockProfile(tx, id, caller);
-    await checkIfMatch(ifMatch, () => readProfile(tx, profileById, id, caller));
-    await tx.delete(profiles).where(eq(profiles.id, id));
+export async function deleteProfile(visit: UserVisit, { params: { id } }: Input<'deleteProfile'>): Promise<void> {
+  await inTransaction(visit, async (visit) => {
+    await lockProfile(visit, id);
+    await visit.db.delete(profiles).where(eq(profiles.id, id));
   });
 }

@@ -1,26 +1,20 @@
 import { and, asc, count, eq, inArray, isNull, sql } from 'drizzle-orm';
 import { alias, union } from 'drizzle-orm/pg-core';
-import { transaction, type Db, type Tx } from '../../../db/client.js';
-import { column, jsonObject, JsonText } from '../../../db/json.js';
+import type { Db, Tx } from '../../../db/client.js';
+import { column, jsonObject, JsonText, versionTag } from '../../../db/json.js';
 import { directByKey } from '../../../db/prepared.js';
+import { one } from '../../../db/rows.js';
 import { doctors, patients, reviews, users } from '../../../db/tables/index.js';
-import type { Rating, Review, ReviewInput, ReviewPage, ReviewPatch } from '../../../openapi/generated/schemas.js';
+import type { Rating, Review, ReviewPage } from '../../../openapi/generated/schemas.js';
+import type { Input } from '../../../openapi/operation.js';
 import { InvalidInput, NoPatientRecord, NotAllowed, NotFound } from '../../lib/errors.js';
-import { answerPage, cutPage, type Link, type PageQuery } from '../../lib/pages.js';
+import { filtered } from '../../lib/lists.js';
+import { cutPage, selectPage } from '../../lib/pages.js';
+import { nothingElse } from '../../lib/patches.js';
 import { checkIfMatch } from '../../lib/preconditions.js';
+
 import { searchPatterns } from '../../lib/search.js';
-
-interface Caller {
-  readonly id: number;
-  readonly isStaff: boolean;
-}
-
-export interface ReviewQuery extends PageQuery {
-  readonly doctor?: number;
-  readonly reviwer?: number;
-  readonly rating?: Rating;
-  readonly search?: string;
-}
+import { inTransaction, type UserVisit, type Visit, type Within } from '../../lib/visit.js';
 
 /** The database counts the stars. */
 const ratingOf = (stars: Rating): number => [...stars].length;
@@ -40,7 +34,10 @@ const reviewJson = jsonObject<Review>({
 /** Reviews as JSON text, with the users behind doctor and patient, whose records may be archived by now. */
 function selectReviews(db: Db | Tx) {
   return db
-    .select({ item: sql<string>`${reviewJson}::text`.as('item') })
+    .select({
+      item: sql<string>`${reviewJson}::text`.as('item'),
+      tag: versionTag(reviews.version, doctorUsers.version, reviewers.version).as('tag'),
+    })
     .from(reviews)
     .innerJoin(doctors, eq(doctors.id, reviews.doctorId))
     .innerJoin(doctorUsers, eq(doctorUsers.id, doctors.userId))
@@ -50,14 +47,17 @@ function selectReviews(db: Db | Tx) {
 
 const reviewById = directByKey((db) => selectReviews(db).where(eq(reviews.id, sql.placeholder('id'))));
 
-export async function getReview(db: Db | Tx, id: number): Promise<JsonText<Review>> {
+export async function getReview(
+  { db }: Visit,
+  { params: { id } }: Pick<Input<'getReview'>, 'params'>,
+): Promise<JsonText<Review>> {
   const [row] = await reviewById(db)({ id });
   if (row === undefined) throw new NotFound();
-  return new JsonText(row.item);
+  return new JsonText(row.item, row.tag);
 }
 
 /** The reviews in which the doctor's or the reviewer's name has the word; two queries, as each has its own index. */
-function named(db: Db, pattern: string) {
+function named(db: Db | Tx, pattern: string) {
   return union(
     db
       .select({ id: reviews.id })
@@ -74,29 +74,27 @@ function named(db: Db, pattern: string) {
   );
 }
 
-export function listReviews(db: Db, query: ReviewQuery, link: Link): Promise<JsonText<ReviewPage>> {
-  const where = and(
-    query.doctor === undefined ? undefined : eq(reviews.doctorId, query.doctor),
-    query.reviwer === undefined ? undefined : eq(reviews.patientId, query.reviwer),
-    query.rating === undefined ? undefined : eq(reviews.rating, ratingOf(query.rating)),
-    ...searchPatterns(query.search).map((pattern) => inArray(reviews.id, named(db, pattern))),
-  );
+export function listReviews(visit: Visit, { query }: Input<'listReviews'>): Promise<JsonText<ReviewPage>> {
+  const { db } = visit;
+  const where = filtered(query, {
+    doctor: (id) => eq(reviews.doctorId, id),
+    reviwer: (id) => eq(reviews.patientId, id),
+    rating: (stars) => eq(reviews.rating, ratingOf(stars)),
+    search: (text) => and(...searchPatterns(text).map((pattern) => inArray(reviews.id, named(db, pattern)))),
+  });
   const page = db.select({ id: reviews.id }).from(reviews).where(where).orderBy(asc(reviews.id)).$dynamic();
-  return answerPage<Review>(
-    db,
-    selectReviews(db)
+  return selectPage<Review>(visit, query, {
+    rows: selectReviews(db)
       .where(inArray(reviews.id, cutPage(page, query)))
       .orderBy(asc(reviews.id))
       .$dynamic(),
-    sql`(${db.select({ count: count() }).from(reviews).where(where)})`,
-    query,
-    link,
-  );
+    total: sql`(${db.select({ count: count() }).from(reviews).where(where)})`,
+  });
 }
 
 /** @throws InvalidInput where there is no such doctor */
-async function checkDoctor(tx: Tx, id: number): Promise<void> {
-  const [doctor] = await tx
+async function checkDoctor({ db }: Within, id: number): Promise<void> {
+  const [doctor] = await db
     .select({ id: doctors.id })
     .from(doctors)
     .where(and(eq(doctors.id, id), isNull(doctors.archivedAt)));
@@ -104,25 +102,28 @@ async function checkDoctor(tx: Tx, id: number): Promise<void> {
 }
 
 /** Writes a review as the caller's patient record. */
-export function createReview(db: Db | Tx, input: ReviewInput, caller: Caller): Promise<JsonText<Review>> {
-  return transaction(db, async (tx) => {
-    const [patient] = await tx
+export function createReview(visit: UserVisit, { body }: Input<'createReview'>): Promise<JsonText<Review>> {
+  return inTransaction(visit, async (visit) => {
+    const { db, caller } = visit;
+    const [patient] = await db
       .select({ id: patients.id })
       .from(patients)
       .where(and(eq(patients.userId, caller.id), isNull(patients.archivedAt)));
     if (patient === undefined) throw new NoPatientRecord();
-    await checkDoctor(tx, input.doctor);
-    const [row] = await tx
-      .insert(reviews)
-      .values({ doctorId: input.doctor, patientId: patient.id, body: input.body, rating: ratingOf(input.rating) })
-      .returning({ id: reviews.id });
-    return getReview(tx, (row as { id: number }).id);
+    await checkDoctor(visit, body.doctor);
+    const { id } = one(
+      await db
+        .insert(reviews)
+        .values({ doctorId: body.doctor, patientId: patient.id, body: body.body, rating: ratingOf(body.rating) })
+        .returning({ id: reviews.id }),
+    );
+    return getReview(visit, { params: { id } });
   });
 }
 
 /** Locks a review. Returns whether the caller is its author: the user, whichever patient record it was written as. */
-async function lockReview(tx: Tx, id: number, caller: Caller): Promise<boolean> {
-  const [row] = await tx
+async function lockReview({ db, caller }: Within<UserVisit>, id: number): Promise<boolean> {
+  const [row] = await db
     .select({ authorId: patients.userId })
     .from(reviews)
     .innerJoin(patients, eq(patients.id, reviews.patientId))
@@ -133,45 +134,26 @@ async function lockReview(tx: Tx, id: number, caller: Caller): Promise<boolean> 
 }
 
 /** Changes what is given. */
-export function updateReview(
-  db: Db,
-  id: number,
-  input: ReviewPatch,
-  caller: Caller,
-  ifMatch?: string,
-): Promise<JsonText<Review>> {
-  return transaction(db, async (tx) => {
-    if (!(await lockReview(tx, id, caller))) throw new NotAllowed('Only the author may do this.');
-    await checkIfMatch(ifMatch, () => getReview(tx, id));
-    if (input.doctor !== undefined) await checkDoctor(tx, input.doctor);
-    await tx
+export function updateReview(visit: UserVisit, { params, body }: Input<'updateReview'>): Promise<JsonText<Review>> {
+  const { doctor: doctorId, body: text, rating, ...rest } = body;
+  nothingElse(rest);
+  return inTransaction(visit, async (visit) => {
+    if (!(await lockReview(visit, params.id))) throw new NotAllowed('Only the author may do this.');
+    checkIfMatch(visit, (await getReview(visit, { params })).tag);
+    if (doctorId !== undefined) await checkDoctor(visit, doctorId);
+    await visit.db
       .update(reviews)
-      .set({
-        updatedAt: new Date(),
-        ...(input.doctor !== undefined && { doctorId: input.doctor }),
-        ...(input.body !== undefined && { body: input.body }),
-        ...(input.rating !== undefined && { rating: ratingOf(input.rating) }),
-      })
-      .where(eq(reviews.id, id));
-    return getReview(tx, id);
+      .set({ updatedAt: new Date(), doctorId, body: text, rating: rating && ratingOf(rating) })
+      .where(eq(reviews.id, params.id));
+    return getReview(visit, { params });
   });
 }
 
-export function replaceReview(
-  db: Db,
-  id: number,
-  input: ReviewInput,
-  caller: Caller,
-  ifMatch?: string,
-): Promise<JsonText<Review>> {
-  return updateReview(db, id, input, caller, ifMatch);
-}
-
-export async function deleteReview(db: Db, id: number, caller: Caller, ifMatch?: string): Promise<void> {
-  await transaction(db, async (tx) => {
-    const isAuthor = await lockReview(tx, id, caller);
-    if (!isAuthor && !caller.isStaff) throw new NotAllowed('Only the author and staff may do this.');
-    await checkIfMatch(ifMatch, () => getReview(tx, id));
-    await tx.delete(reviews).where(eq(reviews.id, id));
+export async function deleteReview(visit: UserVisit, { params }: Input<'deleteReview'>): Promise<void> {
+  await inTransaction(visit, async (visit) => {
+    const isAuthor = await lockReview(visit, params.id);
+    if (!isAuthor && !visit.caller.isStaff) throw new NotAllowed('Only the author and staff may do this.');
+    checkIfMatch(visit, (await getReview(visit, { params })).tag);
+    await visit.db.delete(reviews).where(eq(reviews.id, params.id));
   });
 }

@@ -1,5 +1,5 @@
 import { operations } from '../../../openapi/generated/operations.js';
-import type { Resource } from '../../lib/routes.js';
+import { resource } from '../../lib/resource.js';
 import {
   createSpecialisation,
   deleteSpecialisation,
@@ -8,23 +8,11 @@ import {
   updateSpecialisation,
 } from './service.js';
 
-const specialisations: Resource = (app, _options, done) => {
-  app.route({ ...operations.listSpecialisations, handler: () => listSpecialisations(app.db) });
-  app.route({ ...operations.createSpecialisation, handler: ({ db, body }) => createSpecialisation(db, body) });
-  app.route({ ...operations.getSpecialisation, handler: ({ params }) => getSpecialisation(app.db, params.id) });
-  app.route({
-    ...operations.replaceSpecialisation,
-    handler: ({ params, body }) => updateSpecialisation(app.db, params.id, body),
-  });
-  app.route({
-    ...operations.updateSpecialisation,
-    handler: ({ params, body }) => updateSpecialisation(app.db, params.id, body),
-  });
-  app.route({
-    ...operations.deleteSpecialisation,
-    handler: ({ params }) => deleteSpecialisation(app.db, params.id),
-  });
-  done();
-};
-
-export default specialisations;
+export default resource((serve) => {
+  serve(operations.listSpecialisations, listSpecialisations);
+  serve(operations.createSpecialisation, createSpecialisation);
+  serve(operations.getSpecialisation, getSpecialisation);
+  serve(operations.replaceSpecialisation, updateSpecialisation);
+  serve(operations.updateSpecialisation, updateSpecialisation);
+  serve(operations.deleteSpecialisation, deleteSpecialisation);
+});

@@ -1,5 +1,5 @@
-import { doctorSpecialisations, specialisations } from '../../../db/tables/index.js';
-import { lookupService } from '../../lib/lookups.js';
+import { specialisations } from '../../../db/tables/index.js';
+import { LINKS, lookupService } from '../../lib/lookups.js';
 
 export const {
   list: listSpecialisations,
@@ -10,7 +10,6 @@ export const {
 } = lookupService({
   table: specialisations,
   slugConstraint: 'specialisations_slug_key',
-  doctorId: doctorSpecialisations.doctorId,
-  entryId: doctorSpecialisations.specialisationId,
+  links: LINKS.specialisation,
   reference: 'doctor_specialisations_specialisation_id_specialisations_id_fk',
 });

@@ -1,19 +1,16 @@
 import { and, asc, count, eq, ne, sql } from 'drizzle-orm';
-import { transaction, type Db } from '../../../db/client.js';
 import { column, jsonObject, timestampText, type JsonText } from '../../../db/json.js';
 import { sessions, users } from '../../../db/tables/index.js';
-import type { Message, PasswordChange, User, UserPage, UserPatch } from '../../../openapi/generated/schemas.js';
+import type { Message, User, UserPage } from '../../../openapi/generated/schemas.js';
+import type { Input } from '../../../openapi/operation.js';
 import { InvalidInput, NotAllowed, NotFound } from '../../lib/errors.js';
-import { selectPage, type Link, type PageQuery } from '../../lib/pages.js';
+import { filtered } from '../../lib/lists.js';
+import { cutPage, itemOf, selectPage } from '../../lib/pages.js';
 import { hashPassword, passwordFaults, verifyPassword } from '../../lib/passwords.js';
+import { nothingElse } from '../../lib/patches.js';
 import { hasTerms } from '../../lib/search.js';
-import { toUser, userColumns, type FailedLogins } from './service.js';
-
-interface Caller {
-  readonly id: number;
-  /** The hash that names the caller's session. */
-  readonly session: string | null;
-}
+import { inTransaction, type UserVisit, type Visit } from '../../lib/visit.js';
+import { toUser, userColumns } from './service.js';
 
 /** A user as JSON. */
 export const userJson = jsonObject<User>({
@@ -27,52 +24,49 @@ export const userJson = jsonObject<User>({
   date_joined: timestampText(users.dateJoined),
 });
 
-export function listUsers(db: Db, query: PageQuery & { search?: string }, link: Link): Promise<JsonText<UserPage>> {
-  const where = hasTerms(users.searchText, query.search);
-  return selectPage(
-    db,
-    userJson,
-    (columns) => db.select(columns).from(users).where(where).orderBy(asc(users.id)).$dynamic(),
-    sql`(${db.select({ count: count() }).from(users).where(where)})`,
-    query,
-    link,
-  );
+export function listUsers(visit: UserVisit, { query }: Input<'listUsers'>): Promise<JsonText<UserPage>> {
+  const { db } = visit;
+  const where = filtered(query, { search: (text) => hasTerms(users.searchText, text) });
+  const rows = db.select(itemOf(userJson)).from(users).where(where).orderBy(asc(users.id)).$dynamic();
+  const total = sql`(${db.select({ count: count() }).from(users).where(where)})`;
+  return selectPage<User>(visit, query, { rows: cutPage(rows, query), total });
 }
 
-export async function getUser(db: Db, id: number): Promise<User> {
+export async function getUser({ db }: Visit, { params: { id } }: Input<'getUser'>): Promise<User> {
   const [row] = await db.select(userColumns).from(users).where(eq(users.id, id));
   if (row === undefined) throw new NotFound();
   return toUser(row);
 }
 
 /** @throws NotAllowed for the caller's own user, so that nobody locks themselves out */
-export async function updateUser(db: Db, id: number, input: UserPatch, caller: Caller): Promise<User> {
-  if (id === caller.id) throw new NotAllowed('You can not change this of yourself.');
-  const isEnding = input.is_active === false;
-  const changes = {
-    ...(input.is_active !== undefined && { isActive: input.is_active }),
-    ...(input.is_staff !== undefined && { isStaff: input.is_staff }),
-    ...(isEnding && { tokenGeneration: sql`${users.tokenGeneration} + 1`, keptSession: null }),
-  };
-  if (Object.keys(changes).length === 0) return getUser(db, id);
-  return transaction(db, async (tx) => {
-    const [row] = await tx.update(users).set(changes).where(eq(users.id, id)).returning(userColumns);
+export async function updateUser(visit: UserVisit, { params, body }: Input<'updateUser'>): Promise<User> {
+  const { id } = params;
+  if (id === visit.caller.id) throw new NotAllowed('You can not change this of yourself.');
+  const { is_active: isActive, is_staff: isStaff, ...rest } = body;
+  nothingElse(rest);
+  if (isActive === undefined && isStaff === undefined) return getUser(visit, { params });
+  const ending =
+    isActive === false ? { tokenGeneration: sql`${users.tokenGeneration} + 1`, keptSession: null } : undefined;
+  const changed = await inTransaction(visit, async ({ db }) => {
+    const [row] = await db
+      .update(users)
+      .set({ isActive, isStaff, ...ending })
+      .where(eq(users.id, id))
+      .returning(userColumns);
     if (row === undefined) throw new NotFound();
-    if (isEnding) await tx.delete(sessions).where(eq(sessions.userId, id));
+    if (ending !== undefined) await db.delete(sessions).where(eq(sessions.userId, id));
     return toUser(row);
   });
+  visit.tokens.forgetUser(id);
+  return changed;
 }
 
 /**
  * Changes the caller's password and ends the caller's other sessions.
  * @throws InvalidInput naming every fault, a wrong current password among them
  */
-export async function changePassword(
-  db: Db,
-  input: PasswordChange,
-  caller: Caller,
-  failedLogins: FailedLogins,
-): Promise<Message> {
+export async function changePassword(visit: UserVisit, { body }: Input<'changePassword'>): Promise<Message> {
+  const { db, caller, failedLogins, tokens } = visit;
   const [user] = await db
     .select({ ...userColumns, passwordHash: users.passwordHash })
     .from(users)
@@ -80,20 +74,21 @@ export async function changePassword(
   if (user === undefined) throw new NotFound();
   await failedLogins.check(user.username);
   const errors: Record<string, string[]> = {};
-  if (!(await verifyPassword(user.passwordHash, input.current_password))) {
+  if (!(await verifyPassword(user.passwordHash, body.current_password))) {
     await failedLogins.count(user.username);
     errors['current_password'] = ['is wrong'];
   }
-  const faults = passwordFaults(input.password, [user.username, user.email, user.firstName, user.lastName]);
+  const faults = passwordFaults(body.password, [user.username, user.email, user.firstName, user.lastName]);
   if (faults.length > 0) errors['password'] = faults;
   if (Object.keys(errors).length > 0) throw new InvalidInput(errors);
-  const passwordHash = await hashPassword(input.password);
-  await transaction(db, async (tx) => {
-    await tx
+  const passwordHash = await hashPassword(body.password);
+  await inTransaction(visit, async ({ db }) => {
+    await db
       .update(users)
       .set({ passwordHash, tokenGeneration: sql`${users.tokenGeneration} + 1`, keptSession: caller.session })
       .where(eq(users.id, caller.id));
-    await tx.delete(sessions).where(and(eq(sessions.userId, caller.id), ne(sessions.tokenHash, caller.session ?? '')));
+    await db.delete(sessions).where(and(eq(sessions.userId, caller.id), ne(sessions.tokenHash, caller.session ?? '')));
   });
+  tokens.forgetUser(caller.id);
   return { message: 'Password changed successfully.' };
 }

@@ -1,50 +1,15 @@
 import { operations } from '../../../openapi/generated/operations.js';
-import type { Resource } from '../../lib/routes.js';
-import { changePassword, getUser, listUsers, updateUser } from './accounts.js';
+import { resource } from '../../lib/resource.js';
 import { logIn, logOut, refreshToken, registerUser } from './service.js';
+import { changePassword, getUser, listUsers, updateUser } from './accounts.js';
 
-const users: Resource = (app, _options, done) => {
-  app.route({
-    ...operations.registerUser,
-    handler: (request) => registerUser(app.db, request.body, app.tokens),
-  });
-  app.route({
-    ...operations.logIn,
-    handler: (request) => logIn(app.db, request.body, app.tokens, request.failedLogins),
-  });
-  app.route({
-    ...operations.refreshToken,
-    handler: (request) => refreshToken(app.db, request.body, app.tokens),
-  });
-  app.route({
-    ...operations.logOut,
-    handler: (request) => logOut(app.db, request.body, app.tokens, request.caller),
-  });
-  app.route({
-    ...operations.changePassword,
-    handler: async ({ body, user, failedLogins }) => {
-      const message = await changePassword(app.db, body, user, failedLogins);
-      app.forgetUser(user.id);
-      return message;
-    },
-  });
-  app.route({
-    ...operations.listUsers,
-    handler: ({ query, link }) => listUsers(app.db, query, link),
-  });
-  app.route({
-    ...operations.getUser,
-    handler: ({ params }) => getUser(app.db, params.id),
-  });
-  app.route({
-    ...operations.updateUser,
-    handler: async ({ params, body, user }) => {
-      const changed = await updateUser(app.db, params.id, body, user);
-      app.forgetUser(params.id);
-      return changed;
-    },
-  });
-  done();
-};
-
-export default users;
+export default resource((serve) => {
+  serve(operations.registerUser, registerUser);
+  serve(operations.logIn, logIn);
+  serve(operations.refreshToken, refreshToken);
+  serve(operations.logOut, logOut);
+  serve(operations.changePassword, changePassword);
+  serve(operations.listUsers, listUsers);
+  serve(operations.getUser, getUser);
+  serve(operations.updateUser, updateUser);
+});

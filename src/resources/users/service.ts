@@ -1,33 +1,22 @@
 import { and, eq, gt, lt, ne, or, sql } from 'drizzle-orm';
 import { createHash, randomBytes } from 'node:crypto';
 import { transaction, violatedConstraint, type Db, type Tx } from '../../../db/client.js';
+import { one } from '../../../db/rows.js';
 import { patients, profiles, sessions, users } from '../../../db/tables/index.js';
-import { ProblemError } from '../../../openapi/generated/problems.js';
 import type {
   AccessToken,
-  Credentials,
   Message,
-  RefreshToken,
-  Registration,
+  ProfilePatch,
   RegistrationResult,
   Tokens,
   User,
 } from '../../../openapi/generated/schemas.js';
+import type { Input } from '../../../openapi/operation.js';
+import { ProblemError } from '../../../openapi/problem-error.js';
 import { AlreadyTaken, explain, InvalidInput, NotAllowed } from '../../lib/errors.js';
 import { hashPassword, verifyPassword } from '../../lib/passwords.js';
-
-/** Signs and reads tokens, as the auth plugin does. */
-export interface TokenSigner {
-  signRefresh(userId: number, sessionId: string): { token: string; expiresAt: Date };
-  signAccess(userId: number, session: string, generation: number): string;
-  readRefresh(token: string, mayBeExpired: boolean): { userId: number; sessionId: string } | null;
-}
-
-/** Counts a user name's failed logins and refuses when there were too many. */
-export interface FailedLogins {
-  check(username: string): Promise<void>;
-  count(username: string): Promise<void>;
-}
+import type { Given } from '../../lib/patches.js';
+import type { Visit, Within } from '../../lib/visit.js';
 
 /** One and the same for a wrong name, a wrong password, an inactive user and a refresh token that opens nothing. */
 class BadCredentials extends ProblemError {
@@ -75,9 +64,8 @@ const hashToken = (sessionId: string): string => createHash('sha256').update(ses
 
 /** Opens a session and gives its two tokens. */
 async function openSession(
-  db: Db | Tx,
+  { db, tokens }: Pick<Visit, 'db' | 'tokens'>,
   { id: userId, generation }: { id: number; generation: number },
-  tokens: TokenSigner,
 ): Promise<Tokens> {
   const sessionId = randomBytes(24).toString('base64url');
   const { token, expiresAt } = tokens.signRefresh(userId, sessionId);
@@ -100,7 +88,7 @@ const USER_CONSTRAINTS = new Set(['users_username_key', 'users_email_key']);
 /** Which of the unique fields are taken by another user than `ownId`; both, where both are. */
 async function takenFields(
   db: Db | Tx,
-  { username = null, email = null }: { username?: string | null; email?: string | null },
+  { username = null, email = null }: { username?: string | null | undefined; email?: string | null | undefined },
   ownId = 0,
 ): Promise<string[]> {
   const hasUsername = sql<boolean>`lower(${users.username}) = lower(${username})`;
@@ -118,25 +106,27 @@ async function takenFields(
  * @throws AlreadyTaken where user name or email is taken, without regard to case
  */
 export async function createUser<T>(
-  db: Db,
+  db: Db | Tx,
   input: NewUser,
   alsoDo: (tx: Tx, user: User) => Promise<T>,
 ): Promise<{ user: User; result: T }> {
   const passwordHash = await hashPassword(input.password);
   try {
     return await transaction(db, async (tx) => {
-      const [row] = await tx
-        .insert(users)
-        .values({
-          username: input.username,
-          email: input.email,
-          firstName: input.first_name?.trim() ?? '',
-          lastName: input.last_name?.trim() ?? '',
-          passwordHash,
-          isStaff: input.isStaff ?? false,
-        })
-        .returning(userColumns);
-      const user = toUser(row as UserRow);
+      const row = one(
+        await tx
+          .insert(users)
+          .values({
+            username: input.username,
+            email: input.email,
+            firstName: input.first_name?.trim() ?? '',
+            lastName: input.last_name?.trim() ?? '',
+            passwordHash,
+            isStaff: input.isStaff ?? false,
+          })
+          .returning(userColumns),
+      );
+      const user = toUser(row);
       await tx.insert(profiles).values({ userId: user.id });
       await tx.insert(patients).values({ userId: user.id });
       return { user, result: await alsoDo(tx, user) };
@@ -148,50 +138,40 @@ export async function createUser<T>(
   }
 }
 
-export interface UserChanges {
-  readonly username?: string;
-  readonly email?: string;
-  readonly first_name?: string;
-  readonly last_name?: string;
-}
-
 /**
  * Changes what is given, by registration's rules.
  * @throws AlreadyTaken where user name or email is another user's, without regard to case
  */
-export async function changeUser(tx: Tx, id: number, input: UserChanges): Promise<void> {
+export async function changeUser(
+  { db }: Within,
+  id: number,
+  input: Given<Pick<ProfilePatch, 'username' | 'email' | 'first_name' | 'last_name'>>,
+): Promise<void> {
   const { username, email, first_name: firstName, last_name: lastName } = input;
-  const changes = {
-    ...(username !== undefined && { username }),
-    ...(email !== undefined && { email }),
-    ...(firstName !== undefined && { firstName: firstName.trim() }),
-    ...(lastName !== undefined && { lastName: lastName.trim() }),
-  };
-  if (Object.keys(changes).length === 0) return;
+  const changes = { username, email, firstName: firstName?.trim(), lastName: lastName?.trim() };
+  if (Object.values(changes).every((value) => value === undefined)) return;
   // The constraints decide, but name one field only; and two users who swap names would wait for each other.
-  const taken = await takenFields(tx, input, id);
+  const taken = await takenFields(db, input, id);
   if (taken.length > 0) throw new AlreadyTaken(taken);
-  await explain(tx.update(users).set(changes).where(eq(users.id, id)), {
+  await explain(db.update(users).set(changes).where(eq(users.id, id)), {
     users_username_key: () => new AlreadyTaken(['username']),
     users_email_key: () => new AlreadyTaken(['email']),
   });
 }
 
-export async function registerUser(db: Db, input: Registration, tokens: TokenSigner): Promise<RegistrationResult> {
-  const { user, result } = await createUser(db, input, (tx, { id }) => openSession(tx, { id, generation: 0 }, tokens));
+export async function registerUser(visit: Visit, { body }: Input<'registerUser'>): Promise<RegistrationResult> {
+  const { user, result } = await createUser(visit.db, body, (db, { id }) =>
+    openSession({ ...visit, db }, { id, generation: 0 }),
+  );
   return { message: 'User registered successfully.', tokens: result, user };
 }
 
 /** @throws BadCredentials, alike for whatever is wrong and in the same time */
-export async function logIn(
-  db: Db,
-  input: Credentials,
-  tokens: TokenSigner,
-  failedLogins: FailedLogins,
-): Promise<Tokens> {
-  await failedLogins.check(input.username);
+export async function logIn(visit: Visit, { body }: Input<'logIn'>): Promise<Tokens> {
+  const { db, failedLogins } = visit;
+  await failedLogins.check(body.username);
   // PostgreSQL's lower() makes `i` of `İ`; such a spelling of a name would have a count of failures to itself.
-  const username = /^[\x20-\x7e]*$/.test(input.username) ? input.username : '';
+  const username = /^[\x20-\x7e]*$/.test(body.username) ? body.username : '';
   const [user] = await db
     .select({
       id: users.id,
@@ -201,18 +181,18 @@ export async function logIn(
     })
     .from(users)
     .where(sql`lower(${users.username}) = lower(${username})`);
-  const isRight = await verifyPassword(user?.passwordHash, input.password);
+  const isRight = await verifyPassword(user?.passwordHash, body.password);
   if (user === undefined || !isRight || !user.isActive) {
-    await failedLogins.count(input.username);
+    await failedLogins.count(body.username);
     throw new BadCredentials('User name or password is wrong, or the user is inactive.');
   }
-  const pair = await openSession(db, user, tokens);
+  const pair = await openSession(visit, user);
   await db.delete(sessions).where(and(eq(sessions.userId, user.id), lt(sessions.expiresAt, sql`now()`)));
   return pair;
 }
 
-export async function refreshToken(db: Db, input: RefreshToken, tokens: TokenSigner): Promise<AccessToken> {
-  const claims = tokens.readRefresh(input.refresh, false);
+export async function refreshToken({ db, tokens }: Visit, { body }: Input<'refreshToken'>): Promise<AccessToken> {
+  const claims = tokens.readRefresh(body.refresh, false);
   const [session] =
     claims === null
       ? []
@@ -237,13 +217,8 @@ export async function refreshToken(db: Db, input: RefreshToken, tokens: TokenSig
  * @throws InvalidInput where the token is no refresh token of this server
  * @throws NotAllowed where the caller is another user than the token's
  */
-export async function logOut(
-  db: Db,
-  input: RefreshToken,
-  tokens: TokenSigner,
-  caller: { id: number } | null,
-): Promise<Message> {
-  const claims = tokens.readRefresh(input.refresh, true);
+export async function logOut({ db, tokens, caller }: Visit, { body }: Input<'logOut'>): Promise<Message> {
+  const claims = tokens.readRefresh(body.refresh, true);
   if (claims === null) throw new InvalidInput({ refresh: ['must be a refresh token of this server'] });
   if (caller !== null && caller.id !== claims.userId) throw new NotAllowed('The refresh token is of another user.');
   await db.delete(sessions).where(eq(sessions.tokenHash, hashToken(claims.sessionId)));

@@ -3,7 +3,7 @@ import addFormats from 'ajv-formats';
 import { eq, sql } from 'drizzle-orm';
 import type { Db } from '../../../db/client.js';
 import { users } from '../../../db/tables/index.js';
-import { ProblemError } from '../../../openapi/generated/problems.js';
+import { ProblemError } from '../../../openapi/problem-error.js';
 import { Email, Registration, Username } from '../../../openapi/generated/schemas.js';
 import { passwordFaults } from '../../lib/passwords.js';
 import { createUser } from './service.js';

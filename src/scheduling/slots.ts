@@ -1,26 +1,9 @@
 /** When a slot of a doctor is free: the one place for the rule, for booking, for availability and for alternatives. */
 import { and, eq, isNull, sql, type SQL } from 'drizzle-orm';
-import type { Db, Tx } from '../../../db/client.js';
-import { appointments, availableTimes, doctorAvailableTimes, doctors } from '../../../db/tables/index.js';
-import { ProblemError } from '../../../openapi/generated/problems.js';
-import type { Slot } from '../../../openapi/generated/schemas.js';
-
-/** What booking depends on besides the database. */
-export interface Calendar {
-  readonly now: Date;
-  /** The clinic's IANA time zone. */
-  readonly zone: string;
-  /** How many days ahead of today the last bookable one is. */
-  readonly horizonDays: number;
-}
-
-/** The clinic's calendar at a moment. */
-export function calendarOf(
-  config: { readonly clinicTimeZone: string; readonly bookingHorizonDays: number },
-  now: Date,
-): Calendar {
-  return { now, zone: config.clinicTimeZone, horizonDays: config.bookingHorizonDays };
-}
+import { appointments, availableTimes, doctorAvailableTimes, doctors } from '../../db/tables/index.js';
+import type { Slot } from '../../openapi/generated/schemas.js';
+import type { Visit } from '../lib/visit.js';
+import { horizon, moment, today, type Calendar } from './calendar.js';
 
 /** A slot that a doctor offers; without minutes it is a label only. */
 export interface OfferedSlot {
@@ -29,10 +12,12 @@ export interface OfferedSlot {
   readonly endMinute: number | null;
 }
 
-export class SlotTaken extends ProblemError {
-  constructor(alternatives: Slot[]) {
-    super('slot-taken', 'The doctor or the patient has an appointment at this time.', { alternatives });
-  }
+/** Who wants a slot. */
+export interface Booking {
+  readonly doctorId: number;
+  readonly patientId: number;
+  /** The appointment that is to be moved, which is not in its own way. */
+  readonly ownId?: number;
 }
 
 /** The constraints by which PostgreSQL refuses a second booking. */
@@ -50,12 +35,6 @@ export const isUpcoming = (calendar: Calendar): SQL =>
   sql`(${appointments.status} <> 'completed' and case when ${appointments.period} is null
     then ${appointments.date} >= ${today(calendar)} else upper(${appointments.period}) > ${moment(calendar)} end)`;
 
-const moment = ({ now }: Calendar): SQL => sql`${now.toISOString()}::timestamptz`;
-
-/** The day at the clinic. */
-export const today = (calendar: Calendar): SQL<string> =>
-  sql<string>`(${moment(calendar)} at time zone ${calendar.zone}::text)::date`;
-
 export const periodOf = (day: SQL, slot: { startMinute: unknown; endMinute: unknown }, { zone }: Calendar): SQL =>
   sql`slot_period(${day}, ${slot.startMinute}::int, ${slot.endMinute}::int, ${zone}::text)`;
 
@@ -65,19 +44,17 @@ function isAhead(day: SQL, slot: { startMinute: unknown }, calendar: Calendar): 
     else slot_start(${day}, ${slot.startMinute}::int, ${calendar.zone}::text) > ${moment(calendar)} end`;
 }
 
-/** Whether a live appointment is in the way of a slot on a day. */
+/** Whether a live appointment of somebody is in the way of a slot on a day. */
 function isTaken(
   whose: SQL,
   day: SQL,
   slot: { id: unknown; startMinute: unknown; endMinute: unknown },
   calendar: Calendar,
-  exceptId = 0,
 ): SQL {
   return sql`(exists (
-      select from ${appointments} where ${whose} and ${isLive} and ${appointments.id} <> ${exceptId}
-      and ${appointments.period} && ${periodOf(day, slot, calendar)}
+      select from ${appointments} where ${whose} and ${isLive} and ${appointments.period} && ${periodOf(day, slot, calendar)}
     ) or exists (
-      select from ${appointments} where ${whose} and ${isLive} and ${appointments.id} <> ${exceptId}
+      select from ${appointments} where ${whose} and ${isLive}
       and ${appointments.period} is null and ${appointments.date} = ${day} and ${appointments.availableTimeId} = ${slot.id}
     ))`;
 }
@@ -88,33 +65,26 @@ const day = sql`days.day`;
 const days = (from: SQL, to: SQL): SQL =>
   sql`(select ${from} + n as day from generate_series(0, ${to} - ${from}) as n order by day) as days`;
 
-/** The last bookable day. */
-export const horizon = (calendar: Calendar): SQL => sql`(${today(calendar)} + ${calendar.horizonDays}::int)`;
-
 /** The soonest day on which a slot is free for a doctor and a patient; null where there is none within the horizon. */
 export async function soonestDate(
-  tx: Tx,
+  { db, calendar }: Visit,
   slot: OfferedSlot,
-  doctorId: number,
-  patientId: number,
-  calendar: Calendar,
-  exceptId?: number,
+  { doctorId, patientId, ownId = 0 }: Booking,
 ): Promise<string | null> {
-  const doctorIs = eq(appointments.doctorId, doctorId);
-  const patientIs = eq(appointments.patientId, patientId);
-  const [row] = await tx.execute<{ day: string }>(sql`
+  const isTakenOf = (whose: SQL): SQL => isTaken(sql`${whose} and ${appointments.id} <> ${ownId}`, day, slot, calendar);
+  const [row] = await db.execute<{ day: string }>(sql`
     select ${day}::text as day from ${days(today(calendar), horizon(calendar))}
     where ${isAhead(day, slot, calendar)}
-      and not ${isTaken(doctorIs, day, slot, calendar, exceptId)}
-      and not ${isTaken(patientIs, day, slot, calendar, exceptId)}
+      and not ${isTakenOf(eq(appointments.doctorId, doctorId))}
+      and not ${isTakenOf(eq(appointments.patientId, patientId))}
     order by ${day} limit 1`);
   return row?.day ?? null;
 }
 
 /** What is wrong with a day for a slot, whether it is free or not; null where nothing is. */
-export async function dateFault(tx: Tx, slot: OfferedSlot, date: string, calendar: Calendar): Promise<string | null> {
+export async function dateFault({ db, calendar }: Visit, slot: OfferedSlot, date: string): Promise<string | null> {
   const given = sql`${date}::date`;
-  const [row] = await tx.execute<{ isPast: boolean; isFar: boolean; isAhead: boolean; hasTime: boolean }>(sql`
+  const [row] = await db.execute<{ isPast: boolean; isFar: boolean; isAhead: boolean; hasTime: boolean }>(sql`
     select ${given} < ${today(calendar)} as "isPast", ${given} > ${horizon(calendar)} as "isFar",
       ${isAhead(given, slot, calendar)} as "isAhead",
       ${slot.startMinute}::int is null or slot_start(${given}, ${slot.startMinute}::int, ${calendar.zone}::text) is not null
@@ -131,8 +101,14 @@ const bookableDays = (from: SQL, to: SQL, calendar: Calendar): SQL =>
 
 const anySlot = { id: availableTimes.id, startMinute: availableTimes.startMinute, endMinute: availableTimes.endMinute };
 
+/** Days, both included. */
+export interface Days {
+  readonly from: SQL;
+  readonly to: SQL;
+}
+
 /** Free slots as rows of `days`, `doctors` and `available_times`; for one doctor, or a few. */
-export function freeSlots(from: SQL, to: SQL, where: SQL | undefined, calendar: Calendar): { from: SQL; where: SQL } {
+export function freeSlots({ from, to }: Days, where: SQL | undefined, calendar: Calendar): { from: SQL; where: SQL } {
   return {
     from: sql`${bookableDays(from, to, calendar)}
       cross join ${doctors}
@@ -153,8 +129,7 @@ export function freeSlots(from: SQL, to: SQL, where: SQL | undefined, calendar: 
  * @param doctorIs on `doctors`
  */
 export function freeSlotsOfAll(
-  from: SQL,
-  to: SQL,
+  { from, to }: Days,
   { slotIs, doctorIs }: { slotIs: SQL | undefined; doctorIs: SQL | undefined },
   calendar: Calendar,
 ): SQL {
@@ -189,16 +164,10 @@ export function freeSlotsOfAll(
 export const soonestFirst = sql`${day}, ${availableTimes.startMinute} nulls last, ${availableTimes.id}, ${doctors.id}`;
 
 /** Up to 5 slots of a doctor that are free for the doctor and the patient, the soonest first. */
-export async function alternatives(
-  db: Db | Tx,
-  doctorId: number,
-  patientId: number,
-  calendar: Calendar,
-): Promise<Slot[]> {
+export async function alternatives({ db, calendar }: Visit, { doctorId, patientId }: Booking): Promise<Slot[]> {
   const search = async (lastDay: SQL): Promise<Slot[]> => {
     const free = freeSlots(
-      today(calendar),
-      lastDay,
+      { from: today(calendar), to: lastDay },
       and(eq(doctors.id, doctorId), sql`not ${isTaken(eq(appointments.patientId, patientId), day, anySlot, calendar)}`),
       calendar,
     );
@@ -211,9 +180,4 @@ export async function alternatives(
   // Most calendars have free slots soon; only a full one is searched to its end.
   const soon = await search(sql`(${today(calendar)} + 14)`);
   return soon.length === 5 ? soon : search(horizon(calendar));
-}
-
-/** The transaction's author, for the history that a trigger writes. */
-export async function signTransaction(tx: Tx, { id }: { readonly id: number }): Promise<void> {
-  await tx.execute(sql`select set_config('hospital.user_id', ${String(id)}, true)`);
 }

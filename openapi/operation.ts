@@ -1,0 +1,55 @@
+/** What code may rely on of every operation of the contract. */
+import type { Static, TSchema } from '@sinclair/typebox';
+import type { operations } from './generated/operations.js';
+
+export type OperationId = keyof typeof operations;
+
+/** What the contract says of an operation besides its schemas. */
+export interface OperationConfig {
+  readonly operationId: string;
+  readonly tag: string;
+  /** Who may call: anyone; anyone, but a token that is sent has to be valid; who has a token; staff. */
+  readonly access: 'public' | 'optional' | 'user' | 'staff';
+  /** The status of the one successful answer. */
+  readonly success: number;
+  readonly problems: readonly number[];
+  /** Whether the successful answer carries an ETag; a GET that has it also answers 304. */
+  readonly hasEntityTag: boolean;
+  readonly takesIdempotencyKey: boolean;
+  /** The media types of the body; none where there is no body. */
+  readonly consumes: readonly string[];
+  readonly rateLimit: 'general' | 'auth';
+  /** What an expired access token is worth where a token is optional. */
+  readonly expiredToken: 'refused' | 'anonymous';
+}
+
+/** An operation as the generated table has it. */
+export interface Operation {
+  readonly method: string;
+  readonly url: string;
+  readonly schema: {
+    readonly params?: TSchema;
+    readonly querystring?: TSchema;
+    readonly headers?: TSchema;
+    readonly body?: TSchema;
+    readonly response: Readonly<Record<number, TSchema>>;
+  };
+  readonly config: OperationConfig;
+}
+
+type Schema<Id extends OperationId> = (typeof operations)[Id]['schema'];
+
+/** What an operation is called with, once it is validated. */
+export type Input<Id extends OperationId> = (Schema<Id> extends { params: infer Params extends TSchema }
+  ? { readonly params: Static<Params> }
+  : unknown) &
+  (Schema<Id> extends { querystring: infer Query extends TSchema } ? { readonly query: Static<Query> } : unknown) &
+  (Schema<Id> extends { body: infer Body extends TSchema } ? { readonly body: Static<Body> } : unknown);
+
+type Responses<Id extends OperationId> = Schema<Id>['response'];
+
+/** What an operation answers when it succeeds. */
+export type Answer<Id extends OperationId> =
+  Responses<Id> extends Record<(typeof operations)[Id]['config']['success'], infer Success extends TSchema>
+    ? Static<Success>
+    : never;

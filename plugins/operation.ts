@@ -1,0 +1,125 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest, UserVisit, Visit } from 'fastify';
+import fp from 'fastify-plugin';
+import type { Db, Tx } from '../db/client.js';
+import type { JsonText } from '../db/json.js';
+import type { operations } from '../openapi/generated/operations.js';
+import type { Answer, Input, Operation, OperationId } from '../openapi/operation.js';
+import { guard, identify, type Caller } from './auth.js';
+import { expect } from './contract.js';
+import { available } from './database.js';
+import { addEntityTag, answerNotModified, matches } from './entity-tags.js';
+import { hashBody, once } from './idempotency.js';
+import { readForm } from './multipart.js';
+import { discardPictures, encodePictures, storePictures } from './pictures/hooks.js';
+import { limit } from './rate-limit.js';
+
+/** Where a request was sent, for the URLs in its answer. */
+export interface Link {
+  /** Scheme, host and any prefix, without a slash at the end. */
+  readonly base: string;
+  /** Path and query as sent. */
+  readonly path: string;
+  /** The URL of a stored picture by its name; null for none. */
+  readonly picture: (name: string | null) => string | null;
+}
+
+declare module 'fastify' {
+  /** What a service knows of the request that it serves, besides its input. The application adds what its rules need. */
+  interface Visit {
+    /** The database; where the request came with an Idempotency-Key, the transaction that its answer is kept in. */
+    readonly db: Db | Tx;
+    /** Who calls; null for someone who is not signed in. */
+    readonly caller: Caller | null;
+    readonly link: Link;
+    /** Whether the request's If-Match names a record's state by its tag; undefined where it has none. */
+    readonly ifMatch: ((tag: string) => boolean) | undefined;
+    readonly tokens: FastifyInstance['tokens'];
+    readonly failedLogins: FastifyRequest['failedLogins'];
+  }
+  /** A visit of somebody who is signed in. */
+  interface UserVisit extends Visit {
+    readonly caller: Caller;
+  }
+  interface FastifyInstance {
+    /** Serves an operation of the contract with a handler of Fastify's, for answers that are no JSON. */
+    operate(operation: Operation, handler: Handler): void;
+    /** Serves an operation of the contract with a function of values. */
+    serve: Serve;
+  }
+}
+
+type Handler = (request: FastifyRequest, reply: FastifyReply) => unknown;
+type Access<Id extends OperationId> = (typeof operations)[Id]['config']['access'];
+
+/** What serves an operation: from the visit and the validated input to the answer, which may be JSON of PostgreSQL's. */
+export type Service<Id extends OperationId> = (
+  visit: Access<Id> extends 'user' | 'staff' ? UserVisit : Visit,
+  input: Input<Id>,
+) => Promise<Answer<Id> | JsonText<Answer<Id>>>;
+
+export type Serve = <Id extends OperationId>(
+  operation: { readonly config: { readonly operationId: Id } },
+  service: NoInfer<Service<Id>>,
+) => void;
+
+export interface OperationOptions {
+  /** Base of absolute URLs; null: as the request names its server. */
+  readonly publicUrl: string | null;
+  /** What the application adds to each visit. */
+  readonly more: () => Omit<Visit, 'db' | 'caller' | 'link' | 'ifMatch' | 'tokens' | 'failedLogins'>;
+}
+
+const isNeeded = <Hook>(hook: Hook | undefined): hook is Hook => hook !== undefined;
+
+/**
+ * What happens to a request for an operation, in order, before and after its handler. A hook that the operation has no
+ * use for is left out. In front of these come, for every request, its id and log line, the security headers and CORS.
+ */
+export function hooksOf(operation: Operation) {
+  return {
+    onRequest: [identify, limit(operation), expect(operation), available(operation), guard(operation)].filter(isNeeded),
+    preValidation: [readForm(operation), encodePictures(operation)].filter(isNeeded),
+    preHandler: [hashBody(operation), storePictures(operation)].filter(isNeeded),
+    preSerialization: [addEntityTag(operation)].filter(isNeeded),
+    onSend: [answerNotModified(operation), discardPictures(operation)].filter(isNeeded),
+  };
+}
+
+/** Turns operations of the contract into routes: the one place that knows what happens to a request, and when. */
+export default fp(
+  function operation(app: FastifyInstance, { publicUrl, more }: OperationOptions, done) {
+    app.decorate('operate', (each: Operation, handler: Handler) => {
+      // Forms have a scope of their own, since their parser's hooks would run for every request.
+      const scope = each.config.consumes.includes('multipart/form-data') ? app.forms : app;
+      scope.route({ ...each, ...hooksOf(each), handler });
+    });
+
+    const linkOf = (request: FastifyRequest): Link => {
+      const base = publicUrl ?? `${request.protocol}://${request.host}`;
+      return { base, path: request.url, picture: (name) => app.pictures.url(base, name) };
+    };
+    const ifMatchOf = ({ headers }: FastifyRequest): Visit['ifMatch'] => {
+      const condition = headers['if-match'];
+      return condition === undefined ? undefined : (tag) => matches(condition, tag);
+    };
+    const visitOf = (request: FastifyRequest, db: Db | Tx): Visit => ({
+      db,
+      caller: request.caller,
+      link: linkOf(request),
+      ifMatch: ifMatchOf(request),
+      tokens: app.tokens,
+      failedLogins: request.failedLogins,
+      ...more(),
+    });
+
+    const serve = (each: Operation, service: (visit: Visit, input: object) => unknown): void =>
+      app.operate(each, (request, reply) => {
+        const { params, query, body } = request;
+        const answer = (db: Db | Tx) => service(visitOf(request, db), { params, query, body });
+        return each.config.takesIdempotencyKey ? once(request, reply, answer) : answer(app.db);
+      });
+    app.decorate('serve', serve as Serve);
+    done();
+  },
+  { name: 'operation', dependencies: ['contract', 'database', 'auth', 'rate-limit', 'multipart', 'idempotency'] },
+);

@@ -1,0 +1,77 @@
+import type { FastifyInstance } from 'fastify';
+import fp from 'fastify-plugin';
+import { operations } from '../../openapi/generated/operations.js';
+import { ProblemError } from '../../openapi/problem-error.js';
+import { loggable } from '../errors.js';
+import { openFolder } from './store.js';
+import { pictureUploads, type Uploads } from './uploads.js';
+import { pictureUrls, type PictureUrls } from './urls.js';
+
+export interface PicturesOptions {
+  /** Where the files are kept; made if it is absent. */
+  readonly folder: string;
+  /** Signs the URLs of pictures that are not public. */
+  readonly secret: string;
+  /** Milliseconds since 1970. */
+  readonly now?: () => number;
+}
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    readonly pictures: PictureUrls;
+    readonly uploads: Uploads;
+  }
+}
+
+const HOUR = 3_600_000;
+const NAME = /^[ps]-[\w-]{22}\.(jpeg|png|webp|gif)$/;
+
+/** Keeps uploaded pictures, serves them, and removes those that no row has any more. */
+export default fp(
+  async function pictures(app: FastifyInstance, { folder, secret, now = Date.now }: PicturesOptions) {
+    const store = await openFolder(folder);
+    const uploads = pictureUploads(app.db, store);
+    const urls = pictureUrls(secret, now);
+    app.decorate('pictures', urls);
+    app.decorate('uploads', uploads);
+
+    let timer: NodeJS.Timeout | undefined;
+    let round = Promise.resolve();
+    let isClosing = false;
+    const startRound = (): void => {
+      round = round
+        .then(() => uploads.removeAllDue(() => isClosing))
+        .catch((error: unknown) =>
+          app.log.warn({ error: loggable(error) }, 'pictures stay until the next hourly removal'),
+        );
+    };
+    app.addHook('onReady', (done) => {
+      // The database may be away at the start. If it can't be migrated, the process ends elsewhere.
+      app.database.migrated.then(startRound, () => undefined);
+      timer = setInterval(() => app.database.isMigrated() && startRound(), HOUR).unref();
+      done();
+    });
+    app.addHook('onClose', async () => {
+      isClosing = true;
+      clearInterval(timer);
+      await round;
+    });
+
+    app.operate(operations.getPicture, async (request, reply) => {
+      const { name } = request.params as { name: string };
+      const format = NAME.exec(name)?.[1];
+      const caching = format && urls.cacheControl(name, request.query as { expires?: number; signature?: string });
+      const bytes = caching ? await store.read(name) : null;
+      if (!caching || bytes === null) throw new ProblemError('not-found', 'There is no such picture.');
+      reply.headers({
+        etag: `"${name}"`,
+        'cache-control': caching,
+        'x-content-type-options': 'nosniff',
+        'content-disposition': 'inline',
+        'cross-origin-resource-policy': 'cross-origin',
+      });
+      return reply.type(`image/${format}`).send(bytes);
+    });
+  },
+  { name: 'pictures', dependencies: ['errors', 'multipart', 'database'] },
+);

@@ -1,0 +1,97 @@
+import type { AppointmentPatch } from '../../../openapi/generated/schemas.js';
+import { ProblemError } from '../../../openapi/problem-error.js';
+import { NotAllowed } from '../../lib/errors.js';
+import { nothingElse } from '../../lib/patches.js';
+import type { Caller } from '../../lib/visit.js';
+import { STATUS, TYPE, type Stored } from './wire.js';
+
+export class WrongStatus extends ProblemError {
+  constructor(detail: string) {
+    super('wrong-status', detail);
+  }
+}
+
+/** An appointment as it is, with the users behind its patient and doctor. */
+export interface Present extends Pick<Stored, 'patientId' | 'doctorId' | 'date' | 'status' | 'isCancelled'> {
+  readonly timeId: number;
+  readonly patientUserId: number;
+  readonly doctorUserId: number;
+}
+
+/** What a change asks for. */
+export interface Change {
+  readonly body: AppointmentPatch;
+  /** Whether the body replaces the record, so that a `date` that is left out may move with the slot. */
+  readonly isReplacing: boolean;
+}
+
+/** What a change comes to. */
+export interface Plan extends Pick<Stored, 'patientId' | 'doctorId' | 'status' | 'isCancelled'> {
+  readonly timeId: number;
+  /** Whether the slot has to be had: it is another one, or a cancelled one is taken back. */
+  readonly takesSlot: boolean;
+  /** The date of that slot; undefined for the soonest one. */
+  readonly date: string | undefined;
+  readonly type: Stored['type'] | undefined;
+  readonly symptoms: string | undefined;
+}
+
+const RANK = { pending: 0, running: 1, completed: 2 } as const;
+
+/** Whose appointment it will be: only staff may give it to another patient. */
+export function partiesOf(present: Present, { body }: Change, caller: Caller): { doctorId: number; patientId: number } {
+  return {
+    doctorId: body.doctor ?? present.doctorId,
+    patientId: (caller.isStaff ? body.patient : undefined) ?? present.patientId,
+  };
+}
+
+/** @throws WrongStatus where the status may not move so */
+function planStatus(present: Present, status: Stored['status'], isCancelled: boolean): void {
+  if (status !== present.status) {
+    if (RANK[status] < RANK[present.status]) throw new WrongStatus('The status moves forward only.');
+    if (isCancelled) throw new WrongStatus('The status of a cancelled appointment does not move.');
+  }
+  if (status === 'completed' && isCancelled && !present.isCancelled) {
+    throw new WrongStatus('A Complated appointment can not be cancelled.');
+  }
+}
+
+/**
+ * What may change, by whom, from what to what. Whether the slot is offered and free is for the database to say.
+ * @throws WrongStatus, NotAllowed
+ */
+export function planChange(present: Present, change: Change, caller: Caller): Plan {
+  const { doctorId, patientId } = partiesOf(present, change, caller);
+  const { appointment_type: type, appointment_status: wanted, symptoms, time, date, cancel, ...others } = change.body;
+  const { doctor: _doctor, patient: _patient, ...rest } = others;
+  nothingElse(rest);
+
+  const mayMoveStatus = caller.isStaff || present.doctorUserId === caller.id;
+  if (!mayMoveStatus && present.status !== 'pending') {
+    throw new WrongStatus('A patient can change an appointment only while it is Pendding.');
+  }
+  if (!caller.isStaff && present.patientUserId !== caller.id && doctorId !== present.doctorId) {
+    throw new NotAllowed('Only the patient and staff may choose another doctor.');
+  }
+
+  const timeId = time ?? present.timeId;
+  const isCancelled = cancel ?? present.isCancelled;
+  const isOtherSlot = doctorId !== present.doctorId || timeId !== present.timeId || patientId !== present.patientId;
+  const isMoved = isOtherSlot || (date !== undefined && date !== present.date);
+  const status = mayMoveStatus && wanted !== undefined ? STATUS[wanted] : present.status;
+  planStatus(present, status, isCancelled);
+  if (present.status !== 'pending' && isMoved) throw new WrongStatus('Only a Pendding appointment can be moved.');
+
+  return {
+    doctorId,
+    patientId,
+    timeId,
+    status,
+    isCancelled,
+    takesSlot: isMoved || (present.isCancelled && !isCancelled),
+    date: date ?? (change.isReplacing && isOtherSlot ? undefined : present.date),
+    type: type && TYPE[type],
+    symptoms,
+  };
+}

@@ -1,0 +1,36 @@
+import { sql, type SQL } from 'drizzle-orm';
+
+/** What booking depends on besides the database: the clinic's clock and how it books. */
+export interface Calendar {
+  readonly now: Date;
+  /** The clinic's IANA time zone. */
+  readonly zone: string;
+  /** How many days ahead of today the last bookable one is. */
+  readonly horizonDays: number;
+  /** The length of a slot whose label gives only its start. */
+  readonly slotMinutes: number;
+}
+
+declare module 'fastify' {
+  interface Visit {
+    readonly calendar: Calendar;
+  }
+}
+
+/** The clinic's calendar at a moment. */
+export function calendarOf(
+  config: { readonly clinicTimeZone: string; readonly bookingHorizonDays: number; readonly slotMinutes: number },
+  now: Date,
+): Calendar {
+  const { clinicTimeZone: zone, bookingHorizonDays: horizonDays, slotMinutes } = config;
+  return { now, zone, horizonDays, slotMinutes };
+}
+
+export const moment = ({ now }: Calendar): SQL => sql`${now.toISOString()}::timestamptz`;
+
+/** The day at the clinic. */
+export const today = (calendar: Calendar): SQL<string> =>
+  sql<string>`(${moment(calendar)} at time zone ${calendar.zone}::text)::date`;
+
+/** The last bookable day. */
+export const horizon = (calendar: Calendar): SQL => sql`(${today(calendar)} + ${calendar.horizonDays}::int)`;

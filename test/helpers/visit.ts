@@ -1,0 +1,23 @@
+import type { UserVisit } from 'fastify';
+import type { Db } from '../../db/client.js';
+
+const notToBeCalled = (): never => {
+  throw new Error('a test that needs this passes its own');
+};
+
+/** A visit for a service that is called without HTTP: by staff, in a clinic whose time is UTC, unless told otherwise. */
+export const visitOf = (db: Db, parts: Partial<UserVisit> = {}): UserVisit => ({
+  db,
+  caller: { id: 1, isStaff: true, session: null },
+  calendar: { now: new Date(), zone: 'UTC', horizonDays: 365, slotMinutes: 30 },
+  link: { base: 'http://localhost:8000', path: '/', picture: (name) => name },
+  ifMatch: undefined,
+  tokens: {
+    signRefresh: notToBeCalled,
+    signAccess: notToBeCalled,
+    readRefresh: notToBeCalled,
+    forgetUser: () => undefined,
+  },
+  failedLogins: { check: notToBeCalled, count: notToBeCalled },
+  ...parts,
+});
