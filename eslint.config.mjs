@@ -91,4 +91,14 @@ export default tseslint.config(
     ['src/resources/index.ts', 'src/lib/visit.ts', 'src/lib/resource.ts'],
   ),
   forbid(['src/*.ts'], '/(test|bench)/', 'Nothing imports the tests and the bench.'),
+  {
+    files: ['db/**', 'plugins/**', 'src/**', 'bench/**'],
+    ignores: ['db/driver.ts'],
+    rules: {
+      '@typescript-eslint/no-restricted-imports': [
+        'error',
+        { name: 'postgres', allowTypeImports: true, message: 'db/driver.ts is the one door to the driver.' },
+      ],
+    },
+  },
 );

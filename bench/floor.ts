@@ -3,7 +3,7 @@
  * authentication, no validation, no limits, no log; the SQL is written by hand and prepared, one round trip a request.
  */
 import { createServer } from 'node:http';
-import postgres from 'postgres';
+import postgres from '../db/driver.js';
 
 const { DATABASE_URL = '', PORT } = process.env;
 const sql = postgres(DATABASE_URL, {

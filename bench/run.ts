@@ -13,7 +13,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { isDeepStrictEqual, parseArgs } from 'node:util';
-import postgres from 'postgres';
+import postgres from '../db/driver.js';
 import { openEmbedded } from '../db/embedded.js';
 import { migrateDatabase } from '../db/migrate.js';
 import { makeData } from './data.js';

@@ -1,7 +1,7 @@
 import { sql } from 'drizzle-orm';
 import { drizzle, type PostgresJsDatabase } from 'drizzle-orm/postgres-js';
 import { setTimeout as sleep } from 'node:timers/promises';
-import postgres from 'postgres';
+import postgres from './driver.js';
 import { openEmbedded } from './embedded.js';
 import { migrateDatabase } from './migrate.js';
 
@@ -62,8 +62,19 @@ export function isUnavailable(error: unknown): boolean {
   return code !== undefined && (AWAY.has(code) || code.startsWith('08'));
 }
 
-/** What PostgreSQL ends one of two transactions with that stand in each other's way: serialization failure, deadlock. */
-const CONTENTION = new Set(['40001', '40P01']);
+/**
+ * What ends a transaction that may well succeed when it is run again, since nothing of it was stored: serialization
+ * failure and deadlock, where another transaction stood in its way; transaction_rollback, a COMMIT that PostgreSQL
+ * answered with ROLLBACK; and a prepared statement that the connection's server has forgotten, or planned for a table
+ * that has changed since (the driver prepares it anew, but can not repair a transaction that has failed by then).
+ * A COMMIT that ends in ROLLBACK time and again is a fault that someone has to see, so it is not `isUnavailable`.
+ */
+function isWorthAnotherTry(error: unknown): boolean {
+  const cause = postgresError(error);
+  const isStale = cause !== undefined && 'routine' in cause && cause.routine === 'RevalidateCachedQuery';
+  return isStale || ['40001', '40P01', '40000', '26000'].includes(cause?.code ?? '');
+}
+
 const MAX_TRIES = 6;
 
 /** Thrown inside a transaction that met another one in its way: the transaction runs again. */
@@ -74,16 +85,15 @@ export class Contention extends Error {
 }
 
 /**
- * Runs a transaction, again where another one stood in its way: `work` must not do anything but queries. Inside a
- * transaction it is a savepoint, and the outermost one is what is tried again.
+ * Runs a transaction, again where it failed for a reason that may be gone: `work` must not do anything but queries.
+ * Inside a transaction it is a savepoint, and the outermost one is what is tried again.
  */
 export async function transaction<T>(db: Db | Tx, work: (tx: Tx) => Promise<T>): Promise<T> {
   for (let tries = 1; ; tries++) {
     try {
       return await db.transaction(work);
     } catch (error) {
-      const isContention = CONTENTION.has(postgresError(error)?.code ?? '');
-      if (!isContention || tries === MAX_TRIES || !('$client' in db)) throw error;
+      if (!isWorthAnotherTry(error) || tries === MAX_TRIES || !('$client' in db)) throw error;
       await sleep(Math.random() * 20 * 2 ** tries);
     }
   }

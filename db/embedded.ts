@@ -4,7 +4,7 @@ import * as fs from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
 import { basename, dirname, join, relative } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import postgres from 'postgres';
+import postgres from './driver.js';
 
 export interface EmbeddedOptions {
   /** Folder that holds the cluster and its files (DATA_DIR). Made if absent. */

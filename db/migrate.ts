@@ -1,7 +1,7 @@
 import { drizzle } from 'drizzle-orm/postgres-js';
 import { migrate } from 'drizzle-orm/postgres-js/migrator';
 import { fileURLToPath } from 'node:url';
-import postgres from 'postgres';
+import postgres from './driver.js';
 
 const migrationsFolder = fileURLToPath(new URL('../../db/migrations', import.meta.url));
 
