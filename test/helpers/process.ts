@@ -47,9 +47,10 @@ export async function runProgram(
 export async function startServerProcess(
   t: Test,
   environment: Readonly<Record<string, string>>,
+  cwd = root,
 ): Promise<ServerProcess> {
   const child = spawn(process.execPath, ['--enable-source-maps', 'dist/src/server.js'], {
-    cwd: root,
+    cwd,
     env: serverEnvironment(environment),
     stdio: ['ignore', 'pipe', 'pipe'],
   });

@@ -156,17 +156,9 @@ t.test('openDatabase', async (t) => {
   });
 
   await t.test('migrates an empty database once, of however many instances', async (t) => {
-    const admin = postgres(await createTestDatabase(t), { max: 1, onnotice: () => undefined });
-    const name = `${String(process.env['TEST_PREFIX'])}_empty`;
-    await admin`create database ${admin(name)} template template0`;
-    t.teardown(async () => {
-      await admin`drop database if exists ${admin(name)} with (force)`;
-      await admin.end();
-    });
-    const url = new URL(String(process.env['TEST_SERVER_URL']));
-    url.pathname = `/${name}`;
+    const url = await createTestDatabase(t, 'template0');
     const dataDir = t.testdir();
-    const instances = await Promise.all([1, 2, 3].map(() => openDatabase({ url: url.href, dataDir, pool: 1 })));
+    const instances = await Promise.all([1, 2, 3].map(() => openDatabase({ url, dataDir, pool: 1 })));
     await Promise.all(instances.map(({ migrated }) => migrated));
     const [first] = instances;
     const rows = await first?.db.execute('select count(*)::int as users from users');
