@@ -14,6 +14,7 @@ import postgres from 'postgres';
 import { openEmbedded } from '../db/embedded.js';
 import { migrateDatabase } from '../db/migrate.js';
 import { makeRecord, readRecord, storeRecord, type PassedTitles, type SeenAnswers } from './answers.js';
+import { databaseEndsWithUs, endsWithUs } from './helpers/reaper.js';
 
 const args = process.argv.slice(2);
 const flags = args.filter((arg) => arg.startsWith('-'));
@@ -50,6 +51,7 @@ const folder = await mkdtemp(join(tmpdir(), 'hospital-test-'));
 // As root the embedded server runs as another user, who has to reach its data.
 await chmod(folder, 0o755);
 const external = process.env['DATABASE_URL'];
+databaseEndsWithUs(join(folder, 'data'));
 const embedded = external
   ? undefined
   : await openEmbedded({
@@ -79,10 +81,14 @@ const sourceOf = (file: string): string => file.replace(/^dist\//, '').replace(/
 
 /** Runs tap and passes on a line for each file and whatever failed. */
 async function runTap(env: NodeJS.ProcessEnv): Promise<Result> {
-  const child = spawn('npx', ['tap', 'run', '--no-color', ...flags, ...files], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-    env,
-  });
+  const child = endsWithUs(
+    spawn('npx', ['tap', 'run', '--no-color', ...flags, ...files], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+      detached: true,
+      env,
+    }),
+    true,
+  );
   const ended = new Promise<number>((resolve, reject) => {
     child.on('error', reject);
     child.on('exit', (code) => resolve(code ?? 1));

@@ -125,11 +125,13 @@ t.test('a database that goes away', async (t) => {
 
   await t.test('readiness turns to 503 also where the database only falls silent', async (t) => {
     proxy.mute();
-    const start = Date.now();
+    let isAnswered = false;
+    const query = database.db.execute('select 1').catch(() => (isAnswered = true));
     t.equal(await statusOf(api, '/health/ready'), 503);
-    t.ok(Date.now() - start < 4_000);
+    t.notOk(isAnswered, 'long before queries are given up');
     t.equal(await statusOf(api, '/health/live'), 200);
     await proxy.cut();
+    await query;
     await proxy.restore();
     await recovered(api);
   });

@@ -18,6 +18,7 @@ import entityTags from '../../plugins/entity-tags.js';
 import multipart from '../../plugins/multipart.js';
 import pictures from '../../plugins/pictures.js';
 import validation from '../../plugins/validation.js';
+import { databaseEndsWithUs } from '../helpers/reaper.js';
 
 const MINUTE = 60_000;
 /** On the edge of a window of signatures. */
@@ -26,6 +27,7 @@ const NOON = Date.UTC(2030, 0, 1, 12);
 const root = fs.mkdtempSync(join(fs.realpathSync(tmpdir()), 'pictures-'));
 fs.chmodSync(root, 0o755);
 const dataDir = join(root, 'data');
+databaseEndsWithUs(dataDir);
 const embedded = await openEmbedded({ dataDir, settings: { fsync: 'off' } });
 const database = await openDatabase({ url: embedded.url, dataDir, pool: 4 });
 const { db } = database;
