@@ -61,6 +61,8 @@ export async function buildApp({
     // While the server stops it still answers what comes over connections that are open.
     return503OnClosing: false,
     requestTimeout: 60_000,
+    // By the default of 10 s a start fails on a machine that is busy with other things.
+    pluginTimeout: 300_000,
     // Unknown fields are ignored, these too.
     onProtoPoisoning: 'remove',
     onConstructorPoisoning: 'remove',
