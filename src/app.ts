@@ -37,7 +37,7 @@ export interface AppParts {
   /** Signs tokens and URLs; at least 32 bytes. */
   readonly secret: string;
   readonly logger: FastifyBaseLogger | false;
-  /** The time by which appointments are booked. Default: the system's. */
+  /** The time by which appointments are booked and the URLs of pictures end. Default: the system's. */
   readonly now?: () => Date;
 }
 
@@ -106,7 +106,7 @@ export async function buildApp({
   await app.register(multipart);
   await app.register(idempotency);
   await app.register(operation, { publicUrl: config.publicUrl, more: () => ({ calendar: calendarOf(config, now()) }) });
-  await app.register(pictures, { folder: join(config.dataDir, 'pictures'), secret });
+  await app.register(pictures, { folder: join(config.dataDir, 'pictures'), secret, now: () => now().getTime() });
   await app.register(docs);
   await app.register(health);
   for (const resource of resources) await app.register(resource);
