@@ -37,7 +37,7 @@ interface Operation {
   parameters?: Parameter[];
   requestBody?: { content: Content };
   responses: Record<string, Response>;
-  'x-rate-limit'?: 'auth';
+  'x-rate-limit'?: 'auth' | 'failed-auth';
   'x-expired-token'?: 'anonymous';
 }
 interface Contract {
@@ -204,7 +204,7 @@ function operationText(path: string, method: string, operation: Operation, share
     hasEntityTag: operation.responses[success]?.headers?.['ETag'] !== undefined,
     takesIdempotencyKey: all.some(({ name }) => name === 'Idempotency-Key'),
     consumes: Object.keys(operation.requestBody?.content ?? {}),
-    rateLimit: operation['x-rate-limit'] ?? 'general',
+    limit: operation['x-rate-limit'] ?? 'general',
     expiredToken: operation['x-expired-token'] ?? 'refused',
   };
   const success2xx = responseType(operation.responses[success] as Response, `${id} ${success}`);
@@ -257,7 +257,8 @@ export interface OperationConfig {
   readonly takesIdempotencyKey: boolean;
   /** The media types of the body; none where there is no body. */
   readonly consumes: readonly string[];
-  readonly rateLimit: 'general' | 'auth';
+  /** Which limit a request counts in; 'failed-auth': in that of 'auth' where it fails, else in the user's. */
+  readonly limit: 'general' | 'auth' | 'failed-auth';
   /** What an expired access token is worth where a token is optional. */
   readonly expiredToken: 'refused' | 'anonymous';
 }

@@ -52,7 +52,7 @@ const config = (operationId: string, tag: string): OperationConfig => ({
   success: 200,
   problems: [],
   consumes: ['application/json', 'multipart/form-data'],
-  rateLimit: 'general',
+  limit: 'general',
   expiredToken: 'refused',
   hasEntityTag: false,
   takesIdempotencyKey: false,

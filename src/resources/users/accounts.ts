@@ -7,7 +7,7 @@ import { InvalidInput, NotAllowed, NotFound } from '../../lib/errors.js';
 import { selectPage, type Link, type PageQuery } from '../../lib/pages.js';
 import { hashPassword, passwordFaults, verifyPassword } from '../../lib/passwords.js';
 import { hasTerms } from '../../lib/search.js';
-import { toUser, userColumns, type FailedLogins } from './service.js';
+import { toUser, userColumns, type Logins } from './service.js';
 
 interface Caller {
   readonly id: number;
@@ -67,23 +67,15 @@ export async function updateUser(db: Db, id: number, input: UserPatch, caller: C
  * Changes the caller's password and ends the caller's other sessions.
  * @throws InvalidInput naming every fault, a wrong current password among them
  */
-export async function changePassword(
-  db: Db,
-  input: PasswordChange,
-  caller: Caller,
-  failedLogins: FailedLogins,
-): Promise<Message> {
+export async function changePassword(db: Db, input: PasswordChange, caller: Caller, logins: Logins): Promise<Message> {
   const [user] = await db
     .select({ ...userColumns, passwordHash: users.passwordHash })
     .from(users)
     .where(eq(users.id, caller.id));
   if (user === undefined) throw new NotFound();
-  await failedLogins.check(user.username);
   const errors: Record<string, string[]> = {};
-  if (!(await verifyPassword(user.passwordHash, input.current_password))) {
-    await failedLogins.count(user.username);
-    errors['current_password'] = ['is wrong'];
-  }
+  const isRight = await logins.judge(user.username, () => verifyPassword(user.passwordHash, input.current_password));
+  if (!isRight) errors['current_password'] = ['is wrong'];
   const faults = passwordFaults(input.password, [user.username, user.email, user.firstName, user.lastName]);
   if (faults.length > 0) errors['password'] = faults;
   if (Object.keys(errors).length > 0) throw new InvalidInput(errors);

@@ -10,11 +10,11 @@ const users: Resource = (app, _options, done) => {
   });
   app.route({
     ...operations.logIn,
-    handler: (request) => logIn(app.db, request.body, app.tokens, request.failedLogins),
+    handler: (request) => logIn(app.db, request.body, app.tokens, request.logins),
   });
   app.route({
     ...operations.refreshToken,
-    handler: (request) => refreshToken(app.db, request.body, app.tokens),
+    handler: (request) => refreshToken(app.db, request.body, app.tokens, request.logins),
   });
   app.route({
     ...operations.logOut,
@@ -22,8 +22,8 @@ const users: Resource = (app, _options, done) => {
   });
   app.route({
     ...operations.changePassword,
-    handler: async ({ body, user, failedLogins }) => {
-      const message = await changePassword(app.db, body, user, failedLogins);
+    handler: async ({ body, user, logins }) => {
+      const message = await changePassword(app.db, body, user, logins);
       app.forgetUser(user.id);
       return message;
     },

@@ -23,10 +23,10 @@ export interface TokenSigner {
   readRefresh(token: string, mayBeExpired: boolean): { userId: number; sessionId: string } | null;
 }
 
-/** Counts a user name's failed logins and refuses when there were too many. */
-export interface FailedLogins {
-  check(username: string): Promise<void>;
-  count(username: string): Promise<void>;
+/** Limits how often passwords and tokens can be guessed, as the rate-limit plugin does. */
+export interface Logins {
+  judge<T>(username: string, verdict: () => Promise<T>): Promise<T>;
+  succeed(userId: number): Promise<void>;
 }
 
 /** One and the same for a wrong name, a wrong password, an inactive user and a refresh token that opens nothing. */
@@ -183,35 +183,35 @@ export async function registerUser(db: Db, input: Registration, tokens: TokenSig
 }
 
 /** @throws BadCredentials, alike for whatever is wrong and in the same time */
-export async function logIn(
-  db: Db,
-  input: Credentials,
-  tokens: TokenSigner,
-  failedLogins: FailedLogins,
-): Promise<Tokens> {
-  await failedLogins.check(input.username);
+export async function logIn(db: Db, input: Credentials, tokens: TokenSigner, logins: Logins): Promise<Tokens> {
   // PostgreSQL's lower() makes `i` of `İ`; such a spelling of a name would have a count of failures to itself.
   const username = /^[\x20-\x7e]*$/.test(input.username) ? input.username : '';
-  const [user] = await db
-    .select({
-      id: users.id,
-      passwordHash: users.passwordHash,
-      isActive: users.isActive,
-      generation: users.tokenGeneration,
-    })
-    .from(users)
-    .where(sql`lower(${users.username}) = lower(${username})`);
-  const isRight = await verifyPassword(user?.passwordHash, input.password);
-  if (user === undefined || !isRight || !user.isActive) {
-    await failedLogins.count(input.username);
-    throw new BadCredentials('User name or password is wrong, or the user is inactive.');
-  }
+  const user = await logins.judge(input.username, async () => {
+    const [row] = await db
+      .select({
+        id: users.id,
+        passwordHash: users.passwordHash,
+        isActive: users.isActive,
+        generation: users.tokenGeneration,
+      })
+      .from(users)
+      .where(sql`lower(${users.username}) = lower(${username})`);
+    const isRight = await verifyPassword(row?.passwordHash, input.password);
+    return isRight && row?.isActive === true ? row : undefined;
+  });
+  if (user === undefined) throw new BadCredentials('User name or password is wrong, or the user is inactive.');
+  await logins.succeed(user.id);
   const pair = await openSession(db, user, tokens);
   await db.delete(sessions).where(and(eq(sessions.userId, user.id), lt(sessions.expiresAt, sql`now()`)));
   return pair;
 }
 
-export async function refreshToken(db: Db, input: RefreshToken, tokens: TokenSigner): Promise<AccessToken> {
+export async function refreshToken(
+  db: Db,
+  input: RefreshToken,
+  tokens: TokenSigner,
+  logins: Logins,
+): Promise<AccessToken> {
   const claims = tokens.readRefresh(input.refresh, false);
   const [session] =
     claims === null
@@ -229,6 +229,7 @@ export async function refreshToken(db: Db, input: RefreshToken, tokens: TokenSig
             ),
           );
   if (session === undefined) throw new BadCredentials('The refresh token is not valid, has expired or was logged out.');
+  await logins.succeed(session.userId);
   return { access: tokens.signAccess(session.userId, session.tokenHash, session.generation) };
 }
 
