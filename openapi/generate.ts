@@ -37,7 +37,7 @@ interface Operation {
   parameters?: Parameter[];
   requestBody?: { content: Content };
   responses: Record<string, Response>;
-  'x-rate-limit'?: 'auth' | 'failed-auth';
+  'x-rate-limit'?: 'auth';
   'x-expired-token'?: 'anonymous';
 }
 interface Contract {
@@ -257,8 +257,7 @@ export interface OperationConfig {
   readonly takesIdempotencyKey: boolean;
   /** The media types of the body; none where there is no body. */
   readonly consumes: readonly string[];
-  /** Which limit a request counts in; 'failed-auth': in that of 'auth' where it fails, else in the user's. */
-  readonly limit: 'general' | 'auth' | 'failed-auth';
+  readonly limit: 'general' | 'auth';
   /** What an expired access token is worth where a token is optional. */
   readonly expiredToken: 'refused' | 'anonymous';
 }

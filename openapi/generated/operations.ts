@@ -17,8 +17,7 @@ export interface OperationConfig {
   readonly takesIdempotencyKey: boolean;
   /** The media types of the body; none where there is no body. */
   readonly consumes: readonly string[];
-  /** Which limit a request counts in; 'failed-auth': in that of 'auth' where it fails, else in the user's. */
-  readonly limit: 'general' | 'auth' | 'failed-auth';
+  readonly limit: 'general' | 'auth';
   /** What an expired access token is worth where a token is optional. */
   readonly expiredToken: 'refused' | 'anonymous';
 }
@@ -65,7 +64,7 @@ export const operations = {
       hasEntityTag: false,
       takesIdempotencyKey: false,
       consumes: ['application/json'],
-      limit: 'failed-auth',
+      limit: 'auth',
       expiredToken: 'refused',
     },
   },
@@ -85,7 +84,7 @@ export const operations = {
       hasEntityTag: false,
       takesIdempotencyKey: false,
       consumes: ['application/json'],
-      limit: 'failed-auth',
+      limit: 'auth',
       expiredToken: 'refused',
     },
   },

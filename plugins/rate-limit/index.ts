@@ -12,7 +12,10 @@ export interface RateLimitOptions {
   readonly anonymous: number;
   /** Requests a minute of a signed-in user. */
   readonly user: number;
-  /** Requests a minute of a client address to the operations that the contract marks with `x-rate-limit`. */
+  /**
+   * Requests a minute of a client address to the operations that the contract marks `x-rate-limit: auth`; where
+   * they prove who calls, of those that failed.
+   */
   readonly auth: number;
   /** The Redis server that instances share their counts in; null: each counts on its own. */
   readonly redisUrl: string | null;
@@ -44,8 +47,8 @@ interface Limits {
   readonly anonymous: Limit;
   readonly user: Limit;
   readonly auth: Limit;
-  /** By client address, counted as `auth`. */
-  readonly failedRequests: Attempts;
+  /** By client address. */
+  readonly attempts: Attempts;
   /** By user name and client address. */
   readonly failedLogins: Attempts;
 }
@@ -56,7 +59,7 @@ declare module 'fastify' {
   }
   interface FastifyRequest {
     readonly logins: Logins;
-    /** Where a failure of this request is counted, until it is known to be none. */
+    /** Where this request is counted until its end tells whether it stays so. */
     attempt: { readonly key: string; readonly reply: FastifyReply } | null;
   }
 }
@@ -121,11 +124,11 @@ function countRequest(
   });
 }
 
-/** Counts a request as a failed one before anybody knows. */
+/** Counts a request to an operation marked `auth` as one of the address, which it stays unless `succeed` is called. */
 async function beginAttempt(request: FastifyRequest, reply: FastifyReply): Promise<void> {
-  const { auth, failedRequests } = request.server.limits;
+  const { auth, attempts } = request.server.limits;
   const key = `${auth.name}:${clientOf(request)}`;
-  const count = await failedRequests.begin(key);
+  const count = await attempts.begin(key);
   announce(reply, auth, count);
   if (count.isOver) throw overLimit(auth, count);
   request.attempt = { key, reply };
@@ -133,31 +136,30 @@ async function beginAttempt(request: FastifyRequest, reply: FastifyReply): Promi
 
 /** onRequest: refuses what is over the limit, and tells how much is left of it. */
 export const limit = ({ limit: kind }: Pick<OperationConfig, 'limit'>): onRequestHookHandler => {
-  if (kind === 'failed-auth') {
-    return function countBeforehand(request, reply, next) {
+  if (kind === 'auth') {
+    return function limitAttempts(request, reply, next) {
       beginAttempt(request, reply).then(() => next(), next);
     };
   }
-  return function countByClient(request, reply, next) {
-    const { limits } = request.server;
+  return function limitRequests(request, reply, next) {
     const { bearer } = request;
-    if (kind === 'auth') countRequest(limits.auth, clientOf(request), reply, next);
-    else if (typeof bearer === 'object') countRequest(limits.user, bearer.userId, reply, next);
-    else countRequest(limits.anonymous, clientOf(request), reply, next);
+    const { anonymous, user } = request.server.limits;
+    if (typeof bearer === 'object') countRequest(user, bearer.userId, reply, next);
+    else countRequest(anonymous, clientOf(request), reply, next);
   };
 };
 
-/** onSend: what failed for a fault of the server's is no failed attempt of the client's. */
+/** onSend, where `limit` is 'auth': what failed for a fault of the server's is no attempt of the client's. */
 export const endAttempt: onSendHookHandler = (request, reply, _payload, next) => {
   if (request.attempt !== null) {
-    request.server.limits.failedRequests.end(request.attempt.key, reply.statusCode < 500);
+    request.server.limits.attempts.end(request.attempt.key, reply.statusCode < 500);
     request.attempt = null;
   }
   next();
 };
 
 function loginsOf(request: FastifyRequest): Logins {
-  const { failedLogins, failedRequests, user } = request.server.limits;
+  const { attempts, failedLogins, user } = request.server.limits;
   return {
     judge: async (username, verdict) => {
       const key = `failed-login:${username.toLowerCase()} ${clientOf(request)}`;
@@ -181,7 +183,7 @@ function loginsOf(request: FastifyRequest): Logins {
         countRequest(user, userId, attempt.reply, (error) => (error === undefined ? resolve() : reject(error))),
       );
       request.attempt = null;
-      failedRequests.end(attempt.key, false);
+      attempts.end(attempt.key, false);
     },
   };
 }
@@ -201,7 +203,7 @@ export default fp(
       anonymous: limitOf('anonymous'),
       user: limitOf('user'),
       auth: limitOf('auth'),
-      failedRequests: new Attempts(counts, max.auth, MINUTE),
+      attempts: new Attempts(counts, max.auth, MINUTE),
       failedLogins: new Attempts(counts, FAILED_LOGINS, FAILED_LOGIN_WINDOW),
     });
     app.decorateRequest('attempt', null);
@@ -214,7 +216,7 @@ export default fp(
       const { config } = route;
       if (config?.limit === undefined) return;
       route.onRequest = [limit({ limit: config.limit }), ...[route.onRequest ?? []].flat()];
-      if (config.limit === 'failed-auth') route.onSend = [...[route.onSend ?? []].flat(), endAttempt];
+      if (config.limit === 'auth') route.onSend = [...[route.onSend ?? []].flat(), endAttempt];
     });
   },
   { name: 'rate-limit', dependencies: ['errors', 'auth'] },

@@ -52,7 +52,7 @@ async function build(t: Test, options: Partial<RateLimitOptions> = {}) {
   await app.register(rateLimit, { anonymous: 3, user: 5, auth: 2, redisUrl: null, ...options });
   app.get('/list', { config: config('list', 'general') }, () => ({}));
   app.get('/register', { config: config('register', 'auth') }, () => ({}));
-  app.get('/login', { config: config('login', 'failed-auth') }, async ({ logins, query }: FastifyRequest) => {
+  app.get('/login', { config: config('login', 'auth') }, async ({ logins, query }: FastifyRequest) => {
     const { user, problem = 'not-authenticated' } = query as { user?: string; problem?: ProblemSlug };
     judged++;
     await new Promise(setImmediate);
@@ -60,7 +60,7 @@ async function build(t: Test, options: Partial<RateLimitOptions> = {}) {
     await logins.succeed(Number(user));
     return {};
   });
-  app.post('/login', { config: config('logIn', 'failed-auth') }, () => ({}));
+  app.post('/login', { config: config('logIn', 'auth') }, () => ({}));
   app.get('/docs', () => ({}));
   app.get('/judge', ({ logins, query }: FastifyRequest) => {
     const { username, verdict } = query as { username: string; verdict: string };

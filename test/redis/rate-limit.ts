@@ -100,6 +100,13 @@ t.test('two instances share limits, also when Redis was away', async (t) => {
     );
   });
 
+  await t.test('a clock that was set on the server of Redis does not show in Retry-After', async (t) => {
+    const client = new Redis(redis.url);
+    for (const key of await client.keys('*anonymous*')) await client.pexpire(key, 86_400_000);
+    await client.quit();
+    t.match((await one.api.get('/designations/')).headers, { 'retry-after': '60', 'ratelimit-reset': '60' });
+  });
+
   await t.test('Redis is killed amid requests: each limits on its own and says so in one line', async (t) => {
     const answers = times(20, one).map(({ api }) => api.get('/designations/'));
     await redis.kill();
@@ -133,7 +140,9 @@ t.test('two instances share limits, also when Redis was away', async (t) => {
   });
 
   await t.test('closing says nothing of Redis', async (t) => {
+    const answers = times(20, one).map(({ api }) => api.get('/designations/'));
     await one.api.app.close();
+    await Promise.all(answers);
     t.equal(one.messages.length, 4);
   });
 });
