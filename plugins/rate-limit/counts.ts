@@ -33,9 +33,15 @@ class LocalCounts extends LocalStore implements Counts {
   }
 
   add(key: string, window: number, done: Counted): void {
-    // A clock that was set back would prolong the window by as much.
-    if ((this.lru.get(key)?.iterationStartMs ?? 0) > Date.now()) this.lru.delete(key);
-    this.incr(key, (_error, count) => done(count), window, 0);
+    const counted = (_error: null, count: Count): void => {
+      if (count.ttl <= window) done(count);
+      else {
+        // The clock was set back, which would prolong the window by as much.
+        this.lru.delete(key);
+        this.add(key, window, done);
+      }
+    };
+    this.incr(key, counted, window, 0);
   }
 
   addUpTo(max: number, key: string, window: number, done: Counted): void {

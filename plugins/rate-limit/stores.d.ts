@@ -2,7 +2,7 @@
 declare module '@fastify/rate-limit/store/LocalStore.js' {
   export default class LocalStore {
     protected readonly lru: {
-      get(key: string): { current: number; iterationStartMs: number } | undefined;
+      get(key: string): { current: number } | undefined;
       delete(key: string): void;
     };
     constructor(continueExceeding: boolean, exponentialBackoff: boolean, cache: number);

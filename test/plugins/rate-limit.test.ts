@@ -268,7 +268,7 @@ t.test('client addresses', async (t) => {
     ['[2001:db8:1:2::1]', '[2001:db8:1:2::1]:8443', true],
     ['[2001:db8:1:2::1]:443', '[2001:db8:1:3::1]:443', false],
     ['192.0.2.1', '[::ffff:192.0.2.1]:443', true],
-    ['unknown', 'UNKNOWN', true],
+    ['unknown', 'hidden', false],
   ] as const) {
     await t.test(`${a} and ${b} count as ${isOne ? 'one' : 'two'}`, async (t) => {
       const { statuses } = await build(t, { anonymous: 1 });
