@@ -21,7 +21,7 @@ if (esbuild === undefined) {
     process.exit(1);
   }
 } else {
-  const sources = folders.flatMap((folder) => list(folder, '.ts'));
+  const sources = folders.flatMap((folder) => list(folder, '.ts')).filter((name) => !name.endsWith('.d.ts'));
   const known = new Set(sources.map((name) => join(outdir, name.replace(/\.ts$/, '.js'))));
   for (const name of list(outdir, '.js')) if (!known.has(name)) rmSync(name);
   await esbuild.build({

@@ -221,7 +221,7 @@ function operationText(operation: Located): string {
     hasEntityTag: operation.responses[success]?.headers?.['ETag'] !== undefined,
     takesIdempotencyKey: all.some(({ name }) => name === 'Idempotency-Key'),
     consumes: Object.keys(operation.requestBody?.content ?? {}),
-    rateLimit: operation['x-rate-limit'] ?? 'general',
+    limit: operation['x-rate-limit'] ?? 'general',
     expiredToken: operation['x-expired-token'] ?? 'refused',
   };
   const success2xx = responseType(operation.responses[success] as Response, `${id} ${success}`);

@@ -18,7 +18,7 @@ export interface OperationConfig {
   readonly takesIdempotencyKey: boolean;
   /** The media types of the body; none where there is no body. */
   readonly consumes: readonly string[];
-  readonly rateLimit: 'general' | 'auth';
+  readonly limit: 'general' | 'auth';
   /** What an expired access token is worth where a token is optional. */
   readonly expiredToken: 'refused' | 'anonymous';
 }

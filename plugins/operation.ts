@@ -11,7 +11,7 @@ import { addEntityTag, answerNotModified, matches } from './entity-tags.js';
 import { hashBody, once } from './idempotency.js';
 import { readForm } from './multipart.js';
 import { discardPictures, encodePictures, storePictures } from './pictures/hooks.js';
-import { limit } from './rate-limit.js';
+import { endAttempt, limit } from './rate-limit/index.js';
 
 /** Where a request was sent, for the URLs in its answer. */
 export interface Link {
@@ -34,7 +34,7 @@ declare module 'fastify' {
     /** Whether the request's If-Match names a record's state by its tag; undefined where it has none. */
     readonly ifMatch: ((tag: string) => boolean) | undefined;
     readonly tokens: FastifyInstance['tokens'];
-    readonly failedLogins: FastifyRequest['failedLogins'];
+    readonly logins: FastifyRequest['logins'];
   }
   /** A visit of somebody who is signed in. */
   interface UserVisit extends Visit {
@@ -66,7 +66,7 @@ export interface OperationOptions {
   /** Base of absolute URLs; null: as the request names its server. */
   readonly publicUrl: string | null;
   /** What the application adds to each visit. */
-  readonly more: () => Omit<Visit, 'db' | 'caller' | 'link' | 'ifMatch' | 'tokens' | 'failedLogins'>;
+  readonly more: () => Omit<Visit, 'db' | 'caller' | 'link' | 'ifMatch' | 'tokens' | 'logins'>;
 }
 
 const isNeeded = <Hook>(hook: Hook | undefined): hook is Hook => hook !== undefined;
@@ -81,7 +81,7 @@ export function hooksOf(operation: Operation) {
     preValidation: [readForm(operation), encodePictures(operation)].filter(isNeeded),
     preHandler: [hashBody(operation), storePictures(operation)].filter(isNeeded),
     preSerialization: [addEntityTag(operation)].filter(isNeeded),
-    onSend: [answerNotModified(operation), discardPictures(operation)].filter(isNeeded),
+    onSend: [answerNotModified(operation), discardPictures(operation), endAttempt(operation)].filter(isNeeded),
   };
 }
 
@@ -108,7 +108,7 @@ export default fp(
       link: linkOf(request),
       ifMatch: ifMatchOf(request),
       tokens: app.tokens,
-      failedLogins: request.failedLogins,
+      logins: request.logins,
       ...more(),
     });
 

@@ -13,7 +13,7 @@ import logging from '../plugins/logging.js';
 import multipart from '../plugins/multipart.js';
 import operation from '../plugins/operation.js';
 import pictures from '../plugins/pictures/index.js';
-import rateLimit from '../plugins/rate-limit.js';
+import rateLimit from '../plugins/rate-limit/index.js';
 import securityHeaders from '../plugins/security-headers.js';
 import validation from '../plugins/validation.js';
 import type { Config } from './config.js';
@@ -102,7 +102,7 @@ export async function buildApp({
   await app.register(validation, { rules: { 'x-password-of': passwordRule, 'x-not-in-future': pastDateRule(now) } });
   await app.register(database, { database: db });
   await app.register(auth, { secret, accessTtl: config.accessTokenTtl, refreshTtl: config.refreshTokenTtl });
-  await app.register(rateLimit, config.rateLimit);
+  await app.register(rateLimit, { ...config.rateLimit, redisUrl: config.redisUrl });
   await app.register(multipart);
   await app.register(idempotency);
   await app.register(operation, { publicUrl: config.publicUrl, more: () => ({ calendar: calendarOf(config, now()) }) });

@@ -13,6 +13,7 @@ const SECONDS = { s: 1, m: 60, h: 3600, d: 86_400 };
 const MAX_DURATION = 3650 * SECONDS.d;
 
 const MUST_BE_DATABASE_URL = 'be a postgres:// URL';
+const MUST_BE_REDIS_URL = 'be a redis:// or rediss:// URL';
 const MUST_BE_URL = 'be an http or https URL';
 
 /** Every variable of the environment that the program knows. */
@@ -34,6 +35,13 @@ export const Environment = Type.Object({
   PUBLIC_URL: Type.Optional(Type.String({ pattern: '^https?://[^/?#\\s]+(/[^?#\\s]*)?$', must: MUST_BE_URL })),
   TRUST_PROXY: Type.String({ default: 'off' }),
   CORS_ORIGINS: Type.Optional(Type.String()),
+  REDIS_URL: Type.Optional(
+    Type.String({
+      pattern: '^rediss?://[^/?#\\s]+(/[0-9]{0,4})?(\\?[^#\\s]*)?$',
+      must: MUST_BE_REDIS_URL,
+      secret: true,
+    }),
+  ),
   CLINIC_TIME_ZONE: Type.String({ default: 'UTC' }),
   SLOT_MINUTES: integer(1, 1440, 30),
   BOOKING_HORIZON_DAYS: integer(1, 3650, 365),
@@ -67,6 +75,8 @@ export interface Config {
   readonly trustProxy: boolean | number | string[];
   /** `true`: any origin. */
   readonly corsOrigins: true | readonly string[];
+  /** null: each instance limits requests on its own. */
+  readonly redisUrl: string | null;
   readonly clinicTimeZone: string;
   readonly slotMinutes: number;
   readonly bookingHorizonDays: number;
@@ -112,16 +122,20 @@ function readDuration(name: 'ACCESS_TOKEN_TTL' | 'REFRESH_TOKEN_TTL', duration: 
   return seconds <= MAX_DURATION ? seconds : refuse(name, 'be at most 3650d', duration);
 }
 
-function isDatabaseUrl(value: string): boolean {
+/** Whether a URL and the name and password in it can be read. */
+function isServerUrl(value: string): boolean {
   try {
-    // The driver also takes several hosts, of which a URL has one.
-    const { username, password } = new URL(value.replace(/^(\w+:\/\/(?:[^/?]*@)?[^/?,@]*),[^/?@]*(?=[/?]|$)/, '$1'));
+    const { username, password } = new URL(value);
     decodeURIComponent(username + password);
     return true;
   } catch {
     return false;
   }
 }
+
+/** The driver also takes several hosts, of which a URL has one. */
+const isDatabaseUrl = (value: string): boolean =>
+  isServerUrl(value.replace(/^(\w+:\/\/(?:[^/?]*@)?[^/?,@]*),[^/?@]*(?=[/?]|$)/, '$1'));
 
 function isNetwork(text: string): boolean {
   if (/^(loopback|linklocal|uniquelocal)$/.test(text)) return true;
@@ -164,6 +178,7 @@ export function readConfig(source: NodeJS.ProcessEnv): Config {
     refuse('JWT_SECRET', env.JWT_SECRET === undefined ? 'be set in production' : 'have at least 32 bytes');
   }
   if (env.DATABASE_URL !== undefined && !isDatabaseUrl(env.DATABASE_URL)) refuse('DATABASE_URL', MUST_BE_DATABASE_URL);
+  if (env.REDIS_URL !== undefined && !isServerUrl(env.REDIS_URL)) refuse('REDIS_URL', MUST_BE_REDIS_URL);
   if (env.PUBLIC_URL !== undefined && !URL.canParse(env.PUBLIC_URL)) {
     refuse('PUBLIC_URL', MUST_BE_URL, env.PUBLIC_URL);
   }
@@ -194,6 +209,7 @@ export function readConfig(source: NodeJS.ProcessEnv): Config {
     publicUrl: env.PUBLIC_URL?.replace(/\/+$/, '') ?? null,
     trustProxy: readTrustProxy(env.TRUST_PROXY),
     corsOrigins: readOrigins(env.CORS_ORIGINS, isProduction),
+    redisUrl: env.REDIS_URL ?? null,
     clinicTimeZone,
     slotMinutes: env.SLOT_MINUTES,
     bookingHorizonDays: env.BOOKING_HORIZON_DAYS,

@@ -1,4 +1,4 @@
-import type { FastifyInstance, InjectOptions } from 'fastify';
+import type { FastifyBaseLogger, FastifyInstance, InjectOptions } from 'fastify';
 import type { Test } from 'tap';
 import { openDatabase, type Database } from '../../db/client.js';
 import { buildApp } from '../../src/app.js';
@@ -158,14 +158,15 @@ export async function buildTestApp(
 /** A second process, as it were: an instance with state of its own on the same database. */
 export async function anotherInstance(
   t: Test,
-  { databaseUrl }: TestApp,
+  { databaseUrl }: Pick<TestApp, 'databaseUrl'>,
   environment: Record<string, string> = {},
+  logger: FastifyBaseLogger | false = false,
 ): Promise<TestApp> {
   const config = testConfig(t, environment);
   const database = await openDatabase({ url: databaseUrl, dataDir: config.dataDir, pool: 5 });
   t.teardown(() => database.close());
   await database.migrated;
-  const app = await buildApp({ config, database, secret: config.jwtSecret ?? SECRET, logger: false });
+  const app = await buildApp({ config, database, secret: config.jwtSecret ?? SECRET, logger });
   t.teardown(() => app.close());
   return new TestApp(app, database, databaseUrl);
 }

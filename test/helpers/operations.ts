@@ -29,7 +29,7 @@ export const madeUp = (config: Partial<OperationConfig>, method = 'GET', body?: 
     success: 200,
     problems: [],
     consumes: [],
-    rateLimit: 'general',
+    limit: 'general',
     expiredToken: 'refused',
     hasEntityTag: false,
     takesIdempotencyKey: false,

@@ -10,12 +10,15 @@ export interface Proxy {
   restore(): Promise<void>;
   /** From now on takes connections and bytes, and passes on none, as a network that swallows them does. */
   mute(): void;
+  /** From now on passes on nothing over the connections that are open, as a firewall that forgot them does. */
+  forget(): void;
 }
 
 /** Stands in front of a server so that it can be away without being stopped. It starts cut. */
 export async function openProxy(t: Test, target: string): Promise<Proxy> {
   const { hostname, port } = new URL(target);
   const sockets = new Set<Socket>();
+  let forgotten = new Set<Socket>();
   let isMute = false;
   let server: Server | undefined;
 
@@ -24,7 +27,7 @@ export async function openProxy(t: Test, target: string): Promise<Proxy> {
     return socket.on('error', () => undefined).on('close', () => sockets.delete(socket));
   };
   const pass = (from: Socket, to: Socket): void => {
-    from.on('data', (chunk) => void (isMute || to.write(chunk))).on('close', () => to.destroy());
+    from.on('data', (chunk) => void (isMute || forgotten.has(from) || to.write(chunk))).on('close', () => to.destroy());
   };
   async function listen(at: number): Promise<number> {
     server = createServer((client) => {
@@ -55,5 +58,6 @@ export async function openProxy(t: Test, target: string): Promise<Proxy> {
       await listen(own);
     },
     mute: () => void (isMute = true),
+    forget: () => void (forgotten = new Set(sockets)),
   };
 }

@@ -18,6 +18,6 @@ export const visitOf = (db: Db, parts: Partial<UserVisit> = {}): UserVisit => ({
     readRefresh: notToBeCalled,
     forgetUser: () => undefined,
   },
-  failedLogins: { check: notToBeCalled, count: notToBeCalled },
+  logins: { judge: notToBeCalled, succeed: notToBeCalled },
   ...parts,
 });

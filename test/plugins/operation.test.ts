@@ -13,16 +13,18 @@ const hookNames = (operation: (typeof allOperations)[number]): string =>
     .map((names) => names.join(' '))
     .join(' | ');
 
-const OPEN = 'identifyBearer limitRate expectRequest refuseUntilMigrated';
+const OPEN = 'identifyBearer limitRequests expectRequest refuseUntilMigrated';
 const GUARDED = `${OPEN} guardAccess`;
 const FORM = 'readFormBody encodeForm';
 
 /** The operations that stand for each kind, and what happens to a request for them. */
 const KINDS: Readonly<Record<string, readonly OperationId[]>> = {
-  'identifyBearer limitRate expectRequest': ['getProblemType'],
-  'identifyBearer limitRate expectRequest | addTag | sendNotModified': ['getPicture'],
-  [OPEN]: [
+  'identifyBearer limitRequests expectRequest': ['getProblemType'],
+  'identifyBearer limitRequests expectRequest | addTag | sendNotModified': ['getPicture'],
+  'identifyBearer limitAttempts expectRequest refuseUntilMigrated | settleAttempt': [
     ...(['registerUser', 'logIn', 'refreshToken'] as const),
+  ],
+  [OPEN]: [
     ...(['listDesignations', 'getDesignation', 'listSpecialisations', 'getSpecialisation'] as const),
     ...(['listAvailableTimes', 'getAvailableTime', 'listDoctorAvailability', 'searchAvailability'] as const),
   ],
@@ -42,9 +44,8 @@ const KINDS: Readonly<Record<string, readonly OperationId[]>> = {
     ...(['listAppointments', 'getAppointment'] as const),
   ],
   [`${GUARDED} | addTag`]: ['replaceReview', 'updateReview', 'replaceAppointment', 'updateAppointment'],
-  [`${GUARDED} | noteHash`]: [
-    ...(['createDesignation', 'createSpecialisation', 'createAvailableTime', 'createContact'] as const),
-  ],
+  [`${GUARDED} | noteHash`]: ['createDesignation', 'createSpecialisation', 'createAvailableTime'],
+  [`${GUARDED.replace('limitRequests', 'limitAttempts')} | noteHash | settleAttempt`]: ['createContact'],
   [`${GUARDED} | noteHash | addTag`]: ['createReview', 'createAppointment'],
   [`${GUARDED} | ${FORM} | noteHash storeForm | addTag | discardFiles`]: [
     ...(['createProfile', 'createPatient', 'createDoctor', 'createService'] as const),

@@ -1,9 +1,12 @@
 import Fastify, { type FastifyInstance, type FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
+import { connect } from 'node:net';
 import { mock } from 'node:test';
 import t, { type Test } from 'tap';
+import type { OperationConfig } from '../../openapi/operation.js';
+import { ProblemError, type ProblemSlug } from '../../openapi/problem-error.js';
 import errors from '../../plugins/errors.js';
-import rateLimit, { limit, type RateLimitOptions } from '../../plugins/rate-limit.js';
+import rateLimit, { endAttempt, limit, type RateLimitOptions } from '../../plugins/rate-limit/index.js';
 import { buildTestApp, PASSWORD, type TestApp } from '../helpers/app.js';
 import { madeUp } from '../helpers/operations.js';
 
@@ -27,21 +30,40 @@ const auth = fp(
   { name: 'auth' },
 );
 
+/** The hooks of an operation that are about its limit. */
+const limitedBy = (kind: OperationConfig['limit']) => {
+  const operation = madeUp({ limit: kind });
+  return { onRequest: limit(operation), onSend: endAttempt(operation) ?? [] };
+};
+
 /** An app with an operation of each kind and a clock that stands still. */
 async function build(t: Test, options: Partial<RateLimitOptions> = {}) {
   const app = Fastify({ trustProxy: true });
   t.teardown(() => app.close());
+  let judged = 0;
   await app.register(errors);
   await app.register(auth);
-  await app.register(rateLimit, { anonymous: 3, user: 5, auth: 2, ...options });
-  app.get('/list', { onRequest: limit(madeUp({ rateLimit: 'general' })) }, () => ({}));
-  app.get('/login', { onRequest: limit(madeUp({ rateLimit: 'auth' })) }, () => ({}));
-  app.get('/docs', () => ({}));
-  app.get('/fail', async ({ failedLogins, query }: FastifyRequest) => {
-    const { username } = query as { username: string };
-    await failedLogins.check(username);
-    await failedLogins.count(username);
+  await app.register(rateLimit, { anonymous: 3, user: 5, auth: 2, redisUrl: null, ...options });
+  app.get('/list', limitedBy('general'), () => ({}));
+  app.get('/register', limitedBy('auth'), () => ({}));
+  app.get('/login', limitedBy('auth'), async ({ logins, query }: FastifyRequest) => {
+    const { user, problem = 'not-authenticated' } = query as { user?: string; problem?: ProblemSlug };
+    judged++;
+    await new Promise(setImmediate);
+    if (user === undefined) throw new ProblemError(problem, 'The login failed.');
+    await logins.succeed(Number(user));
     return {};
+  });
+  app.post('/login', limitedBy('auth'), () => ({}));
+  app.get('/docs', () => ({}));
+  app.get('/judge', ({ logins, query }: FastifyRequest) => {
+    const { username, verdict } = query as { username: string; verdict: string };
+    return logins.judge(username, async () => {
+      judged++;
+      await new Promise(setImmediate);
+      if (verdict === 'fault') throw new ProblemError('unavailable', 'The database is away.');
+      return verdict === 'right' ? {} : null;
+    });
   });
   await app.ready();
   mock.timers.enable({ apis: ['Date', 'setTimeout'], now: Date.UTC(2030, 0, 1) });
@@ -57,8 +79,19 @@ async function build(t: Test, options: Partial<RateLimitOptions> = {}) {
     for (let index = 0; index < count; index++) answers.push((await get(url, from)).statusCode);
     return answers;
   }
-  return { get, statuses };
+  /** How many of requests at once were judged, and how many got each status. */
+  async function atOnce(urls: string[]) {
+    judged = 0;
+    const counts: Record<number, number> = {};
+    for (const { statusCode } of await Promise.all(urls.map((url) => get(url)))) {
+      counts[statusCode] = (counts[statusCode] ?? 0) + 1;
+    }
+    return { judged, ...counts };
+  }
+  return { app, get, statuses, atOnce };
 }
+
+const times = <T>(count: number, value: T): T[] => Array.from({ length: count }, () => value);
 
 t.test('requests', async (t) => {
   await t.test('without a token are counted by address', async (t) => {
@@ -86,12 +119,74 @@ t.test('requests', async (t) => {
     t.strictSame(await statuses(2, '/list', { user: 'expired' }), [200, 429]);
   });
 
-  await t.test('for credentials are counted by address, also of a user, and apart from the others', async (t) => {
+  await t.test('for new accounts are counted by address, also of a user, and apart from the others', async (t) => {
     const { statuses } = await build(t);
-    t.strictSame(await statuses(2, '/login', { user: '7' }), [200, 200]);
-    t.strictSame(await statuses(1, '/login', { user: '8' }), [429]);
-    t.strictSame(await statuses(1, '/login', { ip: '192.0.2.2' }), [200]);
+    t.strictSame(await statuses(2, '/register', { user: '7' }), [200, 200]);
+    t.strictSame(await statuses(1, '/register', { user: '8' }), [429]);
+    t.strictSame(await statuses(1, '/register', { ip: '192.0.2.2' }), [200]);
     t.strictSame(await statuses(3, '/list'), [200, 200, 200]);
+  });
+
+  await t.test('that log in are counted by address where they fail', async (t) => {
+    const { statuses, get } = await build(t);
+    t.strictSame(await statuses(3, '/login'), [401, 401, 429]);
+    t.strictSame(await statuses(1, '/login?user=7'), [429], 'even with the right password');
+    t.strictSame(await statuses(1, '/register'), [429], 'in the same limit as new accounts');
+    t.strictSame(await statuses(1, '/login', { ip: '192.0.2.2' }), [401]);
+    t.strictSame(await statuses(3, '/list'), [200, 200, 200]);
+    mock.timers.tick(MINUTE);
+    t.strictSame(await statuses(1, '/login'), [401]);
+    t.match((await get('/login?problem=not-allowed')).headers, { 'ratelimit-remaining': '0' });
+  });
+
+  await t.test('that log in are counted by user where they succeed', async (t) => {
+    const { statuses, get } = await build(t);
+    t.strictSame(await statuses(4, '/login?user=7'), [200, 200, 200, 200]);
+    t.strictSame(await statuses(4, '/login?user=8'), [200, 200, 200, 200]);
+    const { headers } = await get('/login?user=7');
+    t.match(headers, { ratelimit: '"user";r=0;t=60', 'ratelimit-limit': '5', 'ratelimit-remaining': '0' });
+    t.strictSame(await statuses(1, '/list', { user: '7' }), [429], 'together with what else the user does');
+    t.strictSame(await statuses(1, '/list', { user: '8' }), [200]);
+    t.strictSame(await statuses(3, '/list'), [200, 200, 200], 'and not with what else the address does');
+    t.strictSame(await statuses(3, '/login?user=7'), [429, 429, 429], 'past the limit they are as good as failed');
+    t.strictSame(await statuses(1, '/login?user=9'), [429]);
+  });
+
+  await t.test('that log in do not count where the server is at fault', async (t) => {
+    const { statuses } = await build(t);
+    t.strictSame(await statuses(5, '/login?problem=unavailable'), times(5, 503));
+    t.strictSame(await statuses(3, '/login'), [401, 401, 429]);
+  });
+
+  await t.test('that log in at once are judged no more often than they may fail', async (t) => {
+    const { atOnce, statuses } = await build(t, { auth: 20, user: 100 });
+    t.strictSame(await atOnce(times(300, '/login')), { judged: 20, 401: 20, 429: 280 });
+    t.strictSame(await statuses(1, '/login?user=7'), [429]);
+    mock.timers.tick(MINUTE);
+    t.strictSame(await atOnce(times(90, '/login?user=7')), { judged: 90, 200: 90 }, 'a clinic in the morning');
+    const mixed = [...times(10, '/login'), ...times(60, '/login?user=8'), ...times(9, '/login')];
+    t.strictSame(await atOnce(mixed), { judged: 79, 200: 60, 401: 19 });
+    t.strictSame(await statuses(2, '/login'), [401, 429]);
+  });
+
+  await t.test('whose client hangs up leave nobody waiting', async (t) => {
+    const { app, get } = await build(t);
+    mock.timers.reset();
+    const { port } = new URL(await app.listen({ host: '127.0.0.1', port: 0 }));
+    const seen = new Promise<void>((resolve) => {
+      let requests = 0;
+      app.server.on('request', () => void (++requests === 2 && resolve()));
+    });
+    const head = 'POST /login HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 192.0.2.1\r\nContent-Type: application/json';
+    const clients = times(2, `${head}\r\nContent-Length: 10\r\n\r\n{`).map((text) => {
+      const client = connect(Number(port), '127.0.0.1');
+      client.write(text);
+      return client;
+    });
+    await seen;
+    const waiting = get('/login');
+    for (const client of clients) client.destroy();
+    t.equal((await waiting).statusCode, 429, 'they count, since nobody knows what they would have been');
   });
 
   await t.test('that are refused do not prolong the wait', async (t) => {
@@ -119,7 +214,7 @@ t.test('headers', async (t) => {
     'ratelimit-policy': '"user";q=5;w=60',
     ratelimit: '"user";r=4;t=60',
   });
-  t.match(await headersOf('/login'), { 'ratelimit-policy': '"auth";q=2;w=60', ratelimit: '"auth";r=1;t=60' });
+  t.match(await headersOf('/register'), { 'ratelimit-policy': '"auth";q=2;w=60', ratelimit: '"auth";r=1;t=60' });
   t.strictSame(await headersOf('/docs'), {});
   mock.timers.tick(20_500);
   t.match(await headersOf('/list'), { 'ratelimit-remaining': '1', 'ratelimit-reset': '40' });
@@ -161,6 +256,13 @@ t.test('client addresses', async (t) => {
     ['::1', '1::', false],
     ['64:ff9b::192.0.2.1', '64:ff9b::198.51.100.1', true],
     ['fe80::1%eth0', 'fe80::2%eth1', true],
+    ['192.0.2.1', '192.0.2.1:5678', true],
+    ['192.0.2.1:5678', '192.0.2.2:5678', false],
+    ['2001:db8:1:2::1', '[2001:db8:1:2::9]:443', true],
+    ['[2001:db8:1:2::1]', '[2001:db8:1:2::1]:8443', true],
+    ['[2001:db8:1:2::1]:443', '[2001:db8:1:3::1]:443', false],
+    ['192.0.2.1', '[::ffff:192.0.2.1]:443', true],
+    ['unknown', 'hidden', false],
   ] as const) {
     await t.test(`${a} and ${b} count as ${isOne ? 'one' : 'two'}`, async (t) => {
       const { statuses } = await build(t, { anonymous: 1 });
@@ -170,19 +272,53 @@ t.test('client addresses', async (t) => {
   }
 });
 
+t.test('a clock that is set back prolongs nothing', async (t) => {
+  const { get, statuses } = await build(t, { anonymous: 1 });
+  await statuses(2, '/list');
+  await statuses(11, '/judge?username=ada&verdict=wrong');
+  mock.timers.setTime(Date.UTC(2029, 11, 31));
+  t.strictSame(await statuses(2, '/list'), [200, 429]);
+  t.match((await get('/list')).headers, { 'retry-after': '60', 'ratelimit-reset': '60' });
+  mock.timers.tick(MINUTE);
+  t.strictSame(await statuses(1, '/list'), [200]);
+  t.strictSame(await statuses(1, '/judge?username=ada&verdict=right'), [200]);
+});
+
 t.test('failed logins', async (t) => {
-  const { get, statuses } = await build(t);
-  t.strictSame(await statuses(11, '/fail?username=ada'), [...Array.from({ length: 10 }, () => 200), 429]);
-  const refused = await get('/fail?username=ada');
-  t.match(refused.headers, { 'retry-after': '900' });
-  t.match(refused.json(), { status: 429, detail: 'There were too many failed logins for this user name.' });
-  t.strictSame(await statuses(1, '/fail?username=ADA'), [429], 'without regard to case');
-  t.strictSame(await statuses(1, '/fail?username=ada2'), [200], 'another user name is free');
-  t.strictSame(await statuses(1, '/fail?username=ada', { ip: '192.0.2.2' }), [200], 'and another address');
-  mock.timers.tick(15 * MINUTE - 1);
-  t.strictSame(await statuses(1, '/fail?username=ada'), [429]);
-  mock.timers.tick(1);
-  t.strictSame(await statuses(1, '/fail?username=ada'), [200], '15 minutes after the first of them');
+  const wrong = '/judge?username=ada&verdict=wrong';
+  const right = '/judge?username=ada&verdict=right';
+
+  await t.test('are counted by user name and address', async (t) => {
+    const { get, statuses } = await build(t);
+    t.strictSame(await statuses(11, wrong), [...times(10, 200), 429]);
+    const refused = await get(right);
+    t.match(refused.headers, { 'retry-after': '900' });
+    t.match(refused.json(), { status: 429, detail: 'There were too many failed logins for this user name.' });
+    t.strictSame(await statuses(1, '/judge?username=ADA'), [429], 'without regard to case');
+    t.strictSame(await statuses(1, '/judge?username=ada2'), [200], 'another user name is free');
+    t.strictSame(await statuses(1, wrong, { ip: '192.0.2.2' }), [200], 'and another address');
+    mock.timers.tick(15 * MINUTE - 1);
+    t.strictSame(await statuses(1, right), [429]);
+    mock.timers.tick(1);
+    t.strictSame(await statuses(1, wrong), [200], '15 minutes after the first of them');
+  });
+
+  await t.test('are not those that were right, nor those that the server could not judge', async (t) => {
+    const { statuses } = await build(t);
+    t.strictSame(await statuses(20, right), times(20, 200));
+    t.strictSame(await statuses(20, '/judge?username=ada&verdict=fault'), times(20, 503));
+    t.strictSame(await statuses(11, wrong), [...times(10, 200), 429]);
+  });
+
+  await t.test('at once are judged ten times', async (t) => {
+    const { atOnce, statuses } = await build(t);
+    t.strictSame(await atOnce(times(300, wrong)), { judged: 10, 200: 10, 429: 290 });
+    t.strictSame(await statuses(1, right), [429]);
+    mock.timers.tick(15 * MINUTE);
+    t.strictSame(await atOnce(times(50, right)), { judged: 50, 200: 50 }, 'right ones at once are all taken');
+    t.strictSame(await atOnce([...times(9, wrong), ...times(50, right)]), { judged: 59, 200: 59 });
+    t.strictSame(await statuses(2, wrong), [200, 429]);
+  });
 });
 
 t.test('the application', async (t) => {
@@ -202,6 +338,47 @@ t.test('the application', async (t) => {
     }
     t.equal((await logIn(api, 'Ada', PASSWORD, '192.0.2.2')).status, 200, 'from another address it is open');
     t.equal((await logIn(api, 'bob', PASSWORD)).status, 200, 'and for another user name');
+  });
+
+  await t.test('logIn 200 for a whole clinic at one address, one after the other and at once', async (t) => {
+    const api = await buildTestApp(t, { RATE_LIMIT_AUTH: '20' });
+    await api.register({ username: 'ada' });
+    for (let index = 0; index < 25; index++) t.equal((await logIn(api, 'ada', PASSWORD)).status, 200);
+    const answers = await Promise.all(times(30, 0).map(() => logIn(api, 'ada', PASSWORD)));
+    t.strictSame(new Set(answers.map(({ status }) => status)), new Set([200]));
+    t.equal(answers[0]?.headers['ratelimit-limit'], '1000000', "they count as the user's");
+  });
+
+  await t.test('logIn 429 for all but ten of three hundred guesses at once', async (t) => {
+    const api = await buildTestApp(t);
+    await api.register({ username: 'ada' });
+    const guesses = await Promise.all(times(300, 0).map((_, index) => logIn(api, 'ada', `guess ${index}`)));
+    t.equal(guesses.filter(({ status }) => status === 401).length, 10);
+    t.equal(guesses.filter(({ status }) => status === 429).length, 290);
+  });
+
+  await t.test('refreshToken 200 however often, and 429 after the failures that an address may have', async (t) => {
+    const api = await buildTestApp(t, { RATE_LIMIT_AUTH: '3' });
+    const { refresh } = await api.register();
+    const exchange = async (token: string) =>
+      (await api.post('/api/user/token/refresh/', { body: { refresh: token } })).status;
+    for (let index = 0; index < 5; index++) t.equal(await exchange(refresh), 200);
+    t.strictSame([await exchange('x'), await exchange('x'), await exchange('x')], [401, 401, 429]);
+    t.equal(await exchange(refresh), 429);
+  });
+
+  await t.test('changePassword 429 after 10 wrong ones, and right ones do not count', async (t) => {
+    const api = await buildTestApp(t);
+    const { token, username } = await api.register();
+    const change = (current_password: string) =>
+      api.post('/api/user/password/', {
+        token,
+        body: { current_password, password: PASSWORD, confirm_password: PASSWORD },
+      });
+    for (let index = 0; index < 12; index++) t.equal((await change(PASSWORD)).status, 200);
+    for (let index = 0; index < 10; index++) t.ok((await change('wrong')).body.errors.current_password);
+    t.match(await change(PASSWORD), { status: 429 });
+    t.equal((await logIn(api, username, PASSWORD, '127.0.0.1')).status, 429, 'logins are counted with them');
   });
 
   await t.test('logIn 429 for a name that no user has, as for one that a user has', async (t) => {

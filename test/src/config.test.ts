@@ -19,6 +19,7 @@ const DEFAULTS: Config = {
   publicUrl: null,
   trustProxy: false,
   corsOrigins: true,
+  redisUrl: null,
   clinicTimeZone: 'UTC',
   slotMinutes: 30,
   bookingHorizonDays: 365,
@@ -57,6 +58,12 @@ t.test('values that are taken', async (t) => {
       'postgres://user:a,b@db/clinic',
       'postgres:///clinic?host=/var/run/postgresql',
     ].map((url) => [{ DATABASE_URL: url }, { databaseUrl: url }]),
+    ...[
+      'redis://localhost',
+      'redis://:p%40ss@redis.example:6380/2',
+      'rediss://user:pass@redis.example/?family=6',
+      'redis://[::1]:6379',
+    ].map((url) => [{ REDIS_URL: url }, { redisUrl: url }]),
     [
       { DATABASE_POOL: '1', DATA_DIR: '/data' },
       { databasePool: 1, dataDir: '/data' },
@@ -105,6 +112,7 @@ t.test('values that are taken', async (t) => {
 t.test('values that stop the start with one line that names the variable', async (t) => {
   const integer = (minimum: number, maximum: number) => `be an integer from ${minimum} to ${maximum}`;
   const DATABASE = 'be a postgres:// URL';
+  const REDIS = 'be a redis:// or rediss:// URL';
   const DURATION = 'be a duration like 30m, 1h or 30d';
   const PROXY = 'be off, on, a number of proxies, or their addresses';
   const ORIGINS = 'be * or a list of origins like https://app.example.com';
@@ -118,6 +126,15 @@ t.test('values that stop the start with one line that names the variable', async
       (value): (typeof cases)[0] => ['DATABASE_URL', value, DATABASE, true],
     ),
     ['DATABASE_URL', 'postgres://user:sec%ret@db/clinic', DATABASE, true],
+    ...[
+      'redis.example',
+      'http://redis.example',
+      'redis://',
+      'redis://a b',
+      'redis://redis.example/clinic',
+      'redis://redis.example:99999',
+      'redis://user:sec%ret@redis.example',
+    ].map((value): (typeof cases)[0] => ['REDIS_URL', value, REDIS, true]),
     ['DATABASE_POOL', '0', integer(1, 1000)],
     ['DATABASE_POOL', '1001', integer(1, 1000)],
     ['JWT_SECRET', 'secret of fewer than 32 bytes', 'have at least 32 bytes', true],

@@ -66,18 +66,15 @@ export async function updateUser(visit: UserVisit, { params, body }: Input<'upda
  * @throws InvalidInput naming every fault, a wrong current password among them
  */
 export async function changePassword(visit: UserVisit, { body }: Input<'changePassword'>): Promise<Message> {
-  const { db, caller, failedLogins, tokens } = visit;
+  const { db, caller, logins, tokens } = visit;
   const [user] = await db
     .select({ ...userColumns, passwordHash: users.passwordHash })
     .from(users)
     .where(eq(users.id, caller.id));
   if (user === undefined) throw new NotFound();
-  await failedLogins.check(user.username);
   const errors: Record<string, string[]> = {};
-  if (!(await verifyPassword(user.passwordHash, body.current_password))) {
-    await failedLogins.count(user.username);
-    errors['current_password'] = ['is wrong'];
-  }
+  const isRight = await logins.judge(user.username, () => verifyPassword(user.passwordHash, body.current_password));
+  if (!isRight) errors['current_password'] = ['is wrong'];
   const faults = passwordFaults(body.password, [user.username, user.email, user.firstName, user.lastName]);
   if (faults.length > 0) errors['password'] = faults;
   if (Object.keys(errors).length > 0) throw new InvalidInput(errors);

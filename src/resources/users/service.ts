@@ -168,30 +168,33 @@ export async function registerUser(visit: Visit, { body }: Input<'registerUser'>
 
 /** @throws BadCredentials, alike for whatever is wrong and in the same time */
 export async function logIn(visit: Visit, { body }: Input<'logIn'>): Promise<Tokens> {
-  const { db, failedLogins } = visit;
-  await failedLogins.check(body.username);
+  const { db, logins } = visit;
   // PostgreSQL's lower() makes `i` of `İ`; such a spelling of a name would have a count of failures to itself.
   const username = /^[\x20-\x7e]*$/.test(body.username) ? body.username : '';
-  const [user] = await db
-    .select({
-      id: users.id,
-      passwordHash: users.passwordHash,
-      isActive: users.isActive,
-      generation: users.tokenGeneration,
-    })
-    .from(users)
-    .where(sql`lower(${users.username}) = lower(${username})`);
-  const isRight = await verifyPassword(user?.passwordHash, body.password);
-  if (user === undefined || !isRight || !user.isActive) {
-    await failedLogins.count(body.username);
-    throw new BadCredentials('User name or password is wrong, or the user is inactive.');
-  }
+  const user = await logins.judge(body.username, async () => {
+    const [row] = await db
+      .select({
+        id: users.id,
+        passwordHash: users.passwordHash,
+        isActive: users.isActive,
+        generation: users.tokenGeneration,
+      })
+      .from(users)
+      .where(sql`lower(${users.username}) = lower(${username})`);
+    const isRight = await verifyPassword(row?.passwordHash, body.password);
+    return isRight && row?.isActive === true ? row : undefined;
+  });
+  if (user === undefined) throw new BadCredentials('User name or password is wrong, or the user is inactive.');
+  await logins.succeed(user.id);
   const pair = await openSession(visit, user);
   await db.delete(sessions).where(and(eq(sessions.userId, user.id), lt(sessions.expiresAt, sql`now()`)));
   return pair;
 }
 
-export async function refreshToken({ db, tokens }: Visit, { body }: Input<'refreshToken'>): Promise<AccessToken> {
+export async function refreshToken(
+  { db, tokens, logins }: Visit,
+  { body }: Input<'refreshToken'>,
+): Promise<AccessToken> {
   const claims = tokens.readRefresh(body.refresh, false);
   const [session] =
     claims === null
@@ -209,6 +212,7 @@ export async function refreshToken({ db, tokens }: Visit, { body }: Input<'refre
             ),
           );
   if (session === undefined) throw new BadCredentials('The refresh token is not valid, has expired or was logged out.');
+  await logins.succeed(session.userId);
   return { access: tokens.signAccess(session.userId, session.tokenHash, session.generation) };
 }
 

@@ -1,0 +1,221 @@
+import { normalizeIP } from '@fastify/rate-limit';
+import type { FastifyInstance, FastifyReply, FastifyRequest, onRequestHookHandler, onSendHookHandler } from 'fastify';
+import fp from 'fastify-plugin';
+import { LRUCache } from 'lru-cache';
+import type { Operation } from '../../openapi/operation.js';
+import { ProblemError } from '../../openapi/problem-error.js';
+import { Attempts } from './attempts.js';
+import { openCounts, type Count, type Counts } from './counts.js';
+
+export interface RateLimitOptions {
+  /** Requests a minute of a client address without a valid access token. */
+  readonly anonymous: number;
+  /** Requests a minute of a signed-in user. */
+  readonly user: number;
+  /**
+   * Requests a minute of a client address to the operations that the contract marks `x-rate-limit: auth`; where
+   * they prove who calls, of those that failed.
+   */
+  readonly auth: number;
+  /** The Redis server that instances share their counts in; null: each counts on its own. */
+  readonly redisUrl: string | null;
+}
+
+/** What keeps passwords and tokens from being guessed. */
+export interface Logins {
+  /**
+   * Judges a login by `verdict`, which gives something falsy for one that failed.
+   * @throws ProblemError too-many-requests, unjudged, after 10 failed ones in 15 minutes of the user name and the address
+   */
+  judge<T>(username: string, verdict: () => Promise<T>): Promise<T>;
+  /**
+   * Counts the request as the user's, who has proved to be one, and no longer as a failed one of the address.
+   * @throws ProblemError too-many-requests
+   */
+  succeed(userId: number): Promise<void>;
+}
+
+interface Limit {
+  readonly name: string;
+  /** Requests a minute. */
+  readonly max: number;
+  readonly policy: string;
+}
+
+interface Limits {
+  readonly counts: Counts;
+  readonly anonymous: Limit;
+  readonly user: Limit;
+  readonly auth: Limit;
+  /** By client address. */
+  readonly attempts: Attempts;
+  /** By user name and client address. */
+  readonly failedLogins: Attempts;
+}
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    readonly limits: Limits;
+  }
+  interface FastifyRequest {
+    readonly logins: Logins;
+    /** Where this request is counted until its end tells whether it stays so. */
+    attempt: { readonly key: string; readonly reply: FastifyReply } | null;
+  }
+}
+
+const MINUTE = 60_000;
+const FAILED_LOGINS = 10;
+const FAILED_LOGIN_WINDOW = 15 * MINUTE;
+
+/** Clients by their IPv6 addresses, each of which takes ten times as long to read as all else here together. */
+const clients = new LRUCache<string, string>({ max: 10_000 });
+
+/** Whom a request's address stands for: a subscriber of IPv6 has a whole /64, and some proxies add the port. */
+function clientOf(request: FastifyRequest): string {
+  // A client that has hung up already has none.
+  const address = (request.ip as string | undefined) ?? 'unknown';
+  if (!address.includes(':')) return address;
+  let client = clients.get(address);
+  if (client === undefined) {
+    const [, bare = address] = /^\[(.+)\](?::\d+)?$/.exec(address) ?? /^([\d.]+):\d+$/.exec(address) ?? [];
+    client = normalizeIP(bare, 64);
+    clients.set(address, client);
+  }
+  return client;
+}
+
+/** Seconds until the window ends; the clocks that say so may have been set. */
+const seconds = ({ ttl }: Count, window: number): string =>
+  String(Math.min(window / 1000, Math.max(1, Math.ceil(ttl / 1000))));
+
+/**
+ * Tells what is left of a limit, in the present form of the IETF draft "RateLimit header fields for HTTP" and in the
+ * three-field form of its drafts up to 06, which clients in the field know.
+ */
+function announce(reply: FastifyReply, { name, max, policy }: Limit, count: Count): void {
+  const reset = seconds(count, MINUTE);
+  const remaining = String(Math.max(0, max - count.current));
+  reply.headers({
+    'ratelimit-policy': policy,
+    ratelimit: `"${name}";r=${remaining};t=${reset}`,
+    'ratelimit-limit': String(max),
+    'ratelimit-remaining': remaining,
+    'ratelimit-reset': reset,
+  });
+}
+
+const tooMany = (detail: string, count: Count, window: number): ProblemError =>
+  new ProblemError('too-many-requests', detail, {}, { 'retry-after': seconds(count, window) });
+
+const overLimit = ({ max }: Limit, count: Count): ProblemError =>
+  tooMany(`The limit of ${max} requests a minute is reached.`, count, MINUTE);
+
+/** Counts a request and tells what is left; `next` gets an error where the limit is exceeded. */
+function countRequest(
+  limit: Limit,
+  client: string | number,
+  reply: FastifyReply,
+  next: (error?: ProblemError) => void,
+): void {
+  reply.server.limits.counts.add(`${limit.name}:${client}`, MINUTE, (count) => {
+    announce(reply, limit, count);
+    if (count.current > limit.max) next(overLimit(limit, count));
+    else next();
+  });
+}
+
+/** Counts a request to an operation marked `auth` as one of the address, which it stays unless `succeed` is called. */
+async function beginAttempt(request: FastifyRequest, reply: FastifyReply): Promise<void> {
+  const { auth, attempts } = request.server.limits;
+  const key = `${auth.name}:${clientOf(request)}`;
+  const count = await attempts.begin(key);
+  announce(reply, auth, count);
+  if (count.isOver) throw overLimit(auth, count);
+  request.attempt = { key, reply };
+}
+
+/** Refuses what is over the limit, and tells how much is left of it. */
+export function limit({ config }: Operation): onRequestHookHandler {
+  if (config.limit === 'auth') {
+    return function limitAttempts(request, reply, next) {
+      beginAttempt(request, reply).then(() => next(), next);
+    };
+  }
+  return function limitRequests(request, reply, next) {
+    const { bearer } = request;
+    const { anonymous, user } = request.server.limits;
+    if (typeof bearer === 'object') countRequest(user, bearer.userId, reply, next);
+    else countRequest(anonymous, clientOf(request), reply, next);
+  };
+}
+
+/** Ends an attempt: what failed for a fault of the server's is none of the client's. */
+export function endAttempt({ config }: Operation): onSendHookHandler | undefined {
+  if (config.limit !== 'auth') return undefined;
+  return function settleAttempt(request, reply, _payload, next) {
+    if (request.attempt !== null) {
+      request.server.limits.attempts.end(request.attempt.key, reply.statusCode < 500);
+      request.attempt = null;
+    }
+    next();
+  };
+}
+
+function loginsOf(request: FastifyRequest): Logins {
+  const { attempts, failedLogins, user } = request.server.limits;
+  return {
+    judge: async (username, verdict) => {
+      const key = `failed-login:${username.toLowerCase()} ${clientOf(request)}`;
+      const count = await failedLogins.begin(key);
+      if (count.isOver) {
+        throw tooMany('There were too many failed logins for this user name.', count, FAILED_LOGIN_WINDOW);
+      }
+      let isFailed = false;
+      try {
+        const result = await verdict();
+        isFailed = !result;
+        return result;
+      } finally {
+        failedLogins.end(key, isFailed);
+      }
+    },
+    succeed: async (userId) => {
+      const { attempt } = request;
+      if (attempt === null) return;
+      await new Promise<void>((resolve, reject) =>
+        countRequest(user, userId, attempt.reply, (error) => (error === undefined ? resolve() : reject(error))),
+      );
+      request.attempt = null;
+      attempts.end(attempt.key, false);
+    },
+  };
+}
+
+/** Limits requests by the minute: by user where a valid access token came, else by client address. */
+export default fp(
+  async function rateLimit(app: FastifyInstance, { redisUrl, ...max }: RateLimitOptions) {
+    const counts = await openCounts(redisUrl, app.log);
+    app.addHook('onClose', () => counts.close());
+    const limitOf = (name: 'anonymous' | 'user' | 'auth'): Limit => ({
+      name,
+      max: max[name],
+      policy: `"${name}";q=${max[name]};w=${MINUTE / 1000}`,
+    });
+    app.decorate('limits', {
+      counts,
+      anonymous: limitOf('anonymous'),
+      user: limitOf('user'),
+      auth: limitOf('auth'),
+      attempts: new Attempts(counts, max.auth, MINUTE),
+      failedLogins: new Attempts(counts, FAILED_LOGINS, FAILED_LOGIN_WINDOW),
+    });
+    app.decorateRequest('attempt', null);
+    app.decorateRequest('logins', {
+      getter(this: FastifyRequest): Logins {
+        return loginsOf(this);
+      },
+    });
+  },
+  { name: 'rate-limit', dependencies: ['errors', 'auth'] },
+);

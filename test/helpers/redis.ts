@@ -1,0 +1,55 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { createServer, type AddressInfo } from 'node:net';
+import { createInterface } from 'node:readline';
+import type { Test } from 'tap';
+
+export interface RedisProcess {
+  readonly url: string;
+  start(): Promise<void>;
+  kill(): Promise<void>;
+  /** It keeps its connections and answers nothing. */
+  pause(): void;
+  resume(): void;
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+  const { port } = server.address() as AddressInfo;
+  await once(server.close(), 'close');
+  return port;
+}
+
+/** A Redis server of the test's own, which keeps nothing on disk. It has not started yet. */
+export async function makeRedis(t: Test, password = ''): Promise<RedisProcess> {
+  const port = await freePort();
+  let child: ChildProcess | undefined;
+  const kill = async (): Promise<void> => {
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
+    const exited = once(child, 'exit');
+    child.kill('SIGKILL');
+    await exited;
+  };
+  t.teardown(kill);
+  return {
+    url: `redis://${password === '' ? '' : `:${password}@`}127.0.0.1:${port}`,
+    start: async () => {
+      const options = { bind: '127.0.0.1', port, save: '', requirepass: password };
+      const args = Object.entries(options).flatMap(([name, value]) => [`--${name}`, String(value)]);
+      const started = (child = spawn('redis-server', args, { stdio: ['ignore', 'pipe', 'inherit'] }));
+      const lines: string[] = [];
+      await new Promise<void>((resolve, reject) => {
+        started.on('error', reject);
+        started.on('exit', (code) => reject(new Error(`redis-server ended with ${code}:\n${lines.join('\n')}`)));
+        createInterface({ input: started.stdout }).on('line', (line) => {
+          lines.push(line);
+          if (line.includes('Ready to accept connections')) resolve();
+        });
+      });
+    },
+    kill,
+    pause: () => void child?.kill('SIGSTOP'),
+    resume: () => void child?.kill('SIGCONT'),
+  };
+}
