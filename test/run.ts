@@ -134,6 +134,8 @@ async function readSeenAnswers(seenFolder: string): Promise<SeenAnswers> {
 
 let result: Result;
 try {
+  const [row] = await admin<{ version: string }[]>`select current_setting('server_version') as version`;
+  process.stdout.write(`Node ${process.version}, PostgreSQL ${row?.version}\n`);
   await admin`create database ${admin(template)}`;
   await migrateDatabase(databaseUrl(template));
   const seenFolder = await mkdtemp(join(folder, 'seen-'));
