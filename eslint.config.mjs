@@ -92,6 +92,18 @@ export default tseslint.config(
   ),
   forbid(['src/*.ts'], '/(test|bench)/', 'Nothing imports the tests and the bench.'),
   {
+    files: ['db/**', 'plugins/**', 'src/**'],
+    rules: {
+      'no-restricted-syntax': [
+        'error',
+        {
+          selector: 'VariableDeclarator[id.type=ArrayPattern][id.elements.length=1][init.type=AwaitExpression]',
+          message: 'Read a row by `one` or `oneOrNone` of db/rows.ts, which tell "none" from an answer that is broken.',
+        },
+      ],
+    },
+  },
+  {
     files: ['db/**', 'plugins/**', 'src/**', 'bench/**'],
     ignores: ['db/driver.ts'],
     rules: {
