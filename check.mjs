@@ -1,5 +1,8 @@
-/** `npm run check`: everything about the code that can be judged without running the program. */
-import { spawnSync } from 'node:child_process';
+/**
+ * `npm run check`: everything about the code that can be judged without running the program, what is quick first. What
+ * it remembers from one time to the next is in node_modules/.cache.
+ */
+import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -14,12 +17,16 @@ const digest = (folder) =>
 
 /** `generates`: a folder that has to be the same after the command as before it, untracked files included. */
 const steps = [
+  { name: 'build', command: 'node build.mjs' },
   { name: 'contract', command: 'redocly lint openapi/openapi.yaml' },
   { name: 'generated code', command: 'tsx openapi/generate.ts', generates: 'openapi/generated' },
-  { name: 'migrations', command: 'node build.mjs && drizzle-kit generate', generates: 'db/migrations' },
-  { name: 'answers', command: 'node build.mjs && node dist/test/answers.js' },
-  { name: 'format', command: 'prettier --check --log-level warn .' },
-  { name: 'types', command: 'tsc -p .' },
+  { name: 'migrations', command: 'node dist/db/generate.js --check' },
+  { name: 'answers', command: 'node dist/test/answers.js' },
+  {
+    name: 'format',
+    command: 'prettier --check --log-level warn --cache --cache-strategy content .',
+  },
+  { name: 'types', command: 'tsc -p . --incremental --tsBuildInfoFile node_modules/.cache/types.tsbuildinfo' },
   { name: 'lint', command: 'eslint .' },
 ];
 
@@ -29,16 +36,34 @@ const env = {
   REDOCLY_TELEMETRY: 'off',
   REDOCLY_SUPPRESS_UPDATE_NOTICE: 'true',
 };
+
+/** Runs a command with its name and, in a terminal, the seconds so far on the line that its outcome completes. */
+async function run({ name, command }) {
+  const start = performance.now();
+  const seconds = (digits) => `${((performance.now() - start) / 1000).toFixed(digits)} s`;
+  process.stdout.write(name.padEnd(16));
+  const ticking =
+    process.stdout.isTTY && setInterval(() => process.stdout.write(`\r${name.padEnd(16)}${seconds(0)}`), 1000);
+  const child = spawn(command, { shell: true, env, stdio: ['ignore', 'pipe', 'pipe'] });
+  let output = '';
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (output += chunk));
+  const code = await new Promise((resolve) => child.on('close', resolve));
+  clearInterval(ticking);
+  if (ticking) process.stdout.write(`\r${name.padEnd(16)}`);
+  return { isGood: code === 0, output, took: seconds(1) };
+}
+
 let failed = 0;
-for (const { name, command, generates } of steps) {
+for (const { generates, ...step } of steps) {
   const before = generates && digest(generates);
-  const { status, stdout, stderr } = spawnSync(command, { shell: true, encoding: 'utf8', env });
+  const { isGood, output, took } = await run(step);
   const isDrifted = generates !== undefined && digest(generates) !== before;
-  const isGood = status === 0 && !isDrifted;
-  process.stdout.write(`${isGood ? 'good  ' : 'FAILED'} ${name}\n`);
-  if (isGood) continue;
+  process.stdout.write(`${isGood && !isDrifted ? 'good  ' : 'FAILED'} ${took}\n`);
+  if (isGood && !isDrifted) continue;
   failed++;
-  process.stdout.write(stdout + stderr);
+  process.stdout.write(output);
   if (isDrifted) process.stdout.write(`${generates} was out of date; it is made anew now, commit it.\n`);
+  // What follows would judge the build before this one.
+  if (step.name === 'build') break;
 }
 process.exitCode = failed > 0 ? 1 : 0;

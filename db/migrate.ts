@@ -1,5 +1,8 @@
+import { DrizzleQueryError } from 'drizzle-orm';
 import { drizzle } from 'drizzle-orm/postgres-js';
 import { migrate } from 'drizzle-orm/postgres-js/migrator';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import postgres from './driver.js';
 
@@ -8,13 +11,43 @@ const migrationsFolder = fileURLToPath(new URL('../../db/migrations', import.met
 /** Any number will do, as long as every instance takes the same. */
 const LOCK = 7_203_118;
 
-/** Brings the schema up to date; of several processes at once, one migrates and the others wait for it. */
+/** PostgreSQL refused a migration. The message is one line, names its file, and has no values of rows. */
+export class MigrationRefused extends Error {
+  override name = 'MigrationRefused';
+}
+
+function refusalOf(error: unknown): unknown {
+  const reason = error instanceof DrizzleQueryError ? error.cause : error;
+  if (!(reason instanceof postgres.PostgresError)) return error;
+  // Of equal statements in two files the newer one is more likely not to have run before.
+  const file = readdirSync(migrationsFolder)
+    .filter((name) => name.endsWith('.sql'))
+    .sort()
+    .findLast(
+      (name) =>
+        error instanceof DrizzleQueryError && readFileSync(join(migrationsFolder, name), 'utf8').includes(error.query),
+    );
+  // Messages of class 22, data exceptions, quote what they could not convert.
+  const said = reason.code.startsWith('22') ? reason.message.replace(/".*"/s, '"…"') : reason.message;
+  return new MigrationRefused(
+    `the database refused ${file === undefined ? 'to be migrated' : `the migration ${file}`}, and is as it was before: ` +
+      said.replace(/\s+/g, ' '),
+    { cause: error },
+  );
+}
+
+/**
+ * Brings the schema up to date, in one transaction; of several processes at once, one migrates and the others wait for it.
+ * @throws MigrationRefused
+ */
 export async function migrateDatabase(url: string): Promise<void> {
   const client = postgres(url, { max: 1, connect_timeout: 5, fetch_types: false, onnotice: () => undefined });
   try {
     // The lock belongs to the one connection and ends with it, even if this process dies.
     await client`select pg_advisory_lock(${LOCK})`;
-    await migrate(drizzle(client), { migrationsFolder });
+    await migrate(drizzle(client), { migrationsFolder }).catch((error: unknown) => {
+      throw refusalOf(error);
+    });
   } finally {
     await client.end({ timeout: 5 });
   }

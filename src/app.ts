@@ -37,7 +37,7 @@ export interface AppParts {
   /** Signs tokens and URLs; at least 32 bytes. */
   readonly secret: string;
   readonly logger: FastifyBaseLogger | false;
-  /** The time by which appointments are booked. Default: the system's. */
+  /** The time by which appointments are booked and the URLs of pictures end. Default: the system's. */
   readonly now?: () => Date;
 }
 
@@ -61,6 +61,8 @@ export async function buildApp({
     // While the server stops it still answers what comes over connections that are open.
     return503OnClosing: false,
     requestTimeout: 60_000,
+    // By the default of 10 s a start fails on a machine that is busy with other things.
+    pluginTimeout: 300_000,
     // Unknown fields are ignored, these too.
     onProtoPoisoning: 'remove',
     onConstructorPoisoning: 'remove',
@@ -104,7 +106,7 @@ export async function buildApp({
   await app.register(multipart);
   await app.register(idempotency);
   await app.register(operation, { publicUrl: config.publicUrl, more: () => ({ calendar: calendarOf(config, now()) }) });
-  await app.register(pictures, { folder: join(config.dataDir, 'pictures'), secret });
+  await app.register(pictures, { folder: join(config.dataDir, 'pictures'), secret, now: () => now().getTime() });
   await app.register(docs);
   await app.register(health);
   for (const resource of resources) await app.register(resource);

@@ -51,7 +51,9 @@ export async function startServer(
     log: (line) => logger.info(line),
   });
   const closers: (() => Promise<void>)[] = [() => database.close()];
+  let isStopping = false;
   closeWithGrace({ delay: GRACE, logger: false }, async ({ err, signal }) => {
+    isStopping = true;
     if (err) logger.fatal({ error: loggable(err) }, 'stopping after an unexpected error');
     else logger.info({ signal }, 'stopping');
     for (const close of closers) await close();
@@ -71,9 +73,9 @@ export async function startServer(
       await prepared;
     } else {
       logger.warn('listening without a database');
-      prepared.catch((error: unknown) => {
-        logger.fatal({ error: loggable(error) }, 'the database could not be prepared');
-        process.kill(process.pid, 'SIGTERM');
+      void prepared.catch((error: unknown) => {
+        // Unhandled, it stops the server as any unexpected error does. A stop ends the wait by an error, too.
+        if (!isStopping) throw new Error('the database could not be prepared', { cause: error });
       });
     }
     const app = await buildApp({ config, database, secret: await signingSecret(config), logger });

@@ -1,9 +1,10 @@
 /** ETag, If-None-Match, If-Match and Idempotency-Key on every operation that has them. */
 import t from 'tap';
 import type { operations } from '../openapi/generated/operations.js';
-import { buildTestApp, type CallOptions, type TestAnswer } from './helpers/app.js';
+import { buildTestApp, PASSWORD, type CallOptions, type TestAnswer } from './helpers/app.js';
 import { ACTORS, backUp, buildClinic, TABLE, type Request } from './helpers/clinic.js';
 import { allOperations, type Operation } from './helpers/operations.js';
+import { pictureFile } from './helpers/pictures.js';
 
 const takesIfMatch = ({ schema }: Operation): boolean => schema.headers?.properties['if-match'] !== undefined;
 
@@ -89,5 +90,104 @@ t.test('conditions and keys', async (t) => {
       t.equal((await create(other)).status, 422);
       await restore();
     });
+
+    await t.test(`${operationId} with more keys at once than there are connections`, async (t) => {
+      const request = await requestOf(operation);
+      const answers = await Promise.all(
+        Array.from({ length: 30 }, (_, key) =>
+          send(operation, request, { 'idempotency-key': `${operationId} ${key}` }),
+        ),
+      );
+      t.ok(answers.some(({ status }) => status === 201));
+      t.strictSame(
+        answers.filter(({ status }) => status >= 500).map(({ status }) => status),
+        [],
+      );
+      await restore();
+    });
+  }
+});
+
+t.test('what shows in an answer is in its tag, and nothing else is', async (t) => {
+  const clock = { now: new Date() };
+  const api = await buildTestApp(t, {}, { now: () => clock.now });
+  const { users, ids } = await buildClinic(api);
+  const { owner, treating, staff } = users;
+  const asOwner = { token: owner.token };
+  const paths = {
+    ...{ doctor: `/doctors/${ids['doctorId']}/`, doctors: '/doctors/' },
+    ...{ patient: `/patients/${ids['patientId']}/`, patients: '/patients/' },
+    ...{ profile: `/api/user/profiles/${ids['profileId']}/`, profiles: '/api/user/profiles/' },
+    ...{ review: `/reviews/${ids['reviewId']}/`, reviews: '/reviews/' },
+    ...{ service: `/services/${ids['serviceId']}/`, services: '/services/' },
+    ...{ appointment: `/appointments/${ids['appointmentId']}/`, appointments: '/appointments/' },
+  };
+  const change = async (path: string, options: CallOptions) => t.equal((await api.patch(path, options)).status, 200);
+  const { id: treatingProfile } = (await api.get('/api/user/profiles/me/', { token: treating.token })).body;
+  const ofTreating = { path: `/api/user/profiles/${treatingProfile}/`, token: treating.token };
+  await change(paths.patient, { ...asOwner, form: { profile: await pictureFile() } });
+  await change(paths.profile, { ...asOwner, form: { profile_picture: await pictureFile() } });
+  await change(paths.doctor, {
+    token: treating.token,
+    body: { designation: [ids['designationId']], specialisation: [ids['specialisationId']] },
+  });
+
+  const read = async (headers: Record<string, string> = {}) => {
+    const tags: Record<string, string> = {};
+    for (const [name, path] of Object.entries(paths)) {
+      tags[name] = (await api.get(path, { token: staff.token, headers })).headers['etag'] as string;
+    }
+    return tags;
+  };
+  let before = await read();
+  t.strictSame(await read({ host: 'clinic.example' }), before, 'the host is in the URLs, but not in the tags');
+  clock.now = new Date(clock.now.getTime() + 20 * 60_000);
+  t.strictSame(await read(), before, 'the signatures of pictures change, but the tags do not');
+
+  for (const [what, make, touched] of [
+    [
+      "a doctor's name",
+      () => change(ofTreating.path, { token: treating.token, body: { first_name: 'Grace' } }),
+      ['doctor', 'doctors', 'profiles', 'review', 'reviews'],
+    ],
+    [
+      "a patient's user name",
+      () => change(paths.profile, { ...asOwner, body: { username: 'renamed' } }),
+      ['patient', 'patients', 'profile', 'profiles', 'review', 'reviews'],
+    ],
+    [
+      "a designation's name",
+      () => change(`/designations/${ids['designationId']}/`, { token: staff.token, body: { name: 'Head' } }),
+      ['doctor', 'doctors'],
+    ],
+    [
+      "a specialisation's name",
+      () => change(`/specialisations/${ids['specialisationId']}/`, { token: staff.token, body: { name: 'Eye' } }),
+      ['doctor', 'doctors'],
+    ],
+    ['a fee', () => change(paths.doctor, { token: treating.token, body: { fee: 3 } }), ['doctor', 'doctors']],
+    ['a picture', () => change(paths.patient, { ...asOwner, form: { profile: '' } }), ['patient', 'patients']],
+    [
+      'a cancellation',
+      () => change(paths.appointment, { ...asOwner, body: { cancel: true } }),
+      ['appointment', 'appointments'],
+    ],
+    [
+      'a password, which shows nowhere',
+      async () => {
+        const body = { current_password: PASSWORD, password: 'walnut-Bicycle-7', confirm_password: 'walnut-Bicycle-7' };
+        t.equal((await api.post('/api/user/password/', { ...asOwner, body })).status, 200);
+      },
+      [],
+    ],
+  ] as [string, () => Promise<unknown>, string[]][]) {
+    await make();
+    const after = await read();
+    t.strictSame(
+      Object.keys(after).filter((name) => after[name] !== before[name]),
+      touched,
+      what,
+    );
+    before = after;
   }
 });

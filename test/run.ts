@@ -1,24 +1,57 @@
 /**
- * Runs the tests: opens a PostgreSQL server for all of them (the one that DATABASE_URL names, else an embedded one),
+ * Runs the tests, or those of the files and folders that it is given, with tap's flags: opens a PostgreSQL server for all of them (the one that DATABASE_URL names, else an embedded one),
  * migrates a template database for the test files to clone, runs tap, and compares the answers that the tests have
  * seen with those that the contract documents.
  */
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
+import { existsSync, readdirSync, statSync } from 'node:fs';
 import { chmod, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { createInterface } from 'node:readline';
 import postgres from 'postgres';
 import { openEmbedded } from '../db/embedded.js';
 import { migrateDatabase } from '../db/migrate.js';
-import { makeRecord, storeRecord, type PassedTitles, type SeenAnswers } from './answers.js';
+import { makeRecord, readRecord, storeRecord, type PassedTitles, type SeenAnswers } from './answers.js';
+import { databaseEndsWithUs, endsWithUs } from './helpers/reaper.js';
+
+const args = process.argv.slice(2);
+const flags = args.filter((arg) => arg.startsWith('-'));
+const files = args
+  .filter((arg) => !arg.startsWith('-'))
+  .flatMap((arg) => {
+    const found = findTests(arg);
+    if (found.length === 0) {
+      process.stderr.write(
+        `There is no test ${arg}: name files or folders of test/, and write tap's flags as --grep=word\n`,
+      );
+      process.exit(1);
+    }
+    return found;
+  });
+
+/** The built tests that a file or folder of test/ or dist/test/ stands for. */
+function findTests(path: string): string[] {
+  const built = join(
+    'dist',
+    relative('', path)
+      .replace(/^dist\//, '')
+      .replace(/\.ts$/, '.js'),
+  );
+  const isTest = (name: string) => /^dist\/test\/(.+\.test|browser\/.+)\.js$/.test(name);
+  if (!existsSync(built)) return [];
+  if (!statSync(built).isDirectory()) return isTest(built) ? [built] : [];
+  return readdirSync(built, { recursive: true, encoding: 'utf8' })
+    .map((name) => join(built, name))
+    .filter((name) => name.endsWith('.test.js') && isTest(name));
+}
 
 const folder = await mkdtemp(join(tmpdir(), 'hospital-test-'));
 // As root the embedded server runs as another user, who has to reach its data.
 await chmod(folder, 0o755);
-const files = process.argv.slice(2);
 const external = process.env['DATABASE_URL'];
+databaseEndsWithUs(join(folder, 'data'));
 const embedded = external
   ? undefined
   : await openEmbedded({
@@ -48,7 +81,14 @@ const sourceOf = (file: string): string => file.replace(/^dist\//, '').replace(/
 
 /** Runs tap and passes on a line for each file and whatever failed. */
 async function runTap(env: NodeJS.ProcessEnv): Promise<Result> {
-  const child = spawn('npx', ['tap', 'run', '--no-color', ...files], { stdio: ['ignore', 'pipe', 'inherit'], env });
+  const child = endsWithUs(
+    spawn('npx', ['tap', 'run', '--no-color', ...flags, ...files], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+      detached: true,
+      env,
+    }),
+    true,
+  );
   const ended = new Promise<number>((resolve, reject) => {
     child.on('error', reject);
     child.on('exit', (code) => resolve(code ?? 1));
@@ -72,7 +112,8 @@ async function runTap(env: NodeJS.ProcessEnv): Promise<Result> {
     const totals = /^# \{ total: (\d+)(?:, pass: (\d+))?(?:, fail: (\d+))?/.exec(line);
     if (totals !== null) {
       result.passed = Number(totals[2] ?? 0);
-      result.failed = Number(totals[1]) - result.passed;
+      // A test that is skipped has failed, unless a flag such as --grep left it out.
+      result.failed = flags.length > 0 ? Number(totals[3] ?? 0) : Number(totals[1]) - result.passed;
     }
   }
   result.isGood = (await ended) === 0 && result.passed > 0;
@@ -104,19 +145,25 @@ try {
     TEST_SEEN: seenFolder,
   };
   result = await runTap(env);
-  if (result.isGood && files.length === 0) {
-    const { record, missing } = makeRecord(await readSeenAnswers(seenFolder), result.titles);
-    for (const answer of missing) {
-      process.stdout.write(`no test whose title names it has seen this answer of the contract: ${answer}\n`);
-    }
-    result.failed += missing.length;
-    if (missing.length === 0) {
-      process.stdout.write('Every answer that the contract documents was seen by a test that names it.\n');
-      if (storeRecord(record)) {
-        process.stdout.write('test/answers.txt was out of date; it is made anew now, commit it.\n');
-        result.failed++;
+  // With tap's flags a file's tests may have run in part.
+  if (result.isGood && flags.length === 0) {
+    const isWhole = files.length === 0;
+    const { record, missing } = makeRecord(
+      await readSeenAnswers(seenFolder),
+      result.titles,
+      isWhole ? undefined : readRecord(),
+    );
+    const isStored = !storeRecord(record);
+    if (isWhole) {
+      for (const answer of missing) {
+        process.stdout.write(`no test whose title names it has seen this answer of the contract: ${answer}\n`);
       }
+      if (missing.length === 0) {
+        process.stdout.write('Every answer that the contract documents was seen by a test that names it.\n');
+      }
+      result.failed += missing.length + (isStored ? 0 : 1);
     }
+    if (!isStored) process.stdout.write('test/answers.txt was out of date; it is made anew now, commit it.\n');
   }
 } finally {
   const left = await admin<

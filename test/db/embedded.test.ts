@@ -12,8 +12,7 @@ import postgres from 'postgres';
 import t, { type Test } from 'tap';
 import { EmbeddedInUse, openEmbedded, type EmbeddedOptions } from '../../db/embedded.js';
 import type { Answer } from '../helpers/embedded-owner.js';
-
-t.setTimeout(120_000);
+import { databaseEndsWithUs, endsWithUs } from '../helpers/reaper.js';
 
 const isRoot = process.getuid?.() === 0;
 const quick = { fsync: 'off' };
@@ -24,6 +23,7 @@ function dataFolder(t: Test, mode = 0o755): string {
   const parent = fs.mkdtempSync(join(fs.realpathSync(isRoot ? '/var/tmp' : tmpdir()), 'embedded-'));
   fs.chmodSync(parent, mode);
   const dataDir = join(parent, 'data folder');
+  databaseEndsWithUs(dataDir);
   t.teardown(() => {
     const home = join(dataDir, 'postgres');
     if (fs.existsSync(home)) fs.rmSync(dirname(fs.realpathSync(home)), { recursive: true });
@@ -48,10 +48,12 @@ const settingOf = async (url: string, name: string) => (await query(url, `show $
 
 /** Starts a process that opens the database; `answer` waits for what it says. */
 function startOwner(t: Test, options: EmbeddedOptions) {
-  const child = spawn(process.execPath, [ownerScript, JSON.stringify(options)], {
-    detached: true,
-    stdio: ['pipe', 'pipe', 'inherit'],
-  });
+  const child = endsWithUs(
+    spawn(process.execPath, [ownerScript, JSON.stringify(options)], {
+      detached: true,
+      stdio: ['pipe', 'pipe', 'inherit'],
+    }),
+  );
   const exited = once(child, 'exit');
   const answer = once(createInterface(child.stdout), 'line').then(([line]) => JSON.parse(line as string) as Answer);
   const pid = child.pid as number;

@@ -9,12 +9,12 @@ function required(name: string): string {
   return value;
 }
 
-/** A database of its own on the test run's server, cloned from the migrated template; gone when the test ends. */
-export async function createTestDatabase(t: Test): Promise<string> {
+/** A database of its own on the test run's server, gone when the test ends. @param template by default a migrated one */
+export async function createTestDatabase(t: Test, template = required('TEST_TEMPLATE')): Promise<string> {
   const server = required('TEST_SERVER_URL');
   const name = `${required('TEST_PREFIX')}_${randomBytes(6).toString('hex')}`;
   const admin = postgres(server, { max: 1, onnotice: () => undefined });
-  await admin`create database ${admin(name)} template ${admin(required('TEST_TEMPLATE'))}`;
+  await admin`create database ${admin(name)} template ${admin(template)}`;
   t.teardown(async () => {
     await admin`drop database if exists ${admin(name)} with (force)`;
     await admin.end();

@@ -1,7 +1,8 @@
-import { spawn, type ChildProcess } from 'node:child_process';
+import { spawn, type ChildProcess, type ChildProcessWithoutNullStreams } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import type { Test } from 'tap';
+import { databaseEndsWithUs, endsWithUs } from './reaper.js';
 
 const root = fileURLToPath(new URL('../../../', import.meta.url));
 
@@ -14,8 +15,18 @@ export interface ServerProcess {
 }
 
 /** The environment of a server of its own: nothing of the test run's. */
-export function serverEnvironment(environment: Readonly<Record<string, string>>): NodeJS.ProcessEnv {
+function serverEnvironment(environment: Readonly<Record<string, string>>): NodeJS.ProcessEnv {
   return { PATH: process.env['PATH'], HOST: '127.0.0.1', PORT: '0', ...environment };
+}
+
+/** Starts a built program, which ends with this process, as does its database. */
+export function start(
+  args: readonly string[],
+  environment: Readonly<Record<string, string>>,
+  cwd = root,
+): ChildProcessWithoutNullStreams {
+  if (environment['DATA_DIR'] !== undefined) databaseEndsWithUs(environment['DATA_DIR']);
+  return endsWithUs(spawn(process.execPath, args, { cwd, env: serverEnvironment(environment) }));
 }
 
 export interface Ended {
@@ -31,7 +42,7 @@ export async function runProgram(
   args: readonly string[] = [],
   input = '',
 ): Promise<Ended> {
-  const child = spawn(process.execPath, [file, ...args], { cwd: root, env: serverEnvironment(environment) });
+  const child = start([file, ...args], environment);
   child.stdin.end(input);
   let stderr = '';
   let stdout = '';
@@ -47,12 +58,9 @@ export async function runProgram(
 export async function startServerProcess(
   t: Test,
   environment: Readonly<Record<string, string>>,
+  cwd = root,
 ): Promise<ServerProcess> {
-  const child = spawn(process.execPath, ['--enable-source-maps', 'dist/src/server.js'], {
-    cwd: root,
-    env: serverEnvironment(environment),
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
+  const child = start(['--enable-source-maps', 'dist/src/server.js'], environment, cwd);
   const log: string[] = [];
   const ended = new Promise<number | string>((resolve) =>
     child.on('exit', (code, signal) => resolve(code ?? signal ?? 1)),
@@ -75,12 +83,9 @@ export async function startServerProcess(
 
 /** Starts the built demo and gives what it printed until it listened. */
 export async function startDemo(t: Test, environment: Record<string, string>): Promise<{ text: string; url: string }> {
-  const child = spawn(process.execPath, ['dist/src/demo.js'], {
-    cwd: root,
-    // Empty variables count as unset.
-    env: serverEnvironment({ HOST: '', ...environment }),
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
+  // Empty variables count as unset.
+  const child = start(['dist/src/demo.js'], { HOST: '', ...environment });
+  child.stderr.pipe(process.stderr);
   const ended = new Promise((resolve) => child.on('exit', resolve));
   t.teardown(async () => {
     child.kill('SIGTERM');

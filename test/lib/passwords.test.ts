@@ -46,10 +46,10 @@ t.test('the rule of the contract', async (t) => {
 
   await t.test('takes no time for texts that no field may hold', async (t) => {
     const words = Array.from({ length: 30_000 }, (_, index) => `word${index}`).join(' ');
-    const start = performance.now();
+    const start = process.cpuUsage();
     t.strictSame(passwordRule('x'.repeat(100_000), fields, { username: 'y'.repeat(100_000) }), []);
     t.strictSame(passwordRule('plum-Tractor-91', fields, { username: words, first_name: 'y'.repeat(100_000) }), []);
-    t.ok(performance.now() - start < 500);
+    t.ok(process.cpuUsage(start).user < 500_000);
   });
 });
 

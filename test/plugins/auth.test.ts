@@ -149,14 +149,17 @@ t.test('an access token of a user who is no more, or no longer active', async (t
   await db.delete(users).where(eq(users.id, gone.id));
   await db.update(users).set({ isActive: false }).where(eq(users.id, inactive.id));
   await db.update(users).set({ isStaff: false }).where(eq(users.id, demoted.id));
-  const changed = Date.now();
-  while (Date.now() - changed < 5_000) {
-    // Requests go on, so that no instance may live on what it knew before.
-    if (String(await outcomes()) === '401,401,403,401,401,403') break;
+  const changed = performance.now();
+  let began;
+  let seen;
+  do {
+    // Requests go on, so that no instance may live on what it knew before. How long they take does not matter.
+    began = performance.now();
+    seen = await outcomes();
     await sleep(50);
-  }
+  } while (String(seen) !== '401,401,403,401,401,403' && began - changed < 5_000);
   t.strictSame(
-    await outcomes(),
+    seen,
     [
       [401, 401, 403],
       [401, 401, 403],

@@ -125,11 +125,13 @@ t.test('a database that goes away', async (t) => {
 
   await t.test('readiness turns to 503 also where the database only falls silent', async (t) => {
     proxy.mute();
-    const start = Date.now();
+    let isAnswered = false;
+    const query = database.db.execute('select 1').catch(() => (isAnswered = true));
     t.equal(await statusOf(api, '/health/ready'), 503);
-    t.ok(Date.now() - start < 4_000);
+    t.notOk(isAnswered, 'long before queries are given up');
     t.equal(await statusOf(api, '/health/live'), 200);
     await proxy.cut();
+    await query;
     await proxy.restore();
     await recovered(api);
   });
@@ -156,17 +158,9 @@ t.test('openDatabase', async (t) => {
   });
 
   await t.test('migrates an empty database once, of however many instances', async (t) => {
-    const admin = postgres(await createTestDatabase(t), { max: 1, onnotice: () => undefined });
-    const name = `${String(process.env['TEST_PREFIX'])}_empty`;
-    await admin`create database ${admin(name)} template template0`;
-    t.teardown(async () => {
-      await admin`drop database if exists ${admin(name)} with (force)`;
-      await admin.end();
-    });
-    const url = new URL(String(process.env['TEST_SERVER_URL']));
-    url.pathname = `/${name}`;
+    const url = await createTestDatabase(t, 'template0');
     const dataDir = t.testdir();
-    const instances = await Promise.all([1, 2, 3].map(() => openDatabase({ url: url.href, dataDir, pool: 1 })));
+    const instances = await Promise.all([1, 2, 3].map(() => openDatabase({ url, dataDir, pool: 1 })));
     await Promise.all(instances.map(({ migrated }) => migrated));
     const [first] = instances;
     const rows = await first?.db.execute('select count(*)::int as users from users');

@@ -20,6 +20,7 @@ import { discardPictures, encodePictures, storePictures } from '../../plugins/pi
 import pictures from '../../plugins/pictures/index.js';
 import validation from '../../plugins/validation.js';
 import { madeUp } from '../helpers/operations.js';
+import { databaseEndsWithUs } from '../helpers/reaper.js';
 
 const MINUTE = 60_000;
 /** On the edge of a window of signatures. */
@@ -28,6 +29,7 @@ const NOON = Date.UTC(2030, 0, 1, 12);
 const root = fs.mkdtempSync(join(fs.realpathSync(tmpdir()), 'pictures-'));
 fs.chmodSync(root, 0o755);
 const dataDir = join(root, 'data');
+databaseEndsWithUs(dataDir);
 const embedded = await openEmbedded({ dataDir, settings: { fsync: 'off' } });
 const database = await openDatabase({ url: embedded.url, dataDir, pool: 4 });
 const { db } = database;

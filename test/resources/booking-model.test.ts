@@ -423,9 +423,6 @@ const steps = fc.commands(
   { maxCommands: 12, size: 'max' },
 );
 
-// Quicker than this by far, but on a machine that is busy with other things.
-t.setTimeout(600_000);
-
 for (const [zone, firstDays, histories] of [
   ['UTC', ['2026-03-02'], 2000],
   // The days before the clocks go forward, and back.

@@ -14,7 +14,7 @@ import { seedDemo } from '../../src/demo/seed.js';
 import { buildTestApp } from '../helpers/app.js';
 import { pictureFile } from '../helpers/pictures.js';
 import { createTestDatabase, openTestDatabase } from '../helpers/database.js';
-import { runProgram, serverEnvironment, startDemo } from '../helpers/process.js';
+import { runProgram, start, startDemo } from '../helpers/process.js';
 
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
 const CALENDAR = { now: new Date(), zone: 'UTC', horizonDays: 365, slotMinutes: 30 };
@@ -183,11 +183,9 @@ t.test('a demo that is killed half-way leaves nothing', async (t) => {
   let waiting: { pid: number } | undefined;
   await db.transaction(async (tx) => {
     await tx.execute(sql`lock table contacts`);
-    const child = spawn(process.execPath, ['dist/src/demo.js'], {
-      cwd: ROOT,
-      env: serverEnvironment({ DATABASE_URL, DATA_DIR }),
-      stdio: 'inherit',
-    });
+    const child = start(['dist/src/demo.js'], { DATABASE_URL, DATA_DIR });
+    child.stdout.resume();
+    child.stderr.pipe(process.stderr);
     const ended = new Promise((resolve) => child.on('exit', (_code, signal) => resolve(signal)));
     t.teardown(() => child.kill('SIGKILL'));
     while (waiting === undefined && child.exitCode === null) {
