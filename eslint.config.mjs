@@ -60,7 +60,7 @@ export default tseslint.config(
   },
   { files: ['plugins/**', 'src/**'], rules: { 'max-params': ['error', 4] } },
   {
-    files: ['src/server.ts', 'src/admin.ts', 'src/demo.ts', 'test/**', 'bench/**', 'db/embedded.ts'],
+    files: ['src/server.ts', 'src/admin.ts', 'src/demo.ts', 'test/**', 'bench/**', 'db/embedded/**'],
     rules: { 'no-restricted-properties': 'off' },
   },
   {

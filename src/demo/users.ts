@@ -4,7 +4,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { isUnavailable, type Db, type Tx } from '../../db/client.js';
 import postgres from '../../db/driver.js';
-import { openEmbedded } from '../../db/embedded.js';
+import { openEmbedded } from '../../db/embedded/index.js';
 import { one } from '../../db/rows.js';
 import { users } from '../../db/tables/index.js';
 import { ConfigError, type Config } from '../config.js';
