@@ -60,7 +60,7 @@ export default tseslint.config(
   },
   { files: ['plugins/**', 'src/**'], rules: { 'max-params': ['error', 4] } },
   {
-    files: ['src/server.ts', 'src/admin.ts', 'src/demo.ts', 'test/**', 'bench/**', 'db/embedded.ts'],
+    files: ['src/server.ts', 'src/admin.ts', 'src/demo.ts', 'test/**', 'bench/**', 'db/embedded/**'],
     rules: { 'no-restricted-properties': 'off' },
   },
   {
@@ -91,6 +91,18 @@ export default tseslint.config(
     ['src/resources/index.ts', 'src/lib/visit.ts', 'src/lib/resource.ts'],
   ),
   forbid(['src/*.ts'], '/(test|bench)/', 'Nothing imports the tests and the bench.'),
+  {
+    files: ['db/**', 'plugins/**', 'src/**'],
+    rules: {
+      'no-restricted-syntax': [
+        'error',
+        {
+          selector: 'VariableDeclarator[id.type=ArrayPattern][id.elements.length=1][init.type=AwaitExpression]',
+          message: 'Read a row by `one` or `oneOrNone` of db/rows.ts, which tell "none" from an answer that is broken.',
+        },
+      ],
+    },
+  },
   {
     files: ['db/**', 'plugins/**', 'src/**', 'bench/**'],
     ignores: ['db/driver.ts'],

@@ -2,7 +2,7 @@ import { sql } from 'drizzle-orm';
 import { drizzle, type PostgresJsDatabase } from 'drizzle-orm/postgres-js';
 import { setTimeout as sleep } from 'node:timers/promises';
 import postgres from './driver.js';
-import { openEmbedded } from './embedded.js';
+import { openEmbedded } from './embedded/index.js';
 import { migrateDatabase } from './migrate.js';
 
 export type Db = PostgresJsDatabase<Record<string, never>>;

@@ -4,6 +4,7 @@ import type { FastifyInstance, onRequestAsyncHookHandler, onRequestHookHandler }
 import fp from 'fastify-plugin';
 import { LRUCache } from 'lru-cache';
 import { direct } from '../db/prepared.js';
+import { oneOrNone } from '../db/rows.js';
 import { users } from '../db/tables/index.js';
 import type { Operation } from '../openapi/operation.js';
 import { ProblemError } from '../openapi/problem-error.js';
@@ -151,7 +152,7 @@ export default fp(
       // Whoever waits for a user that is forgotten meanwhile still gets an answer; it is not kept.
       ignoreFetchAbort: true,
       fetchMethod: async (id) => {
-        const [row] = await userById(app.db)({ id });
+        const row = oneOrNone(await userById(app.db)({ id }));
         return row ?? { isStaff: false, isActive: false, generation: 0, keptSession: null };
       },
     });

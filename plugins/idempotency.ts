@@ -4,6 +4,7 @@ import fp from 'fastify-plugin';
 import { createHash } from 'node:crypto';
 import { transaction, type Db, type Tx } from '../db/client.js';
 import { JsonText } from '../db/json.js';
+import { one, oneOrNone } from '../db/rows.js';
 import { idempotencyKeys } from '../db/tables/index.js';
 import type { Operation } from '../openapi/operation.js';
 import { ProblemError } from '../openapi/problem-error.js';
@@ -27,22 +28,24 @@ function hashRequest(request: FastifyRequest): string {
 async function claimKey(tx: Tx, userId: number, key: string, requestHash: string) {
   const table = idempotencyKeys;
   // While another transaction holds the key this waits; afterwards the key is there, or free again if that one failed.
-  const [mine] = await tx
-    .insert(table)
-    .values({ userId, key, requestHash })
-    .onConflictDoUpdate({
-      target: [table.userId, table.key],
-      set: { requestHash, status: null, headers: null, body: null, createdAt: sql`now()` },
-      setWhere: lt(table.createdAt, sql`now() - interval '24 hours'`),
-    })
-    .returning({ userId: table.userId });
+  const mine = oneOrNone(
+    await tx
+      .insert(table)
+      .values({ userId, key, requestHash })
+      .onConflictDoUpdate({
+        target: [table.userId, table.key],
+        set: { requestHash, status: null, headers: null, body: null, createdAt: sql`now()` },
+        setWhere: lt(table.createdAt, sql`now() - interval '24 hours'`),
+      })
+      .returning({ userId: table.userId }),
+  );
   if (mine !== undefined) return null;
-  const [stored] = await tx
-    .select({ requestHash: table.requestHash, status: table.status, headers: table.headers, body: table.body })
-    .from(table)
-    .where(and(eq(table.userId, userId), eq(table.key, key)));
-  if (stored === undefined) throw new Error('the idempotency key is gone');
-  return stored;
+  return one(
+    await tx
+      .select({ requestHash: table.requestHash, status: table.status, headers: table.headers, body: table.body })
+      .from(table)
+      .where(and(eq(table.userId, userId), eq(table.key, key))),
+  );
 }
 
 /** Notes what the body is before its pictures are stored, and so named at random. */

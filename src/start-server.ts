@@ -1,7 +1,7 @@
 import closeWithGrace from 'close-with-grace';
 import pino from 'pino';
 import { openDatabase } from '../db/client.js';
-import { EmbeddedInUse } from '../db/embedded.js';
+import { EmbeddedInUse } from '../db/embedded/index.js';
 import { loggable } from '../plugins/errors.js';
 import { buildApp } from './app.js';
 import { ConfigError, signingSecret, type Config } from './config.js';

@@ -11,7 +11,7 @@ import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { createInterface } from 'node:readline';
 import postgres from 'postgres';
-import { openEmbedded } from '../db/embedded.js';
+import { openEmbedded } from '../db/embedded/index.js';
 import { migrateDatabase } from '../db/migrate.js';
 import { makeRecord, readRecord, storeRecord, type PassedTitles, type SeenAnswers } from './answers.js';
 import { databaseEndsWithUs, endsWithUs } from './helpers/reaper.js';

@@ -4,7 +4,8 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { isUnavailable, type Db, type Tx } from '../../db/client.js';
 import postgres from '../../db/driver.js';
-import { openEmbedded } from '../../db/embedded.js';
+import { openEmbedded } from '../../db/embedded/index.js';
+import { one } from '../../db/rows.js';
 import { users } from '../../db/tables/index.js';
 import { ConfigError, type Config } from '../config.js';
 import { ACCOUNTS } from './people.js';
@@ -19,12 +20,13 @@ const NOBODY: Users = { owner: 'nobody', accounts: [] };
 
 /** The database need not be migrated, nor be one of this program. */
 export async function usersOf(db: Db | Tx): Promise<Users> {
-  const [table] = await db.execute<{ exists: boolean; is_ours: boolean }>(sql`
+  const tables = await db.execute<{ exists: boolean; is_ours: boolean }>(sql`
     select count(*) > 0 as exists, count(*) filter (where attname in ('username', 'email')) = 2 as is_ours
     from pg_attribute where attrelid = to_regclass('users')`);
-  if (table?.exists !== true) return NOBODY;
-  const [row] = await db.execute<{ has_users: boolean }>(sql`select exists (select from users) as has_users`);
-  if (row?.has_users !== true) return NOBODY;
+  const table = one(tables);
+  if (!table.exists) return NOBODY;
+  const rows = await db.execute<{ has_users: boolean }>(sql`select exists (select from users) as has_users`);
+  if (!one(rows).has_users) return NOBODY;
   const isAccount = ACCOUNTS.map(({ username, email }) => and(eq(users.username, username), eq(users.email, email)));
   const found = table.is_ours
     ? await db

@@ -1,6 +1,7 @@
 /** What has happened between the demo's patients and doctors: appointments and what was said of them. */
 import { eq, sql } from 'drizzle-orm';
 import type { Tx } from '../../db/client.js';
+import { one } from '../../db/rows.js';
 import { appointments, availableTimes, reviews } from '../../db/tables/index.js';
 import { signTransaction } from '../lib/history.js';
 import type { Calendar } from '../scheduling/calendar.js';
@@ -134,11 +135,11 @@ async function putOff(tx: Tx, visits: readonly Visit[], { visit, id }: Booked, c
     visits.some((other) => other.date === day && (other.patient === patient || other.doctor === doctor));
   let later = workday(date, 7);
   while (isTaken(later)) later = workday(later, 1);
-  const [times] = await tx.select().from(availableTimes).where(eq(availableTimes.id, slot));
+  const times = one(await tx.select().from(availableTimes).where(eq(availableTimes.id, slot)));
   await signTransaction({ db: tx, caller: { id: patient.userId } });
   await tx
     .update(appointments)
-    .set({ date: later, period: periodOf(sql`${later}::date`, times as typeof availableTimes.$inferSelect, calendar) })
+    .set({ date: later, period: periodOf(sql`${later}::date`, times, calendar) })
     .where(eq(appointments.id, id));
 }
 

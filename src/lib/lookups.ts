@@ -1,5 +1,6 @@
 import { asc, eq, sql, type SQL } from 'drizzle-orm';
 import type { PgColumn } from 'drizzle-orm/pg-core';
+import { oneOrNone } from '../../db/rows.js';
 import {
   doctorAvailableTimes,
   doctorDesignations,
@@ -69,8 +70,9 @@ export function lookupService({ table, slugConstraint, reference, links }: Looku
   const columns = { id: table.id, name: table.name, slug: table.slug };
   const slugTaken = { [slugConstraint]: () => new AlreadyTaken(['slug']) };
   const one = (rows: Lookup[]): Lookup => {
-    if (rows[0] === undefined) throw new NotFound();
-    return rows[0];
+    const row = oneOrNone(rows);
+    if (row === undefined) throw new NotFound();
+    return row;
   };
   const get: LookupService['get'] = async ({ db }, { params: { id } }) =>
     one(await db.select(columns).from(table).where(eq(table.id, id)));

@@ -1,5 +1,6 @@
 /** When a slot of a doctor is free: the one place for the rule, for booking, for availability and for alternatives. */
 import { and, eq, isNull, sql, type SQL } from 'drizzle-orm';
+import { one, oneOrNone } from '../../db/rows.js';
 import { appointments, availableTimes, doctorAvailableTimes, doctors } from '../../db/tables/index.js';
 import type { Slot } from '../../openapi/generated/schemas.js';
 import type { Visit } from '../lib/visit.js';
@@ -72,24 +73,25 @@ export async function soonestDate(
   { doctorId, patientId, ownId = 0 }: Booking,
 ): Promise<string | null> {
   const isTakenOf = (whose: SQL): SQL => isTaken(sql`${whose} and ${appointments.id} <> ${ownId}`, day, slot, calendar);
-  const [row] = await db.execute<{ day: string }>(sql`
+  const rows = await db.execute<{ day: string }>(sql`
     select ${day}::text as day from ${days(today(calendar), horizon(calendar))}
     where ${isAhead(day, slot, calendar)}
       and not ${isTakenOf(eq(appointments.doctorId, doctorId))}
       and not ${isTakenOf(eq(appointments.patientId, patientId))}
     order by ${day} limit 1`);
-  return row?.day ?? null;
+  return oneOrNone(rows)?.day ?? null;
 }
 
 /** What is wrong with a day for a slot, whether it is free or not; null where nothing is. */
 export async function dateFault({ db, calendar }: Visit, slot: OfferedSlot, date: string): Promise<string | null> {
   const given = sql`${date}::date`;
-  const [row] = await db.execute<{ isPast: boolean; isFar: boolean; isAhead: boolean; hasTime: boolean }>(sql`
+  const rows = await db.execute<{ isPast: boolean; isFar: boolean; isAhead: boolean; hasTime: boolean }>(sql`
     select ${given} < ${today(calendar)} as "isPast", ${given} > ${horizon(calendar)} as "isFar",
       ${isAhead(given, slot, calendar)} as "isAhead",
       ${slot.startMinute}::int is null or slot_start(${given}, ${slot.startMinute}::int, ${calendar.zone}::text) is not null
         as "hasTime"`);
-  if (row === undefined || row.isPast) return 'must not be in the past';
+  const row = one(rows);
+  if (row.isPast) return 'must not be in the past';
   if (row.isFar) return `must be at most ${calendar.horizonDays} days ahead`;
   if (!row.hasTime) return 'has no such time: the clocks go forward over it';
   return row.isAhead ? null : 'must be a later day: the slot has begun';

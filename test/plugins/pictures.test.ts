@@ -8,7 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import sharp from 'sharp';
 import t, { type Test } from 'tap';
 import { openDatabase, type Database } from '../../db/client.js';
-import { openEmbedded } from '../../db/embedded.js';
+import { openEmbedded } from '../../db/embedded/index.js';
 import { discardedPictures, doctors, profiles, users } from '../../db/tables/index.js';
 import type { Operation } from '../../openapi/operation.js';
 import { ProblemError } from '../../openapi/problem-error.js';

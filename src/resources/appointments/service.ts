@@ -3,7 +3,7 @@ import { alias } from 'drizzle-orm/pg-core';
 import { Contention, violatedConstraint } from '../../../db/client.js';
 import { column, jsonObject, JsonText, timestampText, versionTag } from '../../../db/json.js';
 import { directByKey } from '../../../db/prepared.js';
-import { one } from '../../../db/rows.js';
+import { one, oneOrNone } from '../../../db/rows.js';
 import {
   appointmentChanges,
   appointments,
@@ -80,7 +80,7 @@ export async function getAppointment(
   { db, caller }: UserVisit,
   { params: { id } }: Pick<Input<'getAppointment'>, 'params'>,
 ): Promise<JsonText<Appointment>> {
-  const [row] = await appointmentById(db, caller.isStaff)({ id, caller: caller.id });
+  const row = oneOrNone(await appointmentById(db, caller.isStaff)({ id, caller: caller.id }));
   if (row === undefined) throw new NotFound();
   return new JsonText(row.text, row.tag);
 }
@@ -133,25 +133,29 @@ async function lockDoctor({ db }: Within, id: number): Promise<boolean> {
 }
 
 async function lockPatient({ db }: Within, where: SQL): Promise<{ id: number } | undefined> {
-  const [row] = await db
-    .select({ id: patients.id })
-    .from(patients)
-    .where(and(where, isNull(patients.archivedAt)))
-    .for('no key update');
+  const row = oneOrNone(
+    await db
+      .select({ id: patients.id })
+      .from(patients)
+      .where(and(where, isNull(patients.archivedAt)))
+      .for('no key update'),
+  );
   return row;
 }
 
 async function offeredSlot({ db }: Within, doctorId: number, timeId: number): Promise<OfferedSlot | undefined> {
-  const [row] = await db
-    .select({
-      id: availableTimes.id,
-      startMinute: availableTimes.startMinute,
-      endMinute: availableTimes.endMinute,
-    })
-    .from(doctorAvailableTimes)
-    .innerJoin(availableTimes, eq(availableTimes.id, doctorAvailableTimes.availableTimeId))
-    .where(and(eq(doctorAvailableTimes.doctorId, doctorId), eq(availableTimes.id, timeId)))
-    .for('share', { of: availableTimes });
+  const row = oneOrNone(
+    await db
+      .select({
+        id: availableTimes.id,
+        startMinute: availableTimes.startMinute,
+        endMinute: availableTimes.endMinute,
+      })
+      .from(doctorAvailableTimes)
+      .innerJoin(availableTimes, eq(availableTimes.id, doctorAvailableTimes.availableTimeId))
+      .where(and(eq(doctorAvailableTimes.doctorId, doctorId), eq(availableTimes.id, timeId)))
+      .for('share', { of: availableTimes }),
+  );
   return row;
 }
 
@@ -262,23 +266,25 @@ export function createAppointment(
 
 /** An appointment that the caller sees. */
 async function findVisible({ db, caller }: Within<UserVisit>, id: number): Promise<Present> {
-  const [row] = await db
-    .select({
-      patientId: appointments.patientId,
-      doctorId: appointments.doctorId,
-      timeId: appointments.availableTimeId,
-      date: appointments.date,
-      status: appointments.status,
-      isCancelled: appointments.isCancelled,
-      patientUserId: patients.userId,
-      doctorUserId: doctors.userId,
-    })
-    .from(appointments)
-    .innerJoin(patients, eq(patients.id, appointments.patientId))
-    .innerJoin(doctors, eq(doctors.id, appointments.doctorId))
-    .where(
-      and(eq(appointments.id, id), isNull(appointments.archivedAt), caller.isStaff ? undefined : isSeenBy(caller.id)),
-    );
+  const row = oneOrNone(
+    await db
+      .select({
+        patientId: appointments.patientId,
+        doctorId: appointments.doctorId,
+        timeId: appointments.availableTimeId,
+        date: appointments.date,
+        status: appointments.status,
+        isCancelled: appointments.isCancelled,
+        patientUserId: patients.userId,
+        doctorUserId: doctors.userId,
+      })
+      .from(appointments)
+      .innerJoin(patients, eq(patients.id, appointments.patientId))
+      .innerJoin(doctors, eq(doctors.id, appointments.doctorId))
+      .where(
+        and(eq(appointments.id, id), isNull(appointments.archivedAt), caller.isStaff ? undefined : isSeenBy(caller.id)),
+      ),
+  );
   if (row === undefined) throw new NotFound();
   return row;
 }

@@ -1,4 +1,5 @@
 import { and, asc, eq, isNull, sql } from 'drizzle-orm';
+import { oneOrNone } from '../../../db/rows.js';
 import { appointments, availableTimes } from '../../../db/tables/index.js';
 import type { AvailableTime } from '../../../openapi/generated/schemas.js';
 import type { Input } from '../../../openapi/operation.js';
@@ -19,8 +20,9 @@ function values(label: string, { slotMinutes }: Calendar) {
 }
 
 function one(rows: AvailableTime[]): AvailableTime {
-  if (rows[0] === undefined) throw new NotFound();
-  return rows[0];
+  const row = oneOrNone(rows);
+  if (row === undefined) throw new NotFound();
+  return row;
 }
 
 export function listAvailableTimes({ db }: Visit, { query }: Input<'listAvailableTimes'>): Promise<AvailableTime[]> {

@@ -2,7 +2,7 @@ import { and, asc, count, desc, eq, gte, inArray, isNull, lte, notInArray, sql, 
 import type { PgColumn, PgTable } from 'drizzle-orm/pg-core';
 import { column, jsonArray, jsonObject, JsonText, versionTag } from '../../../db/json.js';
 import { direct, directByKey } from '../../../db/prepared.js';
-import { one } from '../../../db/rows.js';
+import { one, oneOrNone } from '../../../db/rows.js';
 import {
   appointments,
   availableTimes,
@@ -104,7 +104,7 @@ export async function getDoctor(
   { db, link }: Visit,
   { params: { id } }: Pick<Input<'getDoctor'>, 'params'>,
 ): Promise<JsonText<Doctor>> {
-  const [row] = await doctorById(db)({ id });
+  const row = oneOrNone(await doctorById(db)({ id }));
   if (row === undefined) throw new NotFound();
   return withPictureUrls(new JsonText(row.doctor, row.tag), 'profile', link);
 }
@@ -262,11 +262,13 @@ export async function createDoctor(visit: UserVisit, { body }: Input<'createDoct
 /** Locks a doctor that the caller may change, and holds it against the request's If-Match. */
 async function lockDoctor(visit: Within<UserVisit>, id: number): Promise<void> {
   const { db, caller } = visit;
-  const [row] = await db
-    .select({ userId: doctors.userId })
-    .from(doctors)
-    .where(and(eq(doctors.id, id), isNull(doctors.archivedAt)))
-    .for('no key update');
+  const row = oneOrNone(
+    await db
+      .select({ userId: doctors.userId })
+      .from(doctors)
+      .where(and(eq(doctors.id, id), isNull(doctors.archivedAt)))
+      .for('no key update'),
+  );
   if (row === undefined) throw new NotFound();
   if (row.userId !== caller.id && !caller.isStaff) throw new NotAllowed('Only the doctor and staff may do this.');
   checkIfMatch(visit, (await getDoctor(visit, { params: { id } })).tag);
@@ -301,11 +303,13 @@ export async function deleteDoctor(visit: UserVisit, { params: { id } }: Input<'
   await inTransaction(visit, async (visit) => {
     const { db, caller, calendar } = visit;
     await lockDoctor(visit, id);
-    const [upcoming] = await db
-      .select({ id: appointments.id })
-      .from(appointments)
-      .where(and(eq(appointments.doctorId, id), isLive, isUpcoming(calendar)))
-      .limit(1);
+    const upcoming = oneOrNone(
+      await db
+        .select({ id: appointments.id })
+        .from(appointments)
+        .where(and(eq(appointments.doctorId, id), isLive, isUpcoming(calendar)))
+        .limit(1),
+    );
     if (upcoming !== undefined) throw new HasAppointments();
     await db
       .update(doctors)

@@ -2,6 +2,7 @@ import { and, asc, count, eq, isNull, like, or, sql, type SQL } from 'drizzle-or
 import { Contention } from '../../../db/client.js';
 import { column, jsonObject, JsonText, versionTag } from '../../../db/json.js';
 import { directByKey } from '../../../db/prepared.js';
+import { oneOrNone } from '../../../db/rows.js';
 import { appointments, doctors, patients, users } from '../../../db/tables/index.js';
 import type { Patient, PatientPage, PatientPatch } from '../../../openapi/generated/schemas.js';
 import type { Input } from '../../../openapi/operation.js';
@@ -55,7 +56,7 @@ async function readPatient(
   { db, caller, link }: UserVisit,
   id: number,
 ): Promise<{ patient: JsonText<Patient>; isOwn: boolean }> {
-  const [row] = await patientById(db)({ id, caller: caller.id });
+  const row = oneOrNone(await patientById(db)({ id, caller: caller.id }));
   const isOwn = row?.userId === caller.id || caller.isStaff;
   if (row === undefined || !(isOwn || row.isSeenByDoctor)) throw new NotFound();
   return { patient: withPictureUrls(new JsonText(row.patient, row.tag), 'profile', link), isOwn };
@@ -150,10 +151,10 @@ async function openPatient({ db, caller }: Within<UserVisit>): Promise<{ id: num
       .from(patients)
       .where(and(eq(patients.userId, userId), isNull(patients.archivedAt)))
       .for('no key update');
-  let [row] = await find();
+  let row = oneOrNone(await find());
   if (row === undefined) {
     await db.insert(patients).values({ userId }).onConflictDoNothing();
-    [row] = await find();
+    row = oneOrNone(await find());
   }
   if (row === undefined) throw new Contention('the patient record was archived meanwhile');
   return row;

@@ -2,7 +2,7 @@ import { and, asc, count, eq, sql, type SQL } from 'drizzle-orm';
 import { Contention } from '../../../db/client.js';
 import { column, jsonObject, JsonText, timestampText, versionTag } from '../../../db/json.js';
 import { directByKey } from '../../../db/prepared.js';
-import { one } from '../../../db/rows.js';
+import { one, oneOrNone } from '../../../db/rows.js';
 import { profiles, users } from '../../../db/tables/index.js';
 import type { Profile, ProfilePage } from '../../../openapi/generated/schemas.js';
 import type { Input } from '../../../openapi/operation.js';
@@ -50,7 +50,7 @@ async function readProfile(
   by: typeof profileById,
   id: number,
 ): Promise<JsonText<Profile>> {
-  const [row] = await by(db)({ id });
+  const row = oneOrNone(await by(db)({ id }));
   if (row === undefined || (row.userId !== caller.id && !caller.isStaff)) throw new NotFound();
   return withPictureUrls(new JsonText(row.profile, row.tag), 'profile_picture', link);
 }
@@ -105,10 +105,10 @@ async function openProfile({ db, caller }: Within<UserVisit>): Promise<{ id: num
       .from(profiles)
       .where(eq(profiles.userId, userId))
       .for('update');
-  let [row] = await find();
+  let row = oneOrNone(await find());
   if (row === undefined) {
     await db.insert(profiles).values({ userId }).onConflictDoNothing();
-    [row] = await find();
+    row = oneOrNone(await find());
   }
   if (row === undefined) throw new Contention('the profile was deleted meanwhile');
   return row;

@@ -3,7 +3,7 @@ import { alias, union } from 'drizzle-orm/pg-core';
 import type { Db, Tx } from '../../../db/client.js';
 import { column, jsonObject, JsonText, versionTag } from '../../../db/json.js';
 import { directByKey } from '../../../db/prepared.js';
-import { one } from '../../../db/rows.js';
+import { one, oneOrNone } from '../../../db/rows.js';
 import { doctors, patients, reviews, users } from '../../../db/tables/index.js';
 import type { Rating, Review, ReviewPage } from '../../../openapi/generated/schemas.js';
 import type { Input } from '../../../openapi/operation.js';
@@ -51,7 +51,7 @@ export async function getReview(
   { db }: Visit,
   { params: { id } }: Pick<Input<'getReview'>, 'params'>,
 ): Promise<JsonText<Review>> {
-  const [row] = await reviewById(db)({ id });
+  const row = oneOrNone(await reviewById(db)({ id }));
   if (row === undefined) throw new NotFound();
   return new JsonText(row.item, row.tag);
 }
@@ -94,10 +94,12 @@ export function listReviews(visit: Visit, { query }: Input<'listReviews'>): Prom
 
 /** @throws InvalidInput where there is no such doctor */
 async function checkDoctor({ db }: Within, id: number): Promise<void> {
-  const [doctor] = await db
-    .select({ id: doctors.id })
-    .from(doctors)
-    .where(and(eq(doctors.id, id), isNull(doctors.archivedAt)));
+  const doctor = oneOrNone(
+    await db
+      .select({ id: doctors.id })
+      .from(doctors)
+      .where(and(eq(doctors.id, id), isNull(doctors.archivedAt))),
+  );
   if (doctor === undefined) throw new InvalidInput({ doctor: ['has an unknown id'] });
 }
 
@@ -105,10 +107,12 @@ async function checkDoctor({ db }: Within, id: number): Promise<void> {
 export function createReview(visit: UserVisit, { body }: Input<'createReview'>): Promise<JsonText<Review>> {
   return inTransaction(visit, async (visit) => {
     const { db, caller } = visit;
-    const [patient] = await db
-      .select({ id: patients.id })
-      .from(patients)
-      .where(and(eq(patients.userId, caller.id), isNull(patients.archivedAt)));
+    const patient = oneOrNone(
+      await db
+        .select({ id: patients.id })
+        .from(patients)
+        .where(and(eq(patients.userId, caller.id), isNull(patients.archivedAt))),
+    );
     if (patient === undefined) throw new NoPatientRecord();
     await checkDoctor(visit, body.doctor);
     const { id } = one(
@@ -123,12 +127,14 @@ export function createReview(visit: UserVisit, { body }: Input<'createReview'>):
 
 /** Locks a review. Returns whether the caller is its author: the user, whichever patient record it was written as. */
 async function lockReview({ db, caller }: Within<UserVisit>, id: number): Promise<boolean> {
-  const [row] = await db
-    .select({ authorId: patients.userId })
-    .from(reviews)
-    .innerJoin(patients, eq(patients.id, reviews.patientId))
-    .where(eq(reviews.id, id))
-    .for('update', { of: reviews });
+  const row = oneOrNone(
+    await db
+      .select({ authorId: patients.userId })
+      .from(reviews)
+      .innerJoin(patients, eq(patients.id, reviews.patientId))
+      .where(eq(reviews.id, id))
+      .for('update', { of: reviews }),
+  );
   if (row === undefined) throw new NotFound();
   return row.authorId === caller.id;
 }

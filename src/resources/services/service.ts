@@ -1,7 +1,7 @@
 import { asc, eq, sql } from 'drizzle-orm';
 import { column, jsonObject, JsonText, versionTag } from '../../../db/json.js';
 import { directByKey } from '../../../db/prepared.js';
-import { one } from '../../../db/rows.js';
+import { one, oneOrNone } from '../../../db/rows.js';
 import { services } from '../../../db/tables/index.js';
 import type { Service, ServiceList } from '../../../openapi/generated/schemas.js';
 import type { Input } from '../../../openapi/operation.js';
@@ -31,7 +31,7 @@ const serviceById = directByKey((db) =>
 );
 
 async function readService({ db }: Visit, id: number): Promise<JsonText<Service>> {
-  const [row] = await serviceById(db)({ id });
+  const row = oneOrNone(await serviceById(db)({ id }));
   if (row === undefined) throw new NotFound();
   return new JsonText(row.service, row.tag);
 }

@@ -1,5 +1,6 @@
 import { and, asc, count, eq, ne, sql } from 'drizzle-orm';
 import { column, jsonObject, timestampText, type JsonText } from '../../../db/json.js';
+import { oneOrNone } from '../../../db/rows.js';
 import { sessions, users } from '../../../db/tables/index.js';
 import type { Message, User, UserPage } from '../../../openapi/generated/schemas.js';
 import type { Input } from '../../../openapi/operation.js';
@@ -33,7 +34,7 @@ export function listUsers(visit: UserVisit, { query }: Input<'listUsers'>): Prom
 }
 
 export async function getUser({ db }: Visit, { params: { id } }: Input<'getUser'>): Promise<User> {
-  const [row] = await db.select(userColumns).from(users).where(eq(users.id, id));
+  const row = oneOrNone(await db.select(userColumns).from(users).where(eq(users.id, id)));
   if (row === undefined) throw new NotFound();
   return toUser(row);
 }
@@ -48,11 +49,13 @@ export async function updateUser(visit: UserVisit, { params, body }: Input<'upda
   const ending =
     isActive === false ? { tokenGeneration: sql`${users.tokenGeneration} + 1`, keptSession: null } : undefined;
   const changed = await inTransaction(visit, async ({ db }) => {
-    const [row] = await db
-      .update(users)
-      .set({ isActive, isStaff, ...ending })
-      .where(eq(users.id, id))
-      .returning(userColumns);
+    const row = oneOrNone(
+      await db
+        .update(users)
+        .set({ isActive, isStaff, ...ending })
+        .where(eq(users.id, id))
+        .returning(userColumns),
+    );
     if (row === undefined) throw new NotFound();
     if (ending !== undefined) await db.delete(sessions).where(eq(sessions.userId, id));
     return toUser(row);
@@ -67,10 +70,12 @@ export async function updateUser(visit: UserVisit, { params, body }: Input<'upda
  */
 export async function changePassword(visit: UserVisit, { body }: Input<'changePassword'>): Promise<Message> {
   const { db, caller, logins, tokens } = visit;
-  const [user] = await db
-    .select({ ...userColumns, passwordHash: users.passwordHash })
-    .from(users)
-    .where(eq(users.id, caller.id));
+  const user = oneOrNone(
+    await db
+      .select({ ...userColumns, passwordHash: users.passwordHash })
+      .from(users)
+      .where(eq(users.id, caller.id)),
+  );
   if (user === undefined) throw new NotFound();
   const errors: Record<string, string[]> = {};
   const isRight = await logins.judge(user.username, () => verifyPassword(user.passwordHash, body.current_password));

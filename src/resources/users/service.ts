@@ -1,7 +1,7 @@
 import { and, eq, gt, lt, ne, or, sql } from 'drizzle-orm';
 import { createHash, randomBytes } from 'node:crypto';
 import { transaction, violatedConstraint, type Db, type Tx } from '../../../db/client.js';
-import { one } from '../../../db/rows.js';
+import { one, oneOrNone } from '../../../db/rows.js';
 import { patients, profiles, sessions, users } from '../../../db/tables/index.js';
 import type {
   AccessToken,
@@ -172,15 +172,17 @@ export async function logIn(visit: Visit, { body }: Input<'logIn'>): Promise<Tok
   // PostgreSQL's lower() makes `i` of `İ`; such a spelling of a name would have a count of failures to itself.
   const username = /^[\x20-\x7e]*$/.test(body.username) ? body.username : '';
   const user = await logins.judge(body.username, async () => {
-    const [row] = await db
-      .select({
-        id: users.id,
-        passwordHash: users.passwordHash,
-        isActive: users.isActive,
-        generation: users.tokenGeneration,
-      })
-      .from(users)
-      .where(sql`lower(${users.username}) = lower(${username})`);
+    const row = oneOrNone(
+      await db
+        .select({
+          id: users.id,
+          passwordHash: users.passwordHash,
+          isActive: users.isActive,
+          generation: users.tokenGeneration,
+        })
+        .from(users)
+        .where(sql`lower(${users.username}) = lower(${username})`),
+    );
     const isRight = await verifyPassword(row?.passwordHash, body.password);
     return isRight && row?.isActive === true ? row : undefined;
   });
@@ -196,7 +198,7 @@ export async function refreshToken(
   { body }: Input<'refreshToken'>,
 ): Promise<AccessToken> {
   const claims = tokens.readRefresh(body.refresh, false);
-  const [session] =
+  const found =
     claims === null
       ? []
       : await db
@@ -211,6 +213,7 @@ export async function refreshToken(
               eq(users.isActive, true),
             ),
           );
+  const session = oneOrNone(found);
   if (session === undefined) throw new BadCredentials('The refresh token is not valid, has expired or was logged out.');
   await logins.succeed(session.userId);
   return { access: tokens.signAccess(session.userId, session.tokenHash, session.generation) };

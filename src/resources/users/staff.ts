@@ -2,6 +2,7 @@ import { Ajv } from 'ajv';
 import addFormats from 'ajv-formats';
 import { eq, sql } from 'drizzle-orm';
 import type { Db } from '../../../db/client.js';
+import { oneOrNone } from '../../../db/rows.js';
 import { users } from '../../../db/tables/index.js';
 import { ProblemError } from '../../../openapi/problem-error.js';
 import { Email, Registration, Username } from '../../../openapi/generated/schemas.js';
@@ -43,10 +44,12 @@ function check({ username, email, password }: StaffInput): void {
 }
 
 async function findUser(db: Db, username: string): Promise<number | undefined> {
-  const [row] = await db
-    .select({ id: users.id })
-    .from(users)
-    .where(sql`lower(${users.username}) = lower(${username})`);
+  const row = oneOrNone(
+    await db
+      .select({ id: users.id })
+      .from(users)
+      .where(sql`lower(${users.username}) = lower(${username})`),
+  );
   return row?.id;
 }
 
