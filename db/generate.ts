@@ -4,21 +4,37 @@
  */
 import { generateDrizzleJson } from 'drizzle-kit/api';
 import { spawnSync } from 'node:child_process';
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { isDeepStrictEqual } from 'node:util';
 import * as tables from './tables/index.js';
 
 const HOW = 'npm run db:generate -- --name what_it_does';
 
+const folder = new URL('../../db/migrations/', import.meta.url);
+
+/** The newest file of the migrations whose name ends so. */
+const newest = (place: string, ending: string): URL => {
+  const names = readdirSync(new URL(place, folder)).filter((name) => name.endsWith(ending));
+  return new URL(`${place}${names.sort().at(-1)}`, folder);
+};
+
+/** Counting versions up takes a trigger, of which drizzle-kit knows nothing. */
+function addVersionTriggers(): void {
+  const file = newest('./', '.sql');
+  const sql = readFileSync(file, 'utf8');
+  const statements = sql.split('--> statement-breakpoint').filter((statement) => /"version" integer/.test(statement));
+  const tables = statements.map((statement) => /TABLE "(\w+)"/.exec(statement)?.[1]);
+  const triggers = tables.map(
+    (table) =>
+      `--> statement-breakpoint\nCREATE TRIGGER count_version BEFORE UPDATE ON "${table}" FOR EACH ROW EXECUTE FUNCTION count_version();`,
+  );
+  if (triggers.length > 0) writeFileSync(file, `${sql.trimEnd()}${triggers.join('\n')}\n`);
+}
+
 /** Names of the tables, enums and so on that are not as the newest migration's snapshot has them. */
 function findDrift(): string[] {
-  const folder = new URL('../../db/migrations/meta/', import.meta.url);
-  const newest = readdirSync(folder)
-    .filter((name) => name.endsWith('_snapshot.json'))
-    .sort()
-    .at(-1);
   const read = (json: string) => JSON.parse(json) as Record<string, Record<string, unknown>>;
-  const before = read(readFileSync(new URL(String(newest), folder), 'utf8'));
+  const before = read(readFileSync(newest('meta/', '_snapshot.json'), 'utf8'));
   const after = read(JSON.stringify(generateDrizzleJson(tables, undefined, undefined, 'snake_case')));
   return Object.keys(after)
     .filter((kind) => !['id', 'prevId'].includes(kind))
@@ -48,5 +64,7 @@ if (fault !== undefined) {
   process.stdout.write(`${fault}\n`);
   process.exitCode = 1;
 } else if (args[0] !== '--check') {
+  const before = newest('./', '.sql').href;
   process.exitCode = spawnSync('drizzle-kit', ['generate', ...args], { stdio: 'inherit' }).status ?? 1;
+  if (newest('./', '.sql').href !== before) addVersionTriggers();
 }
