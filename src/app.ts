@@ -72,21 +72,7 @@ export async function buildApp({
 
   await app.register(errors);
   await app.register(logging);
-  await app.register(securityHeaders, {
-    // Nothing is a document of its own but the pages of Swagger UI, which bring their own policy.
-    contentSecurityPolicy: { useDefaults: false, directives: { 'default-src': "'none'", 'frame-ancestors': "'none'" } },
-    crossOriginOpenerPolicy: false,
-    // What `frame-ancestors` says.
-    xFrameOptions: false,
-    // Pictures and answers are for other origins' pages as well; CORS decides who reads them.
-    crossOriginResourcePolicy: { policy: 'cross-origin' },
-    // Of use to pages that old browsers render, of which this server has none.
-    originAgentCluster: false,
-    xDnsPrefetchControl: false,
-    xDownloadOptions: false,
-    xPermittedCrossDomainPolicies: false,
-    xXssProtection: false,
-  });
+  await app.register(securityHeaders);
   await app.register(cors, {
     origin: config.corsOrigins === true || (config.corsOrigins.length > 0 && [...config.corsOrigins]),
     credentials: true,

@@ -77,7 +77,7 @@ if (process.argv[1] === import.meta.filename) {
   for (const answer of missing) process.stdout.write(`no test has seen this answer of the contract: ${answer}\n`);
   if (missing.length > 0) {
     process.stdout.write(
-      'Write the tests; npm test -- test/resources/<name>.test.ts then puts them into the record.\n',
+      'Run npm test: it puts what tests have seen into the record, and names what is still to be tested.\n',
     );
     process.exitCode = 1;
   }
