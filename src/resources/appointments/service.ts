@@ -1,52 +1,29 @@
-import { and, asc, count, desc, eq, gte, isNull, lte, sql, type SQL } from 'drizzle-orm';
+import { and, asc, count, desc, eq, gte, isNull, lte, sql } from 'drizzle-orm';
 import { alias } from 'drizzle-orm/pg-core';
-import { Contention, violatedConstraint } from '../../../db/client.js';
+import { Contention } from '../../../db/client.js';
 import { column, jsonObject, JsonText, timestampText, versionTag } from '../../../db/json.js';
 import { directByKey } from '../../../db/prepared.js';
 import { one, oneOrNone } from '../../../db/rows.js';
-import {
-  appointmentChanges,
-  appointments,
-  availableTimes,
-  doctorAvailableTimes,
-  doctors,
-  patients,
-  users,
-} from '../../../db/tables/index.js';
+import { appointmentChanges, appointments, doctors, patients, users } from '../../../db/tables/index.js';
 import type { ListAppointmentsQuery } from '../../../openapi/generated/operations.js';
 import type {
   Appointment,
   AppointmentChange,
   AppointmentChangePage,
   AppointmentPage,
-  Slot,
 } from '../../../openapi/generated/schemas.js';
 import type { Input } from '../../../openapi/operation.js';
-import { ProblemError } from '../../../openapi/problem-error.js';
-import {
-  alternatives,
-  BOOKING_CONSTRAINTS,
-  dateFault,
-  periodOf,
-  soonestDate,
-  type Booking,
-  type OfferedSlot,
-} from '../../scheduling/slots.js';
-import { InvalidInput, NoPatientRecord, NotAllowed, NotFound } from '../../lib/errors.js';
+import { periodOf } from '../../scheduling/slots.js';
+import { NoPatientRecord, NotAllowed, NotFound } from '../../lib/errors.js';
 import { signTransaction } from '../../lib/history.js';
 import { filtered, type Orders } from '../../lib/lists.js';
 import { cutPage, itemOf, selectPage } from '../../lib/pages.js';
 import { checkIfMatch } from '../../lib/preconditions.js';
 import { inTransaction, type UserVisit, type Within } from '../../lib/visit.js';
 import { isSeenBy, seenByCaller } from './access.js';
+import { book, findSlot, lockDoctor, lockPatient, refusedAsTaken } from './booking.js';
 import { partiesOf, planChange, WrongStatus, type Change, type Present } from './plan.js';
 import { changeText, fieldText, STATUS, statusText, TYPE, typeText } from './wire.js';
-
-class SlotTaken extends ProblemError {
-  constructor(free: Slot[]) {
-    super('slot-taken', 'The doctor or the patient has an appointment at this time.', { alternatives: free });
-  }
-}
 
 const appointmentJson = jsonObject<Appointment>({
   id: column(appointments.id),
@@ -117,106 +94,6 @@ export async function listAppointments(
     .$dynamic();
   const total = sql`(${db.select({ count: count() }).from(appointments).where(where)})`;
   return selectPage<Appointment>(visit, query, { rows: cutPage(rows, query), total });
-}
-
-/**
- * Locks a live doctor: bookings of one doctor go one after the other, so that nobody has to lose a race. Doctors are
- * locked before patients and these before appointments, everywhere.
- */
-async function lockDoctor({ db }: Within, id: number): Promise<boolean> {
-  const rows = await db
-    .select({ id: doctors.id })
-    .from(doctors)
-    .where(and(eq(doctors.id, id), isNull(doctors.archivedAt)))
-    .for('no key update');
-  return rows.length > 0;
-}
-
-async function lockPatient({ db }: Within, where: SQL): Promise<{ id: number } | undefined> {
-  const row = oneOrNone(
-    await db
-      .select({ id: patients.id })
-      .from(patients)
-      .where(and(where, isNull(patients.archivedAt)))
-      .for('no key update'),
-  );
-  return row;
-}
-
-async function offeredSlot({ db }: Within, doctorId: number, timeId: number): Promise<OfferedSlot | undefined> {
-  const row = oneOrNone(
-    await db
-      .select({
-        id: availableTimes.id,
-        startMinute: availableTimes.startMinute,
-        endMinute: availableTimes.endMinute,
-      })
-      .from(doctorAvailableTimes)
-      .innerJoin(availableTimes, eq(availableTimes.id, doctorAvailableTimes.availableTimeId))
-      .where(and(eq(doctorAvailableTimes.doctorId, doctorId), eq(availableTimes.id, timeId)))
-      .for('share', { of: availableTimes }),
-  );
-  return row;
-}
-
-/** A booking that the database refuses because the time is taken; the transaction is over, alternatives come after. */
-class Taken extends Error {
-  readonly booking: Booking;
-
-  constructor(booking: Booking) {
-    super('the slot is taken');
-    this.booking = booking;
-  }
-}
-
-/** Runs a booking and gives its refusal by the database the free alternatives. */
-async function book<T>(visit: UserVisit, work: (visit: Within<UserVisit>) => Promise<T>): Promise<T> {
-  try {
-    return await inTransaction(visit, (visit) => work(visit));
-  } catch (error) {
-    if (!(error instanceof Taken)) throw error;
-    throw new SlotTaken(await alternatives(visit, error.booking));
-  }
-}
-
-async function refusedAsTaken<T>(statement: Promise<T>, booking: Booking): Promise<T> {
-  try {
-    return await statement;
-  } catch (error) {
-    throw BOOKING_CONSTRAINTS.has(violatedConstraint(error) ?? '') ? new Taken(booking) : error;
-  }
-}
-
-/** What a slot is wanted for, with what of it is there. */
-interface Wanted extends Booking {
-  readonly timeId: number;
-  /** Undefined for the soonest free one. */
-  readonly date: string | undefined;
-  readonly isDoctorThere: boolean;
-  readonly isPatientThere: boolean;
-}
-
-/**
- * The slot and its date, for a doctor and a patient that are locked.
- * @throws InvalidInput naming all faults at once
- * @throws Taken where no date within the horizon is free
- */
-async function findSlot(visit: Within, wanted: Wanted): Promise<{ slot: OfferedSlot; date: string }> {
-  const { doctorId, timeId, isDoctorThere, isPatientThere } = wanted;
-  const slot = isDoctorThere ? await offeredSlot(visit, doctorId, timeId) : undefined;
-  const faults = {
-    doctor: isDoctorThere ? null : 'does not exist',
-    patient: isPatientThere ? null : 'does not exist',
-    time: isDoctorThere && slot === undefined ? 'is not offered by this doctor' : null,
-    date: slot !== undefined && wanted.date !== undefined ? await dateFault(visit, slot, wanted.date) : null,
-  };
-  const errors = Object.entries(faults).flatMap(([field, fault]): [string, string[]][] =>
-    fault === null ? [] : [[field, [fault]]],
-  );
-  if (slot === undefined || errors.length > 0) throw new InvalidInput(Object.fromEntries(errors));
-  const date = wanted.date ?? (await soonestDate(visit, slot, wanted));
-  if (date === null) throw new Taken(wanted);
-  return { slot, date };
 }
 
 /**
