@@ -98,17 +98,21 @@ export default fp(
       const base = publicUrl ?? `${request.protocol}://${request.host}`;
       return { base, path: request.url, picture: (name) => app.pictures.url(base, name) };
     };
-    const ifMatchOf = ({ headers }: FastifyRequest): Visit['ifMatch'] => {
-      const condition = headers['if-match'];
-      return condition === undefined ? undefined : (tag) => matches(condition, tag);
-    };
+    // What costs something and few need is made when it is asked for.
     const visitOf = (request: FastifyRequest, db: Db | Tx): Visit => ({
       db,
       caller: request.caller,
-      link: linkOf(request),
-      ifMatch: ifMatchOf(request),
+      get link() {
+        return linkOf(request);
+      },
+      get ifMatch() {
+        const condition = request.headers['if-match'];
+        return condition === undefined ? undefined : (tag: string) => matches(condition, tag);
+      },
       tokens: app.tokens,
-      logins: request.logins,
+      get logins() {
+        return request.logins;
+      },
       ...more(),
     });
 
