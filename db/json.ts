@@ -20,11 +20,12 @@ export class JsonText<T> {
 }
 
 /**
- * The tag of a record's state: the versions of its row and of all others that the answer shows something of. Each goes
- * up with every change of its row, so no two states of a record have the same.
+ * The tag of a record's state: its id, since one URL can be of different records for different callers, and the versions
+ * of its row and of all others that the answer shows something of. Each goes up with every change of its row, so no two
+ * states have the same.
  */
-export function versionTag(...versions: (PgColumn | SQL)[]): SQL<string> {
-  return sql<string>`concat_ws('-', ${sql.join(versions, sql`, `)})`;
+export function versionTag(id: PgColumn, ...versions: (PgColumn | SQL)[]): SQL<string> {
+  return sql<string>`concat_ws('-', ${sql.join([id, ...versions], sql`, `)})`;
 }
 
 /** A column as an SQL expression of its own type. */

@@ -108,6 +108,9 @@ function refusalOf(code: string | undefined): [line: string, slug: ProblemSlug, 
   }
 }
 
+/** Milliseconds that a refused connection has to read why. */
+const LINGER = 1000;
+
 /** For bytes that are no HTTP request, of which there is no request object. */
 export function clientErrorHandler(error: NodeJS.ErrnoException, socket: Socket): void {
   if (error.code === 'ECONNRESET' || !socket.writable) {
@@ -122,6 +125,8 @@ export function clientErrorHandler(error: NodeJS.ErrnoException, socket: Socket)
   socket.end(
     `HTTP/1.1 ${line}\r\nContent-Type: application/problem+json\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
   );
+  // To a client that goes on sending the connection would stay open; at once, it would lose the answer.
+  setTimeout(() => socket.destroy(), LINGER).unref();
 }
 
 /** One handler for whatever is thrown, and the pages that explain the problem types. */

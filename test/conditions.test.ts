@@ -144,6 +144,10 @@ t.test('what shows in an answer is in its tag, and nothing else is', async (t) =
   clock.now = new Date(clock.now.getTime() + 20 * 60_000);
   t.strictSame(await read(), before, 'the signatures of pictures change, but the tags do not');
 
+  const mine = (token: string) => api.get('/api/user/profiles/me/', { token });
+  const [first, second] = [await mine((await api.register()).token), await mine((await api.register()).token)];
+  t.not(first.headers['etag'], second.headers['etag'], 'one URL, two records');
+
   for (const [what, make, touched] of [
     [
       "a doctor's name",

@@ -1,5 +1,9 @@
 import type { Count, Counts } from './counts.js';
 
+/** Milliseconds that an attempt waits for those before it, and how many wait at the most. */
+const PATIENCE = 10_000;
+const MAX_WAITING = 500;
+
 interface Line {
   /** Attempts that are being counted or judged. */
   open: number;
@@ -10,7 +14,7 @@ interface Line {
 /**
  * Counts the failed ones of attempts. Each is counted before it is judged, so that of however many at once no more are
  * judged than may fail, and given back if it was right. Where the limit is reached by attempts that this instance still
- * judges, the next ones wait for their end: a whole clinic may log in at once.
+ * judges, the next ones wait a while for their end: a whole clinic may log in at once.
  */
 export class Attempts {
   readonly #counts: Counts;
@@ -39,7 +43,7 @@ export class Attempts {
         for (const refuse of line.waiting) refuse(count);
         return { ...count, isOver: true };
       }
-      const refusal = await new Promise<Count | undefined>((resolve) => line.waiting.push(resolve));
+      const refusal = line.waiting.length < MAX_WAITING ? await this.#wait(line, count) : count;
       if (refusal !== undefined) return { ...refusal, isOver: true };
     }
   }
@@ -55,6 +59,22 @@ export class Attempts {
       line.open++;
       next();
     } else if (line.open === 0) this.#lines.delete(key);
+  }
+
+  /** Waits in line for a while: whoever sends a body slowly must not hold up all others of the address. */
+  #wait({ waiting }: Line, count: Count): Promise<Count | undefined> {
+    return new Promise((resolve) => {
+      const settle = (refusal?: Count): void => {
+        clearTimeout(timer);
+        resolve(refusal);
+      };
+      const giveUp = (): void => {
+        waiting.splice(waiting.indexOf(settle), 1);
+        resolve(count);
+      };
+      const timer = setTimeout(giveUp, PATIENCE);
+      waiting.push(settle);
+    });
   }
 
   #add(key: string): Promise<Count> {

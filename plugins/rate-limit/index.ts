@@ -133,6 +133,17 @@ async function beginAttempt(request: FastifyRequest, reply: FastifyReply): Promi
   announce(reply, auth, count);
   if (count.isOver) throw overLimit(auth, count);
   request.attempt = { key, reply };
+  // A client that hangs up gets no answer, whose hook would end it.
+  const endAsFailed = (): void => settle(request, true);
+  if (request.raw.destroyed) endAsFailed();
+  else reply.raw.once('close', endAsFailed);
+}
+
+/** Ends the request's attempt, if it is still open. */
+function settle(request: FastifyRequest, isFailed: boolean): void {
+  if (request.attempt === null) return;
+  request.server.limits.attempts.end(request.attempt.key, isFailed);
+  request.attempt = null;
 }
 
 /** Refuses what is over the limit, and tells how much is left of it. */
@@ -154,16 +165,13 @@ export function limit({ config }: Operation): onRequestHookHandler {
 export function endAttempt({ config }: Operation): onSendHookHandler | undefined {
   if (config.limit !== 'auth') return undefined;
   return function settleAttempt(request, reply, _payload, next) {
-    if (request.attempt !== null) {
-      request.server.limits.attempts.end(request.attempt.key, reply.statusCode < 500);
-      request.attempt = null;
-    }
+    settle(request, reply.statusCode < 500);
     next();
   };
 }
 
 function loginsOf(request: FastifyRequest): Logins {
-  const { attempts, failedLogins, user } = request.server.limits;
+  const { failedLogins, user } = request.server.limits;
   return {
     judge: async (username, verdict) => {
       const key = `failed-login:${username.toLowerCase()} ${clientOf(request)}`;
@@ -186,8 +194,7 @@ function loginsOf(request: FastifyRequest): Logins {
       await new Promise<void>((resolve, reject) =>
         countRequest(user, userId, attempt.reply, (error) => (error === undefined ? resolve() : reject(error))),
       );
-      request.attempt = null;
-      attempts.end(attempt.key, false);
+      settle(request, false);
     },
   };
 }

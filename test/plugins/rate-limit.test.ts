@@ -1,5 +1,7 @@
 import Fastify, { type FastifyInstance, type FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
+import { EventEmitter, once } from 'node:events';
+import type { IncomingMessage } from 'node:http';
 import { connect } from 'node:net';
 import { mock } from 'node:test';
 import t, { type Test } from 'tap';
@@ -55,6 +57,12 @@ async function build(t: Test, options: Partial<RateLimitOptions> = {}) {
     return {};
   });
   app.post('/login', limitedBy('auth'), () => ({}));
+  const gate = new EventEmitter();
+  app.get('/gated', limitedBy('auth'), async ({ logins }: FastifyRequest) => {
+    await Promise.all([once(gate, 'open'), gate.emit('judging')]);
+    await logins.succeed(7);
+    return {};
+  });
   app.get('/docs', () => ({}));
   app.get('/judge', ({ logins, query }: FastifyRequest) => {
     const { username, verdict } = query as { username: string; verdict: string };
@@ -88,7 +96,7 @@ async function build(t: Test, options: Partial<RateLimitOptions> = {}) {
     }
     return { judged, ...counts };
   }
-  return { app, get, statuses, atOnce };
+  return { app, get, statuses, atOnce, gate };
 }
 
 const times = <T>(count: number, value: T): T[] => Array.from({ length: count }, () => value);
@@ -187,6 +195,39 @@ t.test('requests', async (t) => {
     const waiting = get('/login');
     for (const client of clients) client.destroy();
     t.equal((await waiting).statusCode, 429, 'they count, since nobody knows what they would have been');
+  });
+
+  await t.test('whose client hangs up in the line are over by the time it is their turn', async (t) => {
+    const { app, get, gate, statuses } = await build(t);
+    // The clock stands still, so that no wait ends by itself.
+    const { port } = new URL(await app.listen({ host: '127.0.0.1', port: 0 }));
+    const judged = [once(gate, 'judging'), get('/gated'), once(gate, 'judging'), get('/gated')];
+    await Promise.all([judged[0], judged[2]]);
+    const arrived = once(app.server, 'request');
+    const client = connect(Number(port), '127.0.0.1');
+    client.write('GET /gated HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 192.0.2.1\r\n\r\n');
+    const [request] = (await arrived) as [IncomingMessage];
+    await new Promise(setImmediate);
+    const gone = once(request.socket, 'close');
+    client.destroy();
+    await gone;
+    gate.emit('open');
+    await Promise.all(judged);
+    t.strictSame(await statuses(3, '/login'), [401, 429, 429], 'it counts as failed, and nobody waits for it');
+  });
+
+  await t.test('wait for slow ones of the address a while, and not for ever', async (t) => {
+    const { get, gate } = await build(t);
+    const slow = [get('/gated'), get('/gated')];
+    const waiting = get('/gated');
+    await new Promise(setImmediate);
+    mock.timers.tick(10_000);
+    t.equal((await waiting).statusCode, 429);
+    gate.emit('open');
+    t.strictSame(
+      (await Promise.all(slow)).map(({ statusCode }) => statusCode),
+      [200, 200],
+    );
   });
 
   await t.test('that are refused do not prolong the wait', async (t) => {

@@ -37,11 +37,13 @@ const appointmentJson = jsonObject<Appointment>({
   date: column(appointments.date),
 });
 
+const appointmentTag = versionTag(appointments.id, appointments.version);
+
 const appointmentById = directByKey((db, isStaff: boolean) =>
   db
     .select({
       text: sql<string>`${appointmentJson}::text`.as('text'),
-      tag: versionTag(appointments.version).as('tag'),
+      tag: appointmentTag.as('tag'),
     })
     .from(appointments)
     .where(
@@ -173,13 +175,8 @@ async function findVisible({ db, caller }: Within<UserVisit>, id: number): Promi
 async function lockVisible(visit: Within<UserVisit>, id: number): Promise<Present> {
   await visit.db.select({ id: appointments.id }).from(appointments).where(eq(appointments.id, id)).for('update');
   const present = await findVisible(visit, id);
-  const { version } = one(
-    await visit.db
-      .select({ version: versionTag(appointments.version) })
-      .from(appointments)
-      .where(eq(appointments.id, id)),
-  );
-  checkIfMatch(visit, version);
+  const { tag } = one(await visit.db.select({ tag: appointmentTag }).from(appointments).where(eq(appointments.id, id)));
+  checkIfMatch(visit, tag);
   return present;
 }
 

@@ -69,7 +69,7 @@ export const doctorById = directByKey((db) =>
   db
     .select({
       doctor: sql<string>`${doctorJson(listsOfOne)}::text`.as('doctor'),
-      tag: versionTag(doctors.version, users.version, namesVersion).as('tag'),
+      tag: versionTag(doctors.id, doctors.version, users.version, namesVersion).as('tag'),
     })
     .from(doctors)
     .innerJoin(users, eq(users.id, doctors.userId))

@@ -41,7 +41,7 @@ const patientById = directByKey((db) =>
         'isSeenByDoctor',
       ),
       patient: sql<string>`${patientJson}::text`.as('patient'),
-      tag: versionTag(patients.version, users.version).as('tag'),
+      tag: versionTag(patients.id, patients.version, users.version).as('tag'),
     })
     .from(patients)
     .innerJoin(users, eq(users.id, patients.userId))

@@ -35,7 +35,7 @@ const profileBy = (which: SQL) =>
       .select({
         userId: sql<number>`${profiles.userId}::float8`.as('userId'),
         profile: sql<string>`${profileJson}::text`.as('profile'),
-        tag: versionTag(profiles.version, users.version).as('tag'),
+        tag: versionTag(profiles.id, profiles.version, users.version).as('tag'),
       })
       .from(profiles)
       .innerJoin(users, eq(users.id, profiles.userId))

@@ -36,7 +36,7 @@ function selectReviews(db: Db | Tx) {
   return db
     .select({
       item: sql<string>`${reviewJson}::text`.as('item'),
-      tag: versionTag(reviews.version, doctorUsers.version, reviewers.version).as('tag'),
+      tag: versionTag(reviews.id, reviews.version, doctorUsers.version, reviewers.version).as('tag'),
     })
     .from(reviews)
     .innerJoin(doctors, eq(doctors.id, reviews.doctorId))

@@ -25,7 +25,10 @@ const serviceJson = jsonObject<Service>({
 
 const serviceById = directByKey((db) =>
   db
-    .select({ service: sql<string>`${serviceJson}::text`.as('service'), tag: versionTag(services.version).as('tag') })
+    .select({
+      service: sql<string>`${serviceJson}::text`.as('service'),
+      tag: versionTag(services.id, services.version).as('tag'),
+    })
     .from(services)
     .where(eq(services.id, sql.placeholder('id'))),
 );
@@ -50,14 +53,16 @@ export async function listServices(visit: Visit): Promise<JsonText<ServiceList>>
   return withPictureUrls(list, 'image', visit.link);
 }
 
-export async function createService(
+export function createService(
   visit: Visit,
   { body: { image: picture, name, description } }: Input<'createService'>,
 ): Promise<JsonText<Service>> {
-  const { id } = one(
-    await visit.db.insert(services).values({ picture, name, description }).returning({ id: services.id }),
-  );
-  return getService(visit, { params: { id } });
+  return inTransaction(visit, async (visit) => {
+    const { id } = one(
+      await visit.db.insert(services).values({ picture, name, description }).returning({ id: services.id }),
+    );
+    return getService(visit, { params: { id } });
+  });
 }
 
 /** Locks a service and holds it against the request's If-Match. */
