@@ -72,8 +72,9 @@ Next, in this order:
   1. openapi/openapi.yaml: its fields, examples, who may do what (security) and each answer; then npm run generate
   2. db/tables/${plural}.ts: its columns and indexes; then npm run db:generate -- --name ${words.table}
   3. src/resources/${plural}/service.ts: its rules. The compiler names each field that is still left out
-  4. test/helpers/clinic.ts: what each kind of caller gets, in the rows of ${words.plurals}
-  5. test/resources/${plural}.test.ts: a test for each rule; npm test -- test/resources/${plural}.test.ts
+  4. test/helpers/clinic.ts: what each kind of caller gets, and the bodies that are sent, in the rows of ${words.plurals}
+  5. test/resources/${plural}.test.ts: a test for each rule; then it and the suites that try every operation:
+     npm test -- test/resources/${plural}.test.ts test/access.test.ts test/conditions.test.ts test/contract.test.ts test/hostile.test.ts
   6. src/demo/: some of them for the demo
-  7. npm test, which also makes the record of answers (test/answers.txt); npm run check
+  7. npm run format; npm run check; npm test
 `);

@@ -31,6 +31,20 @@ function addVersionTriggers(): void {
   if (triggers.length > 0) writeFileSync(file, `${sql.trimEnd()}${triggers.join('\n')}\n`);
 }
 
+/** What to think of before a migration that adds columns to tables with rows is committed. */
+function adviseOnColumns(): void {
+  const file = newest('./', '.sql');
+  const added = readFileSync(file, 'utf8').matchAll(/^ALTER TABLE "(\w+)" ADD COLUMN "(\w+)"(.*)$/gm);
+  for (const [, table, column, type = ''] of added) {
+    if (column === 'version' || !type.includes('NOT NULL') || type.includes('GENERATED')) continue;
+    process.stdout.write(
+      type.includes('DEFAULT')
+        ? `${table}.${column}: rows that are there show its default under the ETag they had; an UPDATE of them in the migration gives them a new one.\n`
+        : `${table}.${column} is required, and a table with rows refuses it: in the migration, add it without NOT NULL, UPDATE the rows, then ALTER COLUMN "${column}" SET NOT NULL. Try it with npm test -- test/db/migrations.test.ts\n`,
+    );
+  }
+}
+
 /** Names of the tables, enums and so on that are not as the newest migration's snapshot has them. */
 function findDrift(): string[] {
   const read = (json: string) => JSON.parse(json) as Record<string, Record<string, unknown>>;
@@ -66,5 +80,8 @@ if (fault !== undefined) {
 } else if (args[0] !== '--check') {
   const before = newest('./', '.sql').href;
   process.exitCode = spawnSync('drizzle-kit', ['generate', ...args], { stdio: 'inherit' }).status ?? 1;
-  if (newest('./', '.sql').href !== before) addVersionTriggers();
+  if (newest('./', '.sql').href !== before) {
+    adviseOnColumns();
+    addVersionTriggers();
+  }
 }

@@ -74,11 +74,18 @@ export function storeRecord(record: string): boolean {
 if (process.argv[1] === import.meta.filename) {
   const recorded = readRecord();
   const missing = documentedAnswers.filter((answer) => !recorded.has(answer));
-  for (const answer of missing) process.stdout.write(`no test has seen this answer of the contract: ${answer}\n`);
+  const statuses = new Map<string, string[]>();
+  for (const answer of missing) {
+    const [operationId = '', status = ''] = answer.split(' ');
+    statuses.set(operationId, [...(statuses.get(operationId) ?? []), status]);
+  }
+  for (const [operationId, all] of statuses) {
+    process.stdout.write(`no test has seen these answers of ${operationId}: ${all.join(', ')}\n`);
+  }
   if (missing.length > 0) {
-    process.stdout.write(
-      'Run npm test: it puts what tests have seen into the record, and names what is still to be tested.\n',
-    );
+    process.stdout
+      .write(`Tests put what they see into the record: npm test, or those of the resource and the suites that try every operation:
+npm test -- test/resources/<name>.test.ts test/access.test.ts test/conditions.test.ts test/contract.test.ts test/hostile.test.ts\n`);
     process.exitCode = 1;
   }
 }

@@ -165,7 +165,10 @@ try {
       }
       result.failed += missing.length + (isStored ? 0 : 1);
     }
-    if (!isStored) process.stdout.write('test/answers.txt was out of date; it is made anew now, commit it.\n');
+    if (!isStored)
+      process.stdout.write(
+        'test/answers.txt, the record of which test has seen which answer, has changed: commit it.\n',
+      );
   }
 } finally {
   const left = await admin<

@@ -86,8 +86,10 @@ export function lookupService({ table, slugConstraint, reference, links }: Looku
   return {
     list: ({ db }) => db.select(columns).from(table).orderBy(asc(table.id)).limit(MAX_LOOKUPS),
     get,
-    create: async ({ db }, { body: { name, slug } }) =>
-      one(await explain(db.insert(table).values({ name, slug }).returning(columns), slugTaken)),
+    create: async ({ db }, { body: { name, slug, ...rest } }) => {
+      nothingElse(rest);
+      return one(await explain(db.insert(table).values({ name, slug }).returning(columns), slugTaken));
+    },
     update,
     remove: async (visit, { params: { id } }) => {
       const removal = inTransaction(visit, async (visit) => {

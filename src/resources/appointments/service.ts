@@ -18,6 +18,7 @@ import { NoPatientRecord, NotAllowed, NotFound } from '../../lib/errors.js';
 import { signTransaction } from '../../lib/history.js';
 import { filtered, type Orders } from '../../lib/lists.js';
 import { cutPage, itemOf, selectPage } from '../../lib/pages.js';
+import { nothingElse } from '../../lib/patches.js';
 import { checkIfMatch } from '../../lib/preconditions.js';
 import { inTransaction, type UserVisit, type Within } from '../../lib/visit.js';
 import { isSeenBy, seenByCaller } from './access.js';
@@ -106,10 +107,18 @@ export function createAppointment(
   visit: UserVisit,
   { body }: Input<'createAppointment'>,
 ): Promise<JsonText<Appointment>> {
+  const { doctor: doctorId, time: timeId, date: wantedDate, patient: namedPatient, ...details } = body;
+  const {
+    appointment_type: type,
+    appointment_status: status,
+    symptoms,
+    cancel: isCancelled = false,
+    ...rest
+  } = details;
+  nothingElse(rest);
   return book(visit, async (visit) => {
     const { db, caller, calendar } = visit;
-    const { doctor: doctorId, time: timeId, date: wantedDate } = body;
-    const named = caller.isStaff ? body.patient : undefined;
+    const named = caller.isStaff ? namedPatient : undefined;
     const isDoctorThere = await lockDoctor(visit, doctorId);
     const patient = await lockPatient(
       visit,
@@ -132,10 +141,10 @@ export function createAppointment(
         availableTimeId: timeId,
         date,
         period: periodOf(sql`${date}::date`, slot, calendar),
-        type: TYPE[body.appointment_type],
-        status: caller.isStaff && body.appointment_status ? STATUS[body.appointment_status] : 'pending',
-        symptoms: body.symptoms,
-        isCancelled: body.cancel ?? false,
+        type: TYPE[type],
+        status: caller.isStaff && status ? STATUS[status] : 'pending',
+        symptoms,
+        isCancelled,
       })
       .returning({ id: appointments.id });
     const { id } = one(await refusedAsTaken(insertion, booking));

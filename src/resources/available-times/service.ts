@@ -43,9 +43,10 @@ export async function getAvailableTime(
 
 export async function createAvailableTime(
   { db, calendar }: Visit,
-  { body }: Input<'createAvailableTime'>,
+  { body: { time, ...rest } }: Input<'createAvailableTime'>,
 ): Promise<AvailableTime> {
-  return one(await db.insert(availableTimes).values(values(body.time, calendar)).returning(columns));
+  nothingElse(rest);
+  return one(await db.insert(availableTimes).values(values(time, calendar)).returning(columns));
 }
 
 /**

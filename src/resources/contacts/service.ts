@@ -60,8 +60,10 @@ export async function getContact(
 /** Stores a request of anyone, with who sent it where they are signed in. */
 export async function createContact(
   { db, caller }: Visit,
-  { body: { name, phone, massage: message } }: Input<'createContact'>,
+  { body }: Input<'createContact'>,
 ): Promise<JsonText<Contact>> {
+  const { name, phone, massage: message, ...rest } = body;
+  nothingElse(rest);
   return one(
     await db
       .insert(contacts)

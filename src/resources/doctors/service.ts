@@ -102,13 +102,14 @@ async function setLists(
 
 /** Makes a doctor of the caller. */
 export async function createDoctor(visit: UserVisit, { body }: Input<'createDoctor'>): Promise<JsonText<Doctor>> {
-  const { profile: picture, fee, meet_link: meetLink, ...lists } = body;
+  const { profile: picture, fee, meet_link: meetLink, designation, specialisation, available_time, ...rest } = body;
+  nothingElse(rest);
   const creation = inTransaction(visit, async (visit) => {
     const { db, caller } = visit;
     const { id } = one(
       await db.insert(doctors).values({ userId: caller.id, picture, fee, meetLink }).returning({ id: doctors.id }),
     );
-    await setLists(visit, id, lists);
+    await setLists(visit, id, { designation, specialisation, available_time });
     return getDoctor(visit, { params: { id } });
   });
   return explain(creation, { doctors_user_id_key: () => new AlreadyDoctor() });

@@ -105,6 +105,8 @@ async function checkDoctor({ db }: Within, id: number): Promise<void> {
 
 /** Writes a review as the caller's patient record. */
 export function createReview(visit: UserVisit, { body }: Input<'createReview'>): Promise<JsonText<Review>> {
+  const { doctor: doctorId, body: text, rating, ...rest } = body;
+  nothingElse(rest);
   return inTransaction(visit, async (visit) => {
     const { db, caller } = visit;
     const patient = oneOrNone(
@@ -114,11 +116,11 @@ export function createReview(visit: UserVisit, { body }: Input<'createReview'>):
         .where(and(eq(patients.userId, caller.id), isNull(patients.archivedAt))),
     );
     if (patient === undefined) throw new NoPatientRecord();
-    await checkDoctor(visit, body.doctor);
+    await checkDoctor(visit, doctorId);
     const { id } = one(
       await db
         .insert(reviews)
-        .values({ doctorId: body.doctor, patientId: patient.id, body: body.body, rating: ratingOf(body.rating) })
+        .values({ doctorId, patientId: patient.id, body: text, rating: ratingOf(rating) })
         .returning({ id: reviews.id }),
     );
     return getReview(visit, { params: { id } });

@@ -53,10 +53,9 @@ export async function listServices(visit: Visit): Promise<JsonText<ServiceList>>
   return withPictureUrls(list, 'image', visit.link);
 }
 
-export function createService(
-  visit: Visit,
-  { body: { image: picture, name, description } }: Input<'createService'>,
-): Promise<JsonText<Service>> {
+export function createService(visit: Visit, { body }: Input<'createService'>): Promise<JsonText<Service>> {
+  const { image: picture, name, description, ...rest } = body;
+  nothingElse(rest);
   return inTransaction(visit, async (visit) => {
     const { id } = one(
       await visit.db.insert(services).values({ picture, name, description }).returning({ id: services.id }),
