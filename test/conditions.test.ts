@@ -132,6 +132,10 @@ t.test('what shows in an answer is in its tag, and nothing else is', async (t) =
     body: { designation: [ids['designationId']], specialisation: [ids['specialisationId']] },
   });
 
+  const mine = (token: string) => api.get('/api/user/profiles/me/', { token });
+  const [first, second] = [await mine((await api.register()).token), await mine((await api.register()).token)];
+  t.not(first.headers['etag'], second.headers['etag'], 'one URL, two records');
+
   const read = async (headers: Record<string, string> = {}) => {
     const tags: Record<string, string> = {};
     for (const [name, path] of Object.entries(paths)) {
@@ -143,10 +147,6 @@ t.test('what shows in an answer is in its tag, and nothing else is', async (t) =
   t.strictSame(await read({ host: 'clinic.example' }), before, 'the host is in the URLs, but not in the tags');
   clock.now = new Date(clock.now.getTime() + 20 * 60_000);
   t.strictSame(await read(), before, 'the signatures of pictures change, but the tags do not');
-
-  const mine = (token: string) => api.get('/api/user/profiles/me/', { token });
-  const [first, second] = [await mine((await api.register()).token), await mine((await api.register()).token)];
-  t.not(first.headers['etag'], second.headers['etag'], 'one URL, two records');
 
   for (const [what, make, touched] of [
     [
