@@ -147,6 +147,7 @@ try {
     TEST_SEEN: seenFolder,
   };
   result = await runTap(env);
+  if (!result.isGood) process.stdout.write('Tests failed: the record of answers, test/answers.txt, stays as it was.\n');
   // With tap's flags a file's tests may have run in part.
   if (result.isGood && flags.length === 0) {
     const isWhole = files.length === 0;
