@@ -12,6 +12,8 @@ export interface DatabaseOptions {
   /** A postgres:// URL; null for the embedded server under `dataDir`. */
   readonly url: string | null;
   readonly dataDir: string;
+  /** The clinic's. Default UTC. */
+  readonly timeZone?: string;
   /** Connections of this process, at the most. */
   readonly pool: number;
   /** Lets a short command use the embedded database of a server that is running. Default false. */
@@ -187,7 +189,7 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
   async function migrateWhenThere(): Promise<void> {
     for (let isFirst = true; ; isFirst = false) {
       try {
-        await migrateDatabase(url);
+        await migrateDatabase(url, options.timeZone);
         isMigrated = true;
         return;
       } catch (error) {

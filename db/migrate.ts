@@ -38,13 +38,14 @@ function refusalOf(error: unknown): unknown {
 
 /**
  * Brings the schema up to date, in one transaction; of several processes at once, one migrates and the others wait for it.
+ * @param timeZone that of the clinic, by which one migration reads instants
  * @throws MigrationRefused
  */
-export async function migrateDatabase(url: string): Promise<void> {
+export async function migrateDatabase(url: string, timeZone = 'UTC'): Promise<void> {
   const client = postgres(url, { max: 1, connect_timeout: 5, fetch_types: false, onnotice: () => undefined });
   try {
     // The lock belongs to the one connection and ends with it, even if this process dies.
-    await client`select pg_advisory_lock(${LOCK})`;
+    await client`select pg_advisory_lock(${LOCK}), set_config('hospital.time_zone', ${timeZone}, false)`;
     await migrate(drizzle(client), { migrationsFolder }).catch((error: unknown) => {
       throw refusalOf(error);
     });

@@ -81,6 +81,8 @@ function typeBox(schema: Schema, where: string, prefix: string): string {
   const text = Object.keys(options).length > 0 ? JSON.stringify(options) : '';
   const types = Array.isArray(schema.type) ? schema.type : [schema.type];
   const [type, ...others] = types.filter((name) => name !== 'null');
+  // Without a type, anything is taken.
+  if (schema.type === undefined) return `Type.Unknown(${text})`;
   if (type === undefined || others.length > 0) fail(where, 'needs one type (besides null)');
   const nullable = types.includes('null');
   // A file has no JSON type: the multipart parser's object passes, and what the handler sees is the stored name.

@@ -55,6 +55,7 @@ await orRefuse(async () => {
   const database = await openDatabase({
     url: config.databaseUrl,
     dataDir: config.dataDir,
+    timeZone: config.clinicTimeZone,
     pool: 1,
     join: true,
   });

@@ -5,6 +5,8 @@ import { EmbeddedInUse } from '../db/embedded/index.js';
 import { loggable } from '../plugins/errors.js';
 import { buildApp } from './app.js';
 import { ConfigError, signingSecret, type Config } from './config.js';
+import { calendarOf } from './scheduling/calendar.js';
+import { alignPeriods, OverlappingAppointments } from './scheduling/periods.js';
 import { ensureStaff, InvalidStaff } from './resources/users/staff.js';
 
 /** How long requests in flight have when the server stops, in milliseconds. */
@@ -47,6 +49,7 @@ export async function startServer(
   const database = await openDatabase({
     url: config.databaseUrl,
     dataDir: config.dataDir,
+    timeZone: config.clinicTimeZone,
     pool: config.databasePool,
     log: (line) => logger.info(line),
   });
@@ -62,6 +65,8 @@ export async function startServer(
 
   // The first staff user has to wait for a database that is away, the server does not.
   const prepared: Promise<void> = database.migrated.then(async () => {
+    const moved = await alignPeriods(database.db, calendarOf(config, new Date()));
+    if (moved > 0) logger.warn(`${moved} upcoming appointments were put back on the clock of ${config.clinicTimeZone}`);
     if (config.admin !== null) await ensureStaff(database.db, config.admin).catch(nameVariable);
     await beforeListen?.({ config, database });
   });
@@ -94,7 +99,12 @@ export async function orRefuse<T>(start: () => Promise<T>): Promise<T> {
   try {
     return await start();
   } catch (error) {
-    if (error instanceof ConfigError || error instanceof EmbeddedInUse || error instanceof InvalidStaff) {
+    if (
+      error instanceof ConfigError ||
+      error instanceof EmbeddedInUse ||
+      error instanceof InvalidStaff ||
+      error instanceof OverlappingAppointments
+    ) {
       refuse(error.message);
     }
     if ((error as NodeJS.ErrnoException).code === 'EADDRINUSE') {

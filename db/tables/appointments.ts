@@ -6,7 +6,7 @@ import { availableTimes } from './lookups.js';
 import { patients } from './patients.js';
 import { users } from './users.js';
 
-const tstzrange = customType<{ data: string }>({ dataType: () => 'tstzrange' });
+const tsrange = customType<{ data: string }>({ dataType: () => 'tsrange' });
 
 export const appointmentType = pgEnum('appointment_type', ['online', 'offline']);
 export const appointmentStatus = pgEnum('appointment_status', ['pending', 'running', 'completed']);
@@ -31,8 +31,11 @@ export const appointments = pgTable(
       .references(() => availableTimes.id),
     /** The day at the clinic. */
     date: date({ mode: 'string' }).notNull(),
-    /** From the slot's start to its end, exclusive; null for a slot without clock times. */
-    period: tstzrange(),
+    /**
+     * What the clinic's clock shows from the slot's start to its end, exclusive; null for a slot without clock times. No
+     * instants: these would have to follow every change of the time zone's rules.
+     */
+    period: tsrange(),
     type: appointmentType().notNull(),
     status: appointmentStatus().notNull().default('pending'),
     symptoms: varchar({ length: 2000 }).notNull(),

@@ -1,5 +1,5 @@
 import { sql } from 'drizzle-orm';
-import { index, integer, pgTable, primaryKey, uniqueIndex, varchar } from 'drizzle-orm/pg-core';
+import { boolean, index, integer, pgTable, primaryKey, uniqueIndex, varchar } from 'drizzle-orm/pg-core';
 import { createdAt, id, moment, reference, updatedAt, version } from './columns.js';
 import { availableTimes, designations, specialisations } from './lookups.js';
 import { users } from './users.js';
@@ -14,6 +14,8 @@ export const doctors = pgTable(
     picture: varchar({ length: 60 }),
     fee: integer().notNull().default(0),
     meetLink: varchar({ length: 250 }).notNull().default(''),
+    /** Whether the doctor's user is; kept by a trigger. */
+    isActive: boolean().notNull().default(true),
     createdAt: createdAt(),
     updatedAt: updatedAt(),
     version: version(),
@@ -27,7 +29,7 @@ export const doctors = pgTable(
     index('doctors_user_id_idx').on(table.userId),
     index('doctors_live_idx')
       .on(table.id)
-      .where(sql`archived_at is null`),
+      .where(sql`archived_at is null and is_active`),
     index('doctors_fee_idx')
       .on(table.fee, table.id)
       .where(sql`archived_at is null`),

@@ -33,7 +33,7 @@ export const problems = {
   'in-use': {
     status: 409,
     title: 'In use',
-    description: 'The record can not be deleted as long as other records refer to it.',
+    description: 'Other records refer to the record, so that it can not be deleted, or not be changed in this way.',
   },
   'slot-taken': {
     status: 409,
@@ -45,7 +45,7 @@ export const problems = {
     status: 409,
     title: 'Wrong status',
     description:
-      "The appointment's status does not allow this. The status moves forward only, from `Pendding` over `Runing` to `Complated`, and not while the appointment is cancelled; a patient changes only a `Pendding` one.",
+      "The appointment's status does not allow this. The status moves forward only, from `Pendding` over `Runing` to `Complated`, and not while the appointment is cancelled (staff may put it back); a patient changes, cancels or deletes only a `Pendding` one that has not begun.",
   },
   'has-appointments': {
     status: 409,

@@ -353,6 +353,22 @@ export const Doctor = Type.Object({
 });
 export type Doctor = Static<typeof Doctor>;
 
+export const BookedSlot = Type.Object({ id: Id, date: Date, time: Id });
+export type BookedSlot = Static<typeof BookedSlot>;
+
+export const ChangedDoctor = Type.Object({
+  id: Id,
+  user: Type.String({ maxLength: 301 }),
+  profile: Type.Unsafe<string | null>({ type: ['string', 'null'], maxLength: 2000 }),
+  designation: Type.Array(Type.String({ maxLength: 50 }), { maxItems: 100 }),
+  specialisation: Type.Array(Type.String({ maxLength: 50 }), { maxItems: 100 }),
+  available_time: Type.Array(Id, { maxItems: 100 }),
+  fee: Fee,
+  meet_link: Type.String({ maxLength: 250 }),
+  still_booked: Type.Array(BookedSlot, { maxItems: 100 }),
+});
+export type ChangedDoctor = Static<typeof ChangedDoctor>;
+
 export const DoctorPage = Type.Object({
   count: Count,
   next: PageLink,
@@ -419,6 +435,9 @@ export const AppointmentPage = Type.Object({
 });
 export type AppointmentPage = Static<typeof AppointmentPage>;
 
+export const AppointmentStatusInput = Type.Unknown();
+export type AppointmentStatusInput = Static<typeof AppointmentStatusInput>;
+
 export const AppointmentInput = Type.Object({
   doctor: Id,
   appointment_type: AppointmentType,
@@ -427,7 +446,7 @@ export const AppointmentInput = Type.Object({
   cancel: Type.Optional(Type.Boolean()),
   date: Type.Optional(Date),
   patient: Type.Optional(Id),
-  appointment_status: Type.Optional(AppointmentStatus),
+  appointment_status: Type.Optional(AppointmentStatusInput),
 });
 export type AppointmentInput = Static<typeof AppointmentInput>;
 
@@ -439,7 +458,7 @@ export const AppointmentPatch = Type.Object({
   cancel: Type.Optional(Type.Boolean()),
   date: Type.Optional(Date),
   patient: Type.Optional(Id),
-  appointment_status: Type.Optional(AppointmentStatus),
+  appointment_status: Type.Optional(AppointmentStatusInput),
 });
 export type AppointmentPatch = Static<typeof AppointmentPatch>;
 
@@ -529,7 +548,19 @@ export type SpecialisationInput = Static<typeof SpecialisationInput>;
 export const SpecialisationPatch = Type.Object({ name: Type.Optional(LookupName), slug: Type.Optional(Slug) });
 export type SpecialisationPatch = Static<typeof SpecialisationPatch>;
 
-export const AvailableTime = Type.Object({ id: Id, time: Type.String({ maxLength: 50 }) });
+export const ClockTime = Type.Unsafe<string | null>({
+  type: ['string', 'null'],
+  maxLength: 5,
+  pattern: '^([01][0-9]|2[0-3]):[0-5][0-9]$',
+});
+export type ClockTime = Static<typeof ClockTime>;
+
+export const AvailableTime = Type.Object({
+  id: Id,
+  time: Type.String({ maxLength: 50 }),
+  start: ClockTime,
+  end: ClockTime,
+});
 export type AvailableTime = Static<typeof AvailableTime>;
 
 export const AvailableTimeList = Type.Array(AvailableTime, { maxItems: 10000 });

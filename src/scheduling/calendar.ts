@@ -28,9 +28,11 @@ export function calendarOf(
 
 export const moment = ({ now }: Calendar): SQL => sql`${now.toISOString()}::timestamptz`;
 
+/** What the clinic's clock shows. */
+export const wallClock = (calendar: Calendar): SQL => sql`(${moment(calendar)} at time zone ${calendar.zone}::text)`;
+
 /** The day at the clinic. */
-export const today = (calendar: Calendar): SQL<string> =>
-  sql<string>`(${moment(calendar)} at time zone ${calendar.zone}::text)::date`;
+export const today = (calendar: Calendar): SQL<string> => sql<string>`${wallClock(calendar)}::date`;
 
 /** The last bookable day. */
 export const horizon = (calendar: Calendar): SQL => sql`(${today(calendar)} + ${calendar.horizonDays}::int)`;

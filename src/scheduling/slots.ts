@@ -29,12 +29,21 @@ export const BOOKING_CONSTRAINTS: ReadonlySet<string> = new Set([
   'appointments_patient_label_key',
 ]);
 
+/** Whether a doctor can be booked at all. */
+export const takesPatients = and(isNull(doctors.archivedAt), sql`${doctors.isActive}`) as SQL;
+
 export const isLive = and(sql`not ${appointments.isCancelled}`, isNull(appointments.archivedAt)) as SQL;
 
 /** Not over yet, and not done with. */
 export const isUpcoming = (calendar: Calendar): SQL =>
   sql`(${appointments.status} <> 'completed' and case when ${appointments.period} is null
-    then ${appointments.date} >= ${today(calendar)} else upper(${appointments.period}) > ${moment(calendar)} end)`;
+    then ${appointments.date} >= ${today(calendar)}
+    else upper(${appointments.period}) at time zone ${calendar.zone}::text > ${moment(calendar)} end)`;
+
+/** An appointment without clock times has begun when its day is over. */
+export const hasBegun = (calendar: Calendar): SQL<boolean> =>
+  sql<boolean>`case when ${appointments.period} is null then ${appointments.date} < ${today(calendar)}
+    else lower(${appointments.period}) at time zone ${calendar.zone}::text <= ${moment(calendar)} end`;
 
 export const periodOf = (day: SQL, slot: { startMinute: unknown; endMinute: unknown }, { zone }: Calendar): SQL =>
   sql`slot_period(${day}, ${slot.startMinute}::int, ${slot.endMinute}::int, ${zone}::text)`;
@@ -117,7 +126,7 @@ export function freeSlots({ from, to }: Days, where: SQL | undefined, calendar: 
       join ${doctorAvailableTimes} on ${doctorAvailableTimes.doctorId} = ${doctors.id}
       join ${availableTimes} on ${availableTimes.id} = ${doctorAvailableTimes.availableTimeId}`,
     where: and(
-      isNull(doctors.archivedAt),
+      takesPatients,
       where,
       isAhead(day, anySlot, calendar),
       sql`not ${isTaken(eq(appointments.doctorId, doctors.id), day, anySlot, calendar)}`,
@@ -135,7 +144,8 @@ export function freeSlotsOfAll(
   { slotIs, doctorIs }: { slotIs: SQL | undefined; doctorIs: SQL | undefined },
   calendar: Calendar,
 ): SQL {
-  // What lasts over midnight is of the day before; the second day is for a clinic that has changed its zone.
+  // What lasts over midnight is of the day before.
+  // A slot may last over a day, and by an hour more where the clocks go forward.
   return sql`(
     with slots as materialized (
       select ${day}, ${availableTimes.startMinute}, ${availableTimes.id} as time,
@@ -152,7 +162,7 @@ export function freeSlotsOfAll(
     select ${doctors.id} as doctor, day, start_minute, time from slots
     join ${doctorAvailableTimes} on ${doctorAvailableTimes.availableTimeId} = time
     join ${doctors} on ${doctors.id} = ${doctorAvailableTimes.doctorId}
-    where ${and(isNull(doctors.archivedAt), doctorIs)}
+    where ${and(takesPatients, doctorIs)}
     except (
       select doctor_id, day, start_minute, time from live join hits on hit = live.period
       union all

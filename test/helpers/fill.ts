@@ -21,6 +21,7 @@ const SAMPLES: Readonly<Record<string, readonly string[]>> = {
   boolean: ['true', 'false'],
   date: DAYS,
   'timestamp with time zone': TIMES,
+  tsrange: TIMES.map((time) => `[${time.slice(0, 19)}, ${time.slice(0, 10)} 11:00)`),
   tstzrange: TIMES.map((time) => `[${time}, ${time.slice(0, 10)} 11:00+00)`),
   jsonb: ['{}', '{"a": [1, null]}'],
 };

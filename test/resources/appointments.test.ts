@@ -80,9 +80,58 @@ t.test('createAppointment', async (t) => {
     t.ok(answer.headers['etag']);
   });
 
-  await t.test('createAppointment 201 ignores patient and status of a patient', async (t) => {
-    const answer = await book(ann, { patient: 999, appointment_status: 'Complated', date: '2026-03-20' });
-    t.match(answer.body, { patient: ann.patientId, appointment_status: 'Pendding', date: '2026-03-20' });
+  await t.test("createAppointment 201 ignores a patient's status, whatever it holds", async (t) => {
+    const { token } = ann;
+    for (const status of ['Pending', 'Complated', '', null, 7, true, [], { deep: [null] }, 'a\0b', '\ud800']) {
+      const answer = await book(ann, { appointment_status: status, date: '2026-03-20' });
+      t.equal(answer.status, 201, JSON.stringify(status));
+      t.match(answer.body, { patient: ann.patientId, appointment_status: 'Pendding', date: '2026-03-20' });
+      const url = `/appointments/${answer.body.id}/`;
+      const whole = { ...answer.body, appointment_status: status };
+      t.equal((await api.patch(url, { token, body: { appointment_status: status } })).status, 200);
+      t.match((await api.put(url, { token, body: whole })).body, { appointment_status: 'Pendding' });
+      t.equal((await api.delete(url, { token })).status, 204);
+    }
+  });
+
+  await t.test('createAppointment 201 for what the front end in the field sends', async (t) => {
+    const cid = await patient();
+    const body = JSON.parse(
+      '{"appointment_type":"Offline","appointment_status":"Pending","time":"1","symptoms":"Headache","cancel":false,"doctor":"1"}',
+    );
+    const answer = await api.post('/appointments/', { token: cid.token, body });
+    t.equal(answer.status, 201);
+    t.match(answer.body, { doctor: 1, time: 1, appointment_status: 'Pendding', cancel: false });
+    await api.delete(`/appointments/${answer.body.id}/`, { token: cid.token });
+  });
+
+  await t.test('createAppointment 400 for a status of staff that is none', async (t) => {
+    for (const status of ['Pending', null, 1, ['Runing'], 'toString']) {
+      const answer = await book(staff, { patient: ann.patientId, appointment_status: status });
+      t.equal(answer.status, 400);
+      t.match(answer.body.errors, { appointment_status: ['must be one of: Pendding, Runing, Complated'] });
+    }
+  });
+
+  await t.test('createAppointment 403 for another patient, 201 for the own id', async (t) => {
+    const bob = await patient();
+    for (const user of [ann, doctor]) {
+      for (const id of [bob.patientId, 999_999]) {
+        t.equal((await book(user, { patient: id, date: '2026-03-22' })).status, 403);
+      }
+    }
+    const answer = await book(ann, { patient: String(ann.patientId), date: '2026-03-22' });
+    t.match(answer.body, { patient: ann.patientId });
+    const url = `/appointments/${answer.body.id}/`;
+    for (const user of [ann, doctor]) {
+      t.equal((await api.patch(url, { token: user.token, body: { patient: bob.patientId } })).status, 403);
+      const whole = { ...answer.body, symptoms: 'Cough' };
+      t.equal((await api.put(url, { token: user.token, body: { ...whole, patient: bob.patientId } })).status, 403);
+      t.equal((await api.put(url, { token: user.token, body: whole })).status, 200);
+    }
+    t.match((await api.get(url, { token: ann.token })).body, { patient: ann.patientId });
+    t.equal((await api.patch(url, { token: staff.token, body: { patient: bob.patientId } })).status, 200);
+    await api.delete(url, { token: staff.token });
   });
 
   await t.test('createAppointment 201 by staff for a patient', async (t) => {
@@ -404,14 +453,88 @@ t.test('replaceAppointment, updateAppointment, deleteAppointment', async (t) => 
     t.equal((await api.delete(url, { token: staff.token })).status, 204);
   });
 
-  await t.test('updateAppointment 200 of the symptoms of a past one, 400 for moving it into the past', async (t) => {
-    const past = (await book(ann, { date: '2026-03-05' })).body.id;
-    setNow('2026-03-06T12:00:00Z');
-    const change = (body: object) => api.patch(`/appointments/${past}/`, { token: ann.token, body });
-    t.equal((await change({ symptoms: 'Better' })).status, 200);
-    t.equal((await change({ time: 2 })).status, 400);
+  await t.test('updateAppointment 200 by staff puts a status back, and then moves it', async (t) => {
+    const made = (await book(ann, { date: '2026-03-04' })).body;
+    const at = `/appointments/${made.id}/`;
+    const change = (user: User, body: object) => api.patch(at, { token: user.token, body });
+    t.equal((await change(doctor, { appointment_status: 'Complated' })).status, 200);
+    t.equal((await change(doctor, { appointment_status: 'Runing' })).status, 409);
+    t.match((await change(staff, { appointment_status: 'Runing' })).body, { appointment_status: 'Runing' });
+    t.equal((await change(staff, { date: '2026-03-06' })).status, 409);
+    const moved = await change(staff, { appointment_status: 'Pendding', date: '2026-03-06' });
+    t.match(moved.body, { appointment_status: 'Pendding', date: '2026-03-06' });
+    t.equal((await api.delete(at, { token: ann.token })).status, 204);
   });
+
+  await t.test(
+    'replaceAppointment, updateAppointment, deleteAppointment 409 for a patient once it has begun, not for others',
+    async (t) => {
+      const labels = (await api.post('/available-time/', { token: staff.token, body: { time: 'Evening' } })).body.id;
+      const offer = { available_time: [1, 2, labels] };
+      await api.patch(`/doctors/${doctor.doctorId}/`, { token: doctor.token, body: offer });
+      for (const [time, before, begun] of [
+        [1, '2026-03-05T09:59:59.999Z', '2026-03-05T10:00:00Z'],
+        [labels, '2026-03-05T23:59:59.999Z', '2026-03-06T00:00:00Z'],
+      ]) {
+        setNow('2026-03-02T10:30:00Z');
+        const made = (await book(ann, { date: '2026-03-05', time })).body;
+        const at = `/appointments/${made.id}/`;
+        setNow(before);
+        const headers = { token: ann.token };
+        t.equal((await api.patch(at, { ...headers, body: { symptoms: 'Better' } })).status, 200);
+        setNow(begun);
+        for (const body of [{ symptoms: 'x' }, { cancel: true }, { date: '2026-03-20' }, { time: 2 }, {}]) {
+          const answer = await api.patch(at, { ...headers, body });
+          t.match(answer, { status: 409, body: { type: '/problems/wrong-status' } }, JSON.stringify(body));
+        }
+        t.equal((await api.put(at, { ...headers, body: { ...made, date: '2026-03-20' } })).status, 409);
+        t.equal((await api.delete(at, headers)).status, 409);
+        t.equal((await api.patch(at, { token: doctor.token, body: { cancel: true } })).status, 200);
+        t.equal((await api.patch(at, { ...headers, body: { cancel: false } })).status, 409);
+        t.equal((await api.patch(at, { token: staff.token, body: { date: '2026-03-20', cancel: false } })).status, 200);
+        t.equal((await api.delete(at, { token: staff.token })).status, 204);
+      }
+    },
+  );
   await assertNoOverlap(t, api);
+});
+
+t.test('a doctor whose user is inactive', async (t) => {
+  const { api, staff, doctor, patient, book } = await clinic(t, ['10:00 - 10:30', '11:00 - 11:30']);
+  const [ann, bob] = [await patient(), await patient()];
+  const other = await api.registerDoctor({ available_time: [1, 2] });
+  const booked = (await book(ann, { date: '2026-03-10' })).body;
+  const elsewhere = (await book(bob, { date: '2026-03-11', doctor: other.doctorId })).body;
+  const change = (id: number, body: object) => api.patch(`/appointments/${id}/`, { token: staff.token, body });
+  const listed = async () => {
+    const slots = (await api.get('/availability/?from=2026-03-10&to=2026-03-12')).body.results as { doctor: number }[];
+    const doctors = (await api.get('/doctors/')).body;
+    const found = doctors.results.some(({ id }: { id: number }) => id === doctor.doctorId);
+    t.equal(doctors.count, doctors.results.length);
+    const own = (await api.get(`/doctors/${doctor.doctorId}/availability/`)).body.length;
+    return [found, slots.some(({ doctor: id }) => id === doctor.doctorId), own > 0];
+  };
+  const setActive = (is_active: boolean) =>
+    api.patch(`/api/user/users/${doctor.id}/`, { token: staff.token, body: { is_active } });
+  t.strictSame(await listed(), [true, true, true]);
+  t.equal((await setActive(false)).status, 200);
+
+  await t.test('listDoctors, searchAvailability, listDoctorAvailability 200 without them', async (t) => {
+    t.strictSame(await listed(), [false, false, false]);
+    t.equal((await api.get(`/doctors/${doctor.doctorId}/`)).status, 200, 'who has an appointment finds them');
+  });
+  await t.test('createAppointment, updateAppointment, replaceAppointment 400', async (t) => {
+    const fault = { status: 400, body: { errors: { doctor: ['takes no appointments at present'] } } };
+    t.match(await book(bob), fault);
+    t.match(await book(staff, { patient: bob.patientId, date: '2026-03-12' }), fault);
+    t.match(await change(elsewhere.id, { doctor: doctor.doctorId }), fault);
+    t.match(await change(booked.id, { date: '2026-03-12' }), fault);
+    t.equal((await change(booked.id, { cancel: true })).status, 200);
+    t.match(await change(booked.id, { cancel: false }), fault);
+  });
+  t.equal((await setActive(true)).status, 200);
+  t.strictSame(await listed(), [true, true, true]);
+  t.equal((await change(booked.id, { cancel: false })).status, 200);
 });
 
 t.test('ETag and If-Match', async (t) => {

@@ -124,9 +124,18 @@ class Model {
     return SLOTS[slot]?.minutes === undefined || (period !== null && period[0] > this.now);
   }
 
+  /** What the clocks would show from its start to its end if they never changed. */
+  #label(slot: number, date: string): [number, number] | null {
+    const minutes = SLOTS[slot]?.minutes;
+    return minutes ? [Date.parse(date) + minutes[0] * MINUTE, Date.parse(date) + minutes[1] * MINUTE] : null;
+  }
+
+  /** Whether two overlap as they pass, or as they read. */
   #collide(a: Pick<Entry, 'slot' | 'date'>, b: Pick<Entry, 'slot' | 'date'>): boolean {
+    const overlap = (one: [number, number], two: [number, number]) => one[0] < two[1] && two[0] < one[1];
     const [one, two] = [this.#period(a.slot, a.date), this.#period(b.slot, b.date)];
-    if (one && two) return one[0] < two[1] && two[0] < one[1];
+    const [read, other] = [this.#label(a.slot, a.date), this.#label(b.slot, b.date)];
+    if (one && two && read && other) return overlap(one, two) || overlap(read, other);
     return a.slot === b.slot && a.date === b.date;
   }
 

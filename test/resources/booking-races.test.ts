@@ -225,3 +225,27 @@ t.test('odd requests', async (t) => {
     t.match(await put(rest), { status: 200, body: { cancel: false } });
   });
 });
+
+t.test(
+  'updateAvailableTime 409 and createAppointment 201, or 200 and another time, whichever comes first',
+  async (t) => {
+    const { api, client, staff, patient, doctor, book } = await clinic(t);
+    const [ann, one] = [await patient(), await doctor()];
+    const { answers } = await client.begin(async (tx) => {
+      await tx`select from available_times where id = 1 for update`;
+      const made = book(ann.token, one.doctorId);
+      await waiting(client);
+      const changed = api.patch('/available-time/1/', { token: staff.token, body: { time: '11:00 - 11:30' } });
+      return { answers: Promise.all([made, changed]) };
+    });
+    const [made, changed] = await answers;
+    t.equal(made.status, 201);
+    const [row] = await client`
+    select lower(period)::time::text as start, start_minute from appointments
+    join available_times on available_times.id = available_time_id where appointments.id = ${made.body.id as number}`;
+    t.strictSame(
+      row,
+      changed.status === 409 ? { start: '10:00:00', start_minute: 600 } : { start: '11:00:00', start_minute: 660 },
+    );
+  },
+);

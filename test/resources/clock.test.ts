@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import t from 'tap';
-import { readClockRange } from '../../src/resources/available-times/clock.js';
+import { namesWeekday, readClockRange } from '../../src/resources/available-times/clock.js';
 
 const DAY = 1440;
 const at = (hour: number, minute = 0): number => hour * 60 + minute;
@@ -41,6 +41,38 @@ t.test('labels that read as clock times', async (t) => {
     ['23:00 - 24:00', at(23), at(24)],
     ['23:00 - 0:00', at(23), at(24)],
     ['0:00 - 24:00', at(0), at(24)],
+    // Dashes of every kind, and what stands for one.
+    ...[...'-‐‑‒–—―−－﹣﹘~〜～⁓→'].map((dash) => [`10:00${dash}10:30`, at(10), at(10, 30)] as const),
+    ['10:00 \u2012 10:30', at(10), at(10, 30)],
+    ['10:00:00 - 10:30:00', at(10), at(10, 30)],
+    ['上午10:00', at(10), at(10, 30)],
+    ['下午2:30-3:00', at(14, 30), at(15)],
+    ['午前10時30分〜午後1時', at(10, 30), at(13)],
+    ['오전 10:00 - 오후 1:00', at(10), at(13)],
+    ['오후 2시', at(14), at(14, 30)],
+    ['10:00 ص - 2:30 م', at(10), at(14, 30)],
+    ['١٠:٠٠ - ١٠:٣٠', at(10), at(10, 30)],
+    ['१०:०० - १०:३०', at(10), at(10, 30)],
+    ['１０：００－１０：３０', at(10), at(10, 30)],
+    ['ÖS 2:30', at(14, 30), at(15)],
+    ['10h-10h30', at(10), at(10, 30)],
+    ['10 h 30 – 11 h', at(10, 30), at(11)],
+    ['de 10h à 11h', at(10), at(11)],
+    ['10h', at(10), at(10, 30)],
+    ['10.00 Uhr - 10.30 Uhr', at(10), at(10, 30)],
+    ['10 Uhr 30', at(10, 30), at(11)],
+    ['von 10 bis 11 Uhr', at(10), at(11)],
+    ['kl. 10.00-10.30', at(10), at(10, 30)],
+    ['10u30', at(10, 30), at(11)],
+    ['0900 hrs - 0930 hrs', at(9), at(9, 30)],
+    ['0900-0930 hrs', at(9), at(9, 30)],
+    ["10 o'clock", at(10), at(10, 30)],
+    ['AM 10:00', at(10), at(10, 30)],
+    ['AM 10:00 - PM 1:00', at(10), at(13)],
+    ['PM 1:00 - 2:00', at(13), at(14)],
+    ['10:00 a. m. - 2:00 p. m.', at(10), at(14)],
+    ['10:00\u202fAM\u00a0-\u00a010:30\u202fAM', at(10), at(10, 30)],
+    ['\u200e10:00\u200f - 10:30\u2069', at(10), at(10, 30)],
   ] as const) {
     await t.test(label, async (t) => {
       t.strictSame(readClockRange(label, 30), { start, end });
@@ -67,7 +99,7 @@ t.test('labels that do not', async (t) => {
       '10:0',
       '1:2',
       '100:00',
-      '10:00:00',
+      '10:00:30',
     ],
     ...['24:00', '24:00 - 25:00', '25:00', '10:60', '10:30 - 10:60', '13:00 PM', '0:30 AM', '13 pm', '0 am', '24:01'],
     ...[
@@ -79,13 +111,59 @@ t.test('labels that do not', async (t) => {
       '10:00 - 10:30 - 11:00',
       '10:00 and 10:30',
     ],
-    ...['10 m', '10:00 m', '10 a', '10:00 a', '10:00 AM -', '10:00 xm', '10h', '10;00', '10:00 - morning', '-10:00'],
-    ...['１０:００', '10:00\n11:00', '10:00 AM AM', '+10:00', '1e1:00'],
+    ...['10 m', '10:00 m', '10 a', '10:00 a', '10:00 AM -', '10:00 xm', '10;00', '10:00 - morning', '-10:00'],
+    ...['10:00\n11:00', '10:00 AM AM', 'AM 10:00 PM', '10 20', '2025-2026', '+10:00', '1e1:00'],
   ]) {
     await t.test(JSON.stringify(label), async (t) => {
       t.equal(readClockRange(label, 30), null);
     });
   }
+});
+
+t.test('labels that name a weekday', (t) => {
+  for (const label of [
+    ...['Mon 09:00 - 09:30', 'Monday 10:00', '10:00 MONDAY', 'Mondays', 'Thurs. 9-10 am', 'Sun', 'Weekdays 9-10 am'],
+    ...[
+      'Mo-Fr 9-12 Uhr',
+      'Mo 10:00',
+      'Mo. + Mi. 10:00',
+      'Do 10 - 11 Uhr',
+      'montags 10 Uhr',
+      'Samstagvormittag, Samstag',
+    ],
+    ...['Lundi matin', 'lun. 10h', 'miércoles 10:00', 'Çarşamba 10:00', 'śr. 10:00', 'пн 10:00', 'الاثنين ١٠:٠٠'],
+    ...['月曜 10:00', '（月）10:00', '周一10:00', '星期一上午10:00', '월요일 10:00', 'Thứ 2 10:00', '９:００ Ｍｏｎ'],
+  ]) {
+    t.ok(namesWeekday(label), label);
+  }
+  for (const label of [
+    ...[
+      '',
+      'Morning',
+      'Evening',
+      '10:00 - 10:30',
+      '10:00 to 10:30',
+      '9 to 10 am',
+      'So early',
+      'Do not book',
+      'Sunny room',
+    ],
+    ...[
+      '10h à 11h',
+      'Room 3',
+      'Monaco',
+      'After lunch',
+      '上午10:00',
+      '2 pm',
+      'Emergency',
+      '10.00 Uhr',
+      'Fridge',
+      'Ma 2',
+    ],
+  ]) {
+    t.notOk(namesWeekday(label), label);
+  }
+  t.end();
 });
 
 t.test('properties', async (t) => {

@@ -277,6 +277,37 @@ t.test('replaceDoctor, updateDoctor, deleteDoctor', async (t) => {
     }
   });
 
+  await t.test('replaceDoctor, updateDoctor 200 tell which upcoming appointments the offer leaves out', async (t) => {
+    const staff = await api.registerStaff();
+    const times: number[] = [];
+    for (const time of ['7:00', '7:30', 'Evening']) {
+      times.push((await api.post('/available-time/', { token: staff.token, body: { time } })).body.id);
+    }
+    const doctor = await api.registerDoctor({ available_time: times });
+    const patient = await api.register();
+    const day = (days: number) => new Date(Date.now() + days * 86_400_000).toISOString().slice(0, 10);
+    const book = async (time: number | undefined, date: string, cancel = false) => {
+      const body = { doctor: doctor.doctorId, appointment_type: 'Online', symptoms: 'x', time, date, cancel };
+      const answer = await api.post('/appointments/', { token: patient.token, body });
+      t.equal(answer.status, 201);
+      return { id: answer.body.id, date, time };
+    };
+    const late = await book(times[1], day(9));
+    const [soon, evening] = [await book(times[1], day(5)), await book(times[2], day(5))];
+    await book(times[1], day(7), true);
+    const url = `/doctors/${doctor.doctorId}/`;
+    const change = (body: object) => api.patch(url, { token: doctor.token, body });
+    t.strictSame((await change({ fee: 5 })).body.still_booked, []);
+    const answer = await change({ available_time: [times[0], times[2]] });
+    t.strictSame(answer.body.still_booked, [soon, late]);
+    const { still_booked: _, ...shown } = answer.body;
+    const read = await api.get(url);
+    t.strictSame(read.body, shown);
+    t.equal(read.headers['etag'], answer.headers['etag']);
+    t.strictSame((await api.put(url, { token: doctor.token, body: {} })).body.still_booked, [soon, evening, late]);
+    t.strictSame((await change({ available_time: times })).body.still_booked, []);
+  });
+
   await t.test('updateDoctor 200 under many at once leaves one of the sent states', async (t) => {
     const states = [{ specialisation: [1] }, { specialisation: [2] }, { specialisation: [1, 2] }];
     const answers = await Promise.all(

@@ -104,6 +104,8 @@ t.test('available times', async (t) => {
     t.strictSame((await api.post(path, { token, body: { time: '10:00 AM - 10:30 AM' } })).body, {
       id: 1,
       time: '10:00 AM - 10:30 AM',
+      start: '10:00',
+      end: '10:30',
     });
     for (const time of ['', 'x'.repeat(51), 5, null, undefined, 'a\0b', '\ud800']) {
       t.equal((await api.post(path, { token, body: { time } })).status, 400, String(time));
@@ -128,7 +130,7 @@ t.test('available times', async (t) => {
 
   await t.test('listAvailableTimes 200 with the filter id, 400', async (t) => {
     t.equal((await api.get(path)).body.length, 3);
-    t.strictSame((await api.get(`${path}?id=2`)).body, [{ id: 2, time: '9.30' }]);
+    t.strictSame((await api.get(`${path}?id=2`)).body, [{ id: 2, time: '9.30', start: '09:30', end: '09:50' }]);
     t.strictSame((await api.get(`${path}?id=99`)).body, []);
     t.equal((await api.get(`${path}?id=x`)).status, 400);
   });
@@ -137,11 +139,23 @@ t.test('available times', async (t) => {
     t.strictSame((await api.put(`${path}2/`, { token, body: { time: '14:00-14:30' } })).body, {
       id: 2,
       time: '14:00-14:30',
+      start: '14:00',
+      end: '14:30',
     });
-    t.strictSame((await api.patch(`${path}3/`, { token, body: { time: '15:00' } })).body, { id: 3, time: '15:00' });
+    t.strictSame((await api.patch(`${path}3/`, { token, body: { time: '15:00' } })).body, {
+      id: 3,
+      time: '15:00',
+      start: '15:00',
+      end: '15:20',
+    });
+    t.match((await api.patch(`${path}3/`, { token, body: { time: 'Late' } })).body, { start: null, end: null });
+    t.match((await api.get(`${path}3/`)).body, { time: 'Late', start: null, end: null });
+    await api.patch(`${path}3/`, { token, body: { time: '15:00' } });
+    // An end on the next day.
+    t.match((await api.post(path, { token, body: { time: '23:30 - 0:15' } })).body, { start: '23:30', end: '00:15' });
     t.equal((await api.patch(`${path}3/`, { token, body: {} })).status, 200);
     const rows = await api.database.db.execute('select start_minute, end_minute from available_times order by id');
-    t.strictSame([...rows].slice(1), [
+    t.strictSame([...rows].slice(1, 3), [
       { start_minute: 840, end_minute: 870 },
       { start_minute: 900, end_minute: 920 },
     ]);
@@ -152,22 +166,60 @@ t.test('available times', async (t) => {
     t.equal((await api.patch(`${path}99/`, { token, body: {} })).status, 404);
   });
 
-  await t.test('replaceAvailableTime, updateAvailableTime 409 where appointments would overlap', async (t) => {
-    const create = async (time: string) => (await api.post(path, { token, body: { time } })).body.id;
-    const [early, late] = [await create('16:00-16:30'), await create('17:00-17:30')];
-    const doctor = await api.registerDoctor({ available_time: [early, late] });
-    const date = new Date(Date.now() + 7 * 86_400_000).toISOString().slice(0, 10);
-    for (const time of [early, late]) {
-      const patient = await api.register();
-      const body = { doctor: doctor.doctorId, date, time, appointment_type: 'Online', symptoms: 'x' };
-      t.equal((await api.post('/appointments/', { token: patient.token, body })).status, 201);
+  await t.test('createAvailableTime, replaceAvailableTime, updateAvailableTime 400 for a weekday', async (t) => {
+    for (const time of ['Mon 09:00 - 09:30', 'Tuesdays', 'So. 10:00', 'lundi matin', '周一10:00']) {
+      for (const answer of [
+        await api.post(path, { token, body: { time } }),
+        await api.put(`${path}3/`, { token, body: { time } }),
+        await api.patch(`${path}3/`, { token, body: { time } }),
+      ]) {
+        t.equal(answer.status, 400, time);
+        t.match(answer.body.errors.time[0], /^must not name a weekday/);
+      }
     }
-    const body = { time: '17:15-17:45' };
-    t.equal((await api.put(`${path}${early}/`, { token, body })).status, 409);
-    t.equal((await api.patch(`${path}${early}/`, { token, body })).status, 409);
-    t.equal((await api.get(`${path}${early}/`)).body.time, '16:00-16:30', 'nothing has changed');
-    t.equal((await api.patch(`${path}${early}/`, { token, body: { time: '16:30-17:00' } })).status, 200);
   });
+
+  await t.test(
+    'replaceAvailableTime, updateAvailableTime 409 for other clock times while upcoming appointments stand in the slot',
+    async (t) => {
+      const create = async (time: string) => (await api.post(path, { token, body: { time } })).body.id;
+      const [clock, label] = [await create('16:00-16:30'), await create('Evening')];
+      const doctor = await api.registerDoctor({ available_time: [clock, label] });
+      const patient = await api.register();
+      const date = new Date(Date.now() + 7 * 86_400_000).toISOString().slice(0, 10);
+      const book = async (time: number) => {
+        const body = { doctor: doctor.doctorId, date, time, appointment_type: 'Online', symptoms: 'x' };
+        const answer = await api.post('/appointments/', { token: patient.token, body });
+        t.equal(answer.status, 201);
+        return `/appointments/${answer.body.id}/`;
+      };
+      for (const [slot, others, spellings] of [
+        [clock, ['17:15-17:45', '16:00-16:45', '15:45-16:30', 'Afternoon'], ['4 - 4:30 PM', '16h00 – 16h30']],
+        [label, ['19:00', '19:00 - 20:00'], ['Evening ', 'In the evening']],
+      ] as const) {
+        const url = await book(slot);
+        const before = await api.get(url, { token: patient.token });
+        for (const time of others) {
+          for (const answer of [
+            await api.put(`${path}${slot}/`, { token, body: { time } }),
+            await api.patch(`${path}${slot}/`, { token, body: { time } }),
+          ]) {
+            t.match(answer, { status: 409, body: { type: '/problems/in-use' } }, time);
+          }
+        }
+        for (const time of spellings) {
+          t.equal((await api.patch(`${path}${slot}/`, { token, body: { time } })).status, 200, time);
+        }
+        const after = await api.get(url, { token: patient.token });
+        t.strictSame(after.body, before.body);
+        t.equal(after.headers['etag'], before.headers['etag']);
+        await api.patch(url, { token: patient.token, body: { cancel: true } });
+        t.equal((await api.patch(`${path}${slot}/`, { token, body: { time: others[0] } })).status, 200);
+        t.equal((await api.patch(url, { token: patient.token, body: { cancel: false } })).status, 200);
+        t.equal((await api.patch(`${path}${slot}/`, { token, body: { time: others[1] } })).status, 409);
+      }
+    },
+  );
 
   await t.test('deleteAvailableTime 204, 404, and 409 while a doctor offers it', async (t) => {
     const doctor = await api.registerDoctor({ available_time: [1] });

@@ -28,7 +28,7 @@ async function book(api: TestApp, doctorId: number, patientId: number, slot: Slo
     with slot as (insert into available_times (label) values (${`slot ${++slots}`}) returning id)
     insert into appointments (patient_id, doctor_id, available_time_id, date, period, type, status, symptoms,
       is_cancelled, archived_at)
-    select ${patientId}, ${doctorId}, slot.id, ${date}, ${period}::tstzrange, 'online', ${status}::appointment_status,
+    select ${patientId}, ${doctorId}, slot.id, ${date}, ${period}::tsrange, 'online', ${status}::appointment_status,
       'Cough.', ${cancelled}, ${archived ? '2026-01-01' : null}::timestamptz
     from slot returning id`);
   return Number(row?.id);
@@ -375,8 +375,9 @@ t.test('deletePatient', async (t) => {
   await t.test('deletePatient 204 cancels the upcoming appointments, and only those', async (t) => {
     const user = await api.register();
     const { id, url } = await own(api, user);
+    /** On the clinic's clock, which is 14 hours ahead of UTC. */
     const hours = (from: number, to: number): string => {
-      const at = (hour: number) => new Date(Date.now() + hour * 3_600_000).toISOString();
+      const at = (hour: number) => new Date(Date.now() + (14 + hour) * 3_600_000).toISOString().slice(0, -1);
       return `[${at(from)},${at(to)})`;
     };
     /** At the clinic it is the next day already for 14 of UTC's 24 hours. */

@@ -26,13 +26,14 @@ class SlotTaken extends ProblemError {
  * Locks a live doctor: bookings of one doctor go one after the other, so that nobody has to lose a race. Doctors are
  * locked before patients and these before appointments, everywhere.
  */
-export async function lockDoctor({ db }: Within, id: number): Promise<boolean> {
-  const rows = await db
-    .select({ id: doctors.id })
-    .from(doctors)
-    .where(and(eq(doctors.id, id), isNull(doctors.archivedAt)))
-    .for('no key update');
-  return rows.length > 0;
+export async function lockDoctor({ db }: Within, id: number): Promise<{ isActive: boolean } | undefined> {
+  return oneOrNone(
+    await db
+      .select({ isActive: doctors.isActive })
+      .from(doctors)
+      .where(and(eq(doctors.id, id), isNull(doctors.archivedAt)))
+      .for('no key update'),
+  );
 }
 
 export async function lockPatient({ db }: Within, where: SQL): Promise<{ id: number } | undefined> {
@@ -95,7 +96,8 @@ interface Wanted extends Booking {
   readonly timeId: number;
   /** Undefined for the soonest free one. */
   readonly date: string | undefined;
-  readonly isDoctorThere: boolean;
+  /** Undefined where there is none. */
+  readonly doctor: { readonly isActive: boolean } | undefined;
   readonly isPatientThere: boolean;
 }
 
@@ -105,12 +107,12 @@ interface Wanted extends Booking {
  * @throws Taken where no date within the horizon is free
  */
 export async function findSlot(visit: Within, wanted: Wanted): Promise<{ slot: OfferedSlot; date: string }> {
-  const { doctorId, timeId, isDoctorThere, isPatientThere } = wanted;
-  const slot = isDoctorThere ? await offeredSlot(visit, doctorId, timeId) : undefined;
+  const { doctorId, timeId, doctor, isPatientThere } = wanted;
+  const slot = doctor?.isActive === true ? await offeredSlot(visit, doctorId, timeId) : undefined;
   const faults = {
-    doctor: isDoctorThere ? null : 'does not exist',
+    doctor: doctor === undefined ? 'does not exist' : doctor.isActive ? null : 'takes no appointments at present',
     patient: isPatientThere ? null : 'does not exist',
-    time: isDoctorThere && slot === undefined ? 'is not offered by this doctor' : null,
+    time: doctor?.isActive === true && slot === undefined ? 'is not offered by this doctor' : null,
     date: slot !== undefined && wanted.date !== undefined ? await dateFault(visit, slot, wanted.date) : null,
   };
   const errors = Object.entries(faults).flatMap(([field, fault]): [string, string[]][] =>

@@ -3,7 +3,7 @@ import { ProblemError } from '../../../openapi/problem-error.js';
 import { NotAllowed } from '../../lib/errors.js';
 import { nothingElse } from '../../lib/patches.js';
 import type { Caller } from '../../lib/visit.js';
-import { STATUS, TYPE, type Stored } from './wire.js';
+import { readStatus, TYPE, type Stored } from './wire.js';
 
 export class WrongStatus extends ProblemError {
   constructor(detail: string) {
@@ -14,6 +14,7 @@ export class WrongStatus extends ProblemError {
 /** An appointment as it is, with the users behind its patient and doctor. */
 export interface Present extends Pick<Stored, 'patientId' | 'doctorId' | 'date' | 'status' | 'isCancelled'> {
   readonly timeId: number;
+  readonly hasBegun: boolean;
   readonly patientUserId: number;
   readonly doctorUserId: number;
 }
@@ -38,18 +39,38 @@ export interface Plan extends Pick<Stored, 'patientId' | 'doctorId' | 'status' |
 
 const RANK = { pending: 0, running: 1, completed: 2 } as const;
 
-/** Whose appointment it will be: only staff may give it to another patient. */
+/**
+ * Whose appointment it will be.
+ * @throws NotAllowed where somebody who is not staff gives it to another patient
+ */
 export function partiesOf(present: Present, { body }: Change, caller: Caller): { doctorId: number; patientId: number } {
-  return {
-    doctorId: body.doctor ?? present.doctorId,
-    patientId: (caller.isStaff ? body.patient : undefined) ?? present.patientId,
-  };
+  const { doctor: doctorId = present.doctorId, patient: patientId = present.patientId } = body;
+  if (patientId !== present.patientId && !caller.isStaff) {
+    throw new NotAllowed('Only staff may give an appointment to another patient.');
+  }
+  return { doctorId, patientId };
+}
+
+/**
+ * What a patient may still change or delete: nothing that has begun.
+ * @throws WrongStatus
+ */
+export function checkIsAhead(
+  { status, hasBegun }: Pick<Present, 'status' | 'hasBegun'>,
+  what: 'change' | 'delete',
+): void {
+  if (status !== 'pending') throw new WrongStatus(`A patient can ${what} an appointment only while it is Pendding.`);
+  if (hasBegun) throw new WrongStatus(`A patient can ${what} an appointment only before it begins.`);
 }
 
 /** @throws WrongStatus where the status may not move so */
-function planStatus(present: Present, status: Stored['status'], isCancelled: boolean): void {
+function planStatus(
+  present: Present,
+  { status, isCancelled }: Pick<Plan, 'status' | 'isCancelled'>,
+  caller: Caller,
+): void {
   if (status !== present.status) {
-    if (RANK[status] < RANK[present.status]) throw new WrongStatus('The status moves forward only.');
+    if (RANK[status] < RANK[present.status] && !caller.isStaff) throw new WrongStatus('The status moves forward only.');
     if (isCancelled) throw new WrongStatus('The status of a cancelled appointment does not move.');
   }
   if (status === 'completed' && isCancelled && !present.isCancelled) {
@@ -59,7 +80,7 @@ function planStatus(present: Present, status: Stored['status'], isCancelled: boo
 
 /**
  * What may change, by whom, from what to what. Whether the slot is offered and free is for the database to say.
- * @throws WrongStatus, NotAllowed
+ * @throws WrongStatus, NotAllowed, InvalidInput
  */
 export function planChange(present: Present, change: Change, caller: Caller): Plan {
   const { doctorId, patientId } = partiesOf(present, change, caller);
@@ -68,9 +89,7 @@ export function planChange(present: Present, change: Change, caller: Caller): Pl
   nothingElse(rest);
 
   const mayMoveStatus = caller.isStaff || present.doctorUserId === caller.id;
-  if (!mayMoveStatus && present.status !== 'pending') {
-    throw new WrongStatus('A patient can change an appointment only while it is Pendding.');
-  }
+  if (!mayMoveStatus) checkIsAhead(present, 'change');
   if (!caller.isStaff && present.patientUserId !== caller.id && doctorId !== present.doctorId) {
     throw new NotAllowed('Only the patient and staff may choose another doctor.');
   }
@@ -79,9 +98,10 @@ export function planChange(present: Present, change: Change, caller: Caller): Pl
   const isCancelled = cancel ?? present.isCancelled;
   const isOtherSlot = doctorId !== present.doctorId || timeId !== present.timeId || patientId !== present.patientId;
   const isMoved = isOtherSlot || (date !== undefined && date !== present.date);
-  const status = mayMoveStatus && wanted !== undefined ? STATUS[wanted] : present.status;
-  planStatus(present, status, isCancelled);
-  if (present.status !== 'pending' && isMoved) throw new WrongStatus('Only a Pendding appointment can be moved.');
+  const status = mayMoveStatus && wanted !== undefined ? readStatus(wanted) : present.status;
+  planStatus(present, { status, isCancelled }, caller);
+  if (present.status !== 'pending' && status !== 'pending' && isMoved)
+    throw new WrongStatus('Only a Pendding appointment can be moved.');
 
   return {
     doctorId,

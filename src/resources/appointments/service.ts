@@ -13,7 +13,7 @@ import type {
   AppointmentPage,
 } from '../../../openapi/generated/schemas.js';
 import type { Input } from '../../../openapi/operation.js';
-import { periodOf } from '../../scheduling/slots.js';
+import { hasBegun, periodOf } from '../../scheduling/slots.js';
 import { NoPatientRecord, NotAllowed, NotFound } from '../../lib/errors.js';
 import { signTransaction } from '../../lib/history.js';
 import { filtered, type Orders } from '../../lib/lists.js';
@@ -23,8 +23,8 @@ import { checkIfMatch } from '../../lib/preconditions.js';
 import { inTransaction, type UserVisit, type Within } from '../../lib/visit.js';
 import { isSeenBy, seenByCaller } from './access.js';
 import { book, findSlot, lockDoctor, lockPatient, refusedAsTaken } from './booking.js';
-import { partiesOf, planChange, WrongStatus, type Change, type Present } from './plan.js';
-import { changeText, fieldText, STATUS, statusText, TYPE, typeText } from './wire.js';
+import { checkIsAhead, partiesOf, planChange, type Change, type Present } from './plan.js';
+import { changeText, fieldText, readStatus, STATUS, statusText, TYPE, typeText } from './wire.js';
 
 const appointmentJson = jsonObject<Appointment>({
   id: column(appointments.id),
@@ -101,7 +101,7 @@ export async function listAppointments(
 
 /**
  * Books a slot: for the caller, or for the patient that staff names.
- * @throws NoPatientRecord, InvalidInput, SlotTaken
+ * @throws NoPatientRecord, NotAllowed, InvalidInput, SlotTaken
  */
 export function createAppointment(
   visit: UserVisit,
@@ -118,20 +118,24 @@ export function createAppointment(
   nothingElse(rest);
   return book(visit, async (visit) => {
     const { db, caller, calendar } = visit;
-    const named = caller.isStaff ? namedPatient : undefined;
-    const isDoctorThere = await lockDoctor(visit, doctorId);
+    const isForOther = caller.isStaff && namedPatient !== undefined;
+    const doctor = await lockDoctor(visit, doctorId);
     const patient = await lockPatient(
       visit,
-      named === undefined ? eq(patients.userId, caller.id) : eq(patients.id, named),
+      isForOther ? eq(patients.id, namedPatient) : eq(patients.userId, caller.id),
     );
-    if (patient === undefined && named === undefined) throw new NoPatientRecord();
+    // Taken for one's own, a booking for a child would become the parent's.
+    if (!isForOther && namedPatient !== undefined && namedPatient !== patient?.id) {
+      throw new NotAllowed('Only staff may book for another patient.');
+    }
+    if (patient === undefined && !isForOther) throw new NoPatientRecord();
     const booking = { doctorId, patientId: patient?.id ?? 0 };
     const isPatientThere = patient !== undefined;
     const { slot, date } = await findSlot(visit, {
       ...booking,
       timeId,
       date: wantedDate,
-      isDoctorThere,
+      doctor,
       isPatientThere,
     });
     const insertion = db
@@ -142,7 +146,7 @@ export function createAppointment(
         date,
         period: periodOf(sql`${date}::date`, slot, calendar),
         type: TYPE[type],
-        status: caller.isStaff && status ? STATUS[status] : 'pending',
+        status: caller.isStaff && status !== undefined ? readStatus(status) : 'pending',
         symptoms,
         isCancelled,
       })
@@ -153,7 +157,7 @@ export function createAppointment(
 }
 
 /** An appointment that the caller sees. */
-async function findVisible({ db, caller }: Within<UserVisit>, id: number): Promise<Present> {
+async function findVisible({ db, caller, calendar }: Within<UserVisit>, id: number): Promise<Present> {
   const row = oneOrNone(
     await db
       .select({
@@ -163,6 +167,7 @@ async function findVisible({ db, caller }: Within<UserVisit>, id: number): Promi
         date: appointments.date,
         status: appointments.status,
         isCancelled: appointments.isCancelled,
+        hasBegun: hasBegun(calendar),
         patientUserId: patients.userId,
         doctorUserId: doctors.userId,
       })
@@ -195,7 +200,7 @@ function changeAppointment(visit: UserVisit, id: number, change: Change): Promis
     await signTransaction(visit);
     const seen = await findVisible(visit, id);
     const parties = partiesOf(seen, change, caller);
-    const isDoctorThere = await lockDoctor(visit, parties.doctorId);
+    const doctor = await lockDoctor(visit, parties.doctorId);
     const isPatientThere = (await lockPatient(visit, eq(patients.id, parties.patientId))) !== undefined;
     const present = await lockVisible(visit, id);
     // It went to another doctor or patient before it was locked: the wrong ones are.
@@ -206,7 +211,7 @@ function changeAppointment(visit: UserVisit, id: number, change: Change): Promis
     const { timeId, takesSlot, date: plannedDate, ...plan } = planChange(present, change, caller);
     const booking = { ...parties, ownId: id };
     const taken = takesSlot
-      ? await findSlot(visit, { ...booking, timeId, date: plannedDate, isDoctorThere, isPatientThere })
+      ? await findSlot(visit, { ...booking, timeId, date: plannedDate, doctor, isPatientThere })
       : undefined;
     const update = db
       .update(appointments)
@@ -248,9 +253,7 @@ export async function deleteAppointment(
     const appointment = await lockVisible(visit, id);
     if (!caller.isStaff) {
       if (appointment.patientUserId !== caller.id) throw new NotAllowed('Only the patient and staff may do this.');
-      if (appointment.status !== 'pending') {
-        throw new WrongStatus('A patient can delete an appointment only while it is Pendding.');
-      }
+      checkIsAhead(appointment, 'delete');
     }
     await db.update(appointments).set({ archivedAt: new Date(), archivedBy: caller.id }).where(eq(appointments.id, id));
   });

@@ -1,6 +1,7 @@
 /** The wire's spellings, which clients in the field depend on, and the database's. */
 import { sql, type SQL } from 'drizzle-orm';
 import { appointmentChanges, appointments } from '../../../db/tables/index.js';
+import { InvalidInput } from '../../lib/errors.js';
 import type { AppointmentChange, AppointmentStatus, AppointmentType } from '../../../openapi/generated/schemas.js';
 
 export type Stored = typeof appointments.$inferSelect;
@@ -10,6 +11,15 @@ export const STATUS: Readonly<Record<AppointmentStatus, Stored['status']>> = {
   Runing: 'running',
   Complated: 'completed',
 };
+
+/**
+ * The status that somebody sends who may set it.
+ * @throws InvalidInput for what is none
+ */
+export function readStatus(sent: unknown): Stored['status'] {
+  if (typeof sent === 'string' && Object.hasOwn(STATUS, sent)) return STATUS[sent as AppointmentStatus];
+  throw new InvalidInput({ appointment_status: [`must be one of: ${Object.keys(STATUS).join(', ')}`] });
+}
 
 export const TYPE: Readonly<Record<AppointmentType, Stored['type']>> = { Online: 'online', Offline: 'offline' };
 

@@ -1,20 +1,35 @@
-import { and, asc, eq, isNull, sql } from 'drizzle-orm';
+import { and, asc, eq, isNull, sql, type SQL } from 'drizzle-orm';
+import type { PgColumn } from 'drizzle-orm/pg-core';
 import { oneOrNone } from '../../../db/rows.js';
 import { appointments, availableTimes } from '../../../db/tables/index.js';
 import type { AvailableTime } from '../../../openapi/generated/schemas.js';
 import type { Input } from '../../../openapi/operation.js';
 import type { Calendar } from '../../scheduling/calendar.js';
-import { BOOKING_CONSTRAINTS, isUpcoming, periodOf } from '../../scheduling/slots.js';
-import { explain, InUse, NotFound } from '../../lib/errors.js';
+import { isLive, isUpcoming, periodOf } from '../../scheduling/slots.js';
+import { explain, InUse, InvalidInput, NotFound } from '../../lib/errors.js';
 import { filtered } from '../../lib/lists.js';
 import { LINKS, MAX_LOOKUPS, unlinkArchivedDoctors } from '../../lib/lookups.js';
 import { nothingElse } from '../../lib/patches.js';
 import { inTransaction, type Visit } from '../../lib/visit.js';
-import { readClockRange } from './clock.js';
+import { namesWeekday, readClockRange } from './clock.js';
 
-const columns = { id: availableTimes.id, time: availableTimes.label };
+const clockText = (minute: PgColumn): SQL<string | null> =>
+  sql<string | null>`to_char(make_interval(mins => ${minute} % 1440), 'HH24:MI')`;
 
+const columns = {
+  id: availableTimes.id,
+  time: availableTimes.label,
+  start: clockText(availableTimes.startMinute),
+  end: clockText(availableTimes.endMinute),
+};
+
+/** @throws InvalidInput for a weekday's name: a slot is offered on all days */
 function values(label: string, { slotMinutes }: Calendar) {
+  if (namesWeekday(label)) {
+    throw new InvalidInput({
+      time: ['must not name a weekday: a slot is a time of the day, and is offered on every day'],
+    });
+  }
   const range = readClockRange(label, slotMinutes);
   return { label, startMinute: range?.start ?? null, endMinute: range?.end ?? null };
 }
@@ -50,8 +65,8 @@ export async function createAvailableTime(
 }
 
 /**
- * Changes the label and with it the clock times, also of the upcoming appointments.
- * @throws InUse where these would then overlap others
+ * Changes the label and with it the clock times.
+ * @throws InUse where upcoming appointments stand in the slot and its clock times would be others: people hold them
  */
 export async function updateAvailableTime(
   visit: Visit,
@@ -61,21 +76,39 @@ export async function updateAvailableTime(
   if (time === undefined) return getAvailableTime(visit, { params });
   const { calendar } = visit;
   const changes = values(time, calendar);
-  const update = inTransaction(visit, async (visit) => {
-    const { db } = visit;
-    const rows = await db
-      .update(availableTimes)
-      .set(changes)
-      .where(eq(availableTimes.id, params.id))
-      .returning(columns);
-    await db
-      .update(appointments)
-      .set({ period: periodOf(sql`${appointments.date}`, changes, calendar) })
-      .where(and(eq(appointments.availableTimeId, params.id), isNull(appointments.archivedAt), isUpcoming(calendar)));
-    return one(rows);
+  return inTransaction(visit, async ({ db }) => {
+    const { startMinute, endMinute } = availableTimes;
+    const inSlot = and(
+      eq(appointments.availableTimeId, params.id),
+      isNull(appointments.archivedAt),
+      isUpcoming(calendar),
+    );
+    // Bookings lock the slot too: none comes between this look and the change.
+    const present = oneOrNone(
+      await db
+        .select({ startMinute, endMinute })
+        .from(availableTimes)
+        .where(eq(availableTimes.id, params.id))
+        .for('no key update'),
+    );
+    if (present === undefined) throw new NotFound();
+    if (present.startMinute !== changes.startMinute || present.endMinute !== changes.endMinute) {
+      const held = oneOrNone(
+        await db.select({ id: appointments.id }).from(appointments).where(and(inSlot, isLive)).limit(1),
+      );
+      if (held !== undefined) {
+        throw new InUse(
+          'Upcoming appointments stand in this slot, so its clock times can not change; its spelling can.',
+        );
+      }
+      // What is cancelled has the slot's times, in case it is taken back.
+      await db
+        .update(appointments)
+        .set({ period: periodOf(sql`${appointments.date}`, changes, calendar) })
+        .where(inSlot);
+    }
+    return one(await db.update(availableTimes).set(changes).where(eq(availableTimes.id, params.id)).returning(columns));
   });
-  const overlap = () => new InUse('Upcoming appointments in this slot would overlap others.');
-  return explain(update, Object.fromEntries([...BOOKING_CONSTRAINTS].map((name) => [name, overlap])));
 }
 
 export async function deleteAvailableTime(

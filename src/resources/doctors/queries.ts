@@ -14,6 +14,7 @@ import {
 import type { ListDoctorsQuery } from '../../../openapi/generated/operations.js';
 import type { Doctor } from '../../../openapi/generated/schemas.js';
 import type { Filters, Orders } from '../../lib/lists.js';
+import { takesPatients } from '../../scheduling/slots.js';
 import { isLinkedTo, LINKS, type Links } from '../../lib/lookups.js';
 import { pageOf } from '../../lib/pages.js';
 
@@ -96,7 +97,7 @@ export const doctorPage = direct((db, { ordering, filters, terms }: Shape) => {
     ...Array.from({ length: terms }, (_, at) => sql`lower(${users.displayName}) like ${sql.placeholder(`term${at}`)}`),
   );
   const where = and(
-    isNull(doctors.archivedAt),
+    takesPatients,
     ...filters.map((name) => FILTERS[name](sql`${sql.placeholder(name)}`)),
     found && inArray(doctors.userId, db.select({ id: users.id }).from(users).where(found)),
   );

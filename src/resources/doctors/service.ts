@@ -1,4 +1,4 @@
-import { and, eq, inArray, isNull, notInArray } from 'drizzle-orm';
+import { and, asc, eq, inArray, isNull, notInArray, sql } from 'drizzle-orm';
 import type { PgColumn, PgTable } from 'drizzle-orm/pg-core';
 import { JsonText } from '../../../db/json.js';
 import { one, oneOrNone } from '../../../db/rows.js';
@@ -12,7 +12,7 @@ import {
   doctorSpecialisations,
   specialisations,
 } from '../../../db/tables/index.js';
-import type { Doctor, DoctorPage, DoctorPatch } from '../../../openapi/generated/schemas.js';
+import type { ChangedDoctor, Doctor, DoctorPage, DoctorPatch } from '../../../openapi/generated/schemas.js';
 import type { Input } from '../../../openapi/operation.js';
 import { ProblemError } from '../../../openapi/problem-error.js';
 import { isLive, isUpcoming } from '../../scheduling/slots.js';
@@ -130,8 +130,28 @@ async function lockDoctor(visit: Within<UserVisit>, id: number): Promise<void> {
   checkIfMatch(visit, (await getDoctor(visit, { params: { id } })).tag);
 }
 
+/** The appointments that a changed offer leaves out, so that whoever changes it sees whom it concerns. */
+const stillBooked = ({ db, calendar }: Within, doctorId: number) =>
+  db
+    .select({ id: appointments.id, date: appointments.date, time: appointments.availableTimeId })
+    .from(appointments)
+    .where(
+      and(
+        eq(appointments.doctorId, doctorId),
+        isLive,
+        isUpcoming(calendar),
+        sql`not exists (select from ${doctorAvailableTimes} where ${doctorAvailableTimes.doctorId} = ${doctorId}
+          and ${doctorAvailableTimes.availableTimeId} = ${appointments.availableTimeId})`,
+      ),
+    )
+    .orderBy(asc(appointments.date), asc(appointments.period), asc(appointments.id))
+    .limit(100);
+
 /** Changes what is given. */
-export function updateDoctor(visit: UserVisit, { params, body }: Input<'updateDoctor'>): Promise<JsonText<Doctor>> {
+export function updateDoctor(
+  visit: UserVisit,
+  { params, body }: Input<'updateDoctor'>,
+): Promise<JsonText<ChangedDoctor>> {
   const { profile: picture, fee, meet_link: meetLink, designation, specialisation, available_time, ...rest } = body;
   nothingElse(rest);
   return inTransaction(visit, async (visit) => {
@@ -141,12 +161,17 @@ export function updateDoctor(visit: UserVisit, { params, body }: Input<'updateDo
       .set({ updatedAt: new Date(), picture, fee, meetLink })
       .where(eq(doctors.id, params.id));
     await setLists(visit, params.id, { designation, specialisation, available_time });
-    return getDoctor(visit, { params });
+    const { text, tag } = await getDoctor(visit, { params });
+    const booked: ChangedDoctor['still_booked'] = await stillBooked(visit, params.id);
+    return new JsonText<ChangedDoctor>(`${text.slice(0, -1)},"still_booked":${JSON.stringify(booked)}}`, tag);
   });
 }
 
 /** Replaces the record: what is left out becomes empty, but for the picture. */
-export function replaceDoctor(visit: UserVisit, { params, body }: Input<'replaceDoctor'>): Promise<JsonText<Doctor>> {
+export function replaceDoctor(
+  visit: UserVisit,
+  { params, body }: Input<'replaceDoctor'>,
+): Promise<JsonText<ChangedDoctor>> {
   const empty = { designation: [], specialisation: [], available_time: [], fee: 0, meet_link: '' };
   return updateDoctor(visit, { params, body: { ...empty, ...body } });
 }
