@@ -27,6 +27,8 @@ export interface Database {
   isMigrated(): boolean;
   /** Resolves when the migrations have run; rejects when they fail for a reason that waiting does not mend. */
   readonly migrated: Promise<void>;
+  /** The clinic's time zone; once migrated, in a spelling that the server knows. */
+  timeZone(): string;
   /** Resolves when the first try to migrate is over, well or not. */
   readonly firstTry: Promise<void>;
   /** Rejects if the database does not answer within `milliseconds`. */
@@ -183,13 +185,14 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
   pipelines.set(db, pipeline);
   const closing = new AbortController();
   let isMigrated = false;
+  let timeZone = options.timeZone ?? 'UTC';
   let endFirstTry = (): void => undefined;
   const firstTry = new Promise<void>((resolve) => (endFirstTry = resolve));
 
   async function migrateWhenThere(): Promise<void> {
     for (let isFirst = true; ; isFirst = false) {
       try {
-        await migrateDatabase(url, options.timeZone);
+        timeZone = await migrateDatabase(url, timeZone);
         isMigrated = true;
         return;
       } catch (error) {
@@ -210,6 +213,7 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
     migrated,
     firstTry,
     isMigrated: () => isMigrated,
+    timeZone: () => timeZone,
     ping: async (milliseconds) => {
       await Promise.race([
         db.execute(sql`select 1`),

@@ -5,6 +5,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import postgres from './driver.js';
+import { spellingOf } from './time-zone.js';
 
 const migrationsFolder = fileURLToPath(new URL('../../db/migrations', import.meta.url));
 
@@ -39,16 +40,19 @@ function refusalOf(error: unknown): unknown {
 /**
  * Brings the schema up to date, in one transaction; of several processes at once, one migrates and the others wait for it.
  * @param timeZone that of the clinic, by which one migration reads instants
+ * @returns the zone in a spelling that the server knows
  * @throws MigrationRefused
  */
-export async function migrateDatabase(url: string, timeZone = 'UTC'): Promise<void> {
+export async function migrateDatabase(url: string, timeZone = 'UTC'): Promise<string> {
   const client = postgres(url, { max: 1, connect_timeout: 5, fetch_types: false, onnotice: () => undefined });
   try {
     // The lock belongs to the one connection and ends with it, even if this process dies.
-    await client`select pg_advisory_lock(${LOCK}), set_config('hospital.time_zone', ${timeZone}, false)`;
+    const spelling = await spellingOf(client, timeZone);
+    await client`select pg_advisory_lock(${LOCK}), set_config('hospital.time_zone', ${spelling}, false)`;
     await migrate(drizzle(client), { migrationsFolder }).catch((error: unknown) => {
       throw refusalOf(error);
     });
+    return spelling;
   } finally {
     await client.end({ timeout: 5 });
   }

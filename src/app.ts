@@ -91,7 +91,10 @@ export async function buildApp({
   await app.register(rateLimit, { ...config.rateLimit, redisUrl: config.redisUrl });
   await app.register(multipart);
   await app.register(idempotency);
-  await app.register(operation, { publicUrl: config.publicUrl, more: () => ({ calendar: calendarOf(config, now()) }) });
+  await app.register(operation, {
+    publicUrl: config.publicUrl,
+    more: () => ({ calendar: calendarOf(config, db.timeZone(), now()) }),
+  });
   await app.register(pictures, { folder: join(config.dataDir, 'pictures'), secret, now: () => now().getTime() });
   await app.register(docs);
   await app.register(health);

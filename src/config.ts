@@ -184,8 +184,11 @@ export function readConfig(source: NodeJS.ProcessEnv): Config {
   }
   let clinicTimeZone: string;
   try {
-    // The canonical name: abbreviations such as CST mean other zones to PostgreSQL.
-    clinicTimeZone = new Intl.DateTimeFormat('en', { timeZone: env.CLINIC_TIME_ZONE }).resolvedOptions().timeZone;
+    const given = env.CLINIC_TIME_ZONE;
+    // To PostgreSQL an offset such as +02:00 has the other sign, and an abbreviation such as CST is another zone.
+    if (/^[^a-z]/i.test(given)) throw new RangeError();
+    const { timeZone } = new Intl.DateTimeFormat('en', { timeZone: given }).resolvedOptions();
+    clinicTimeZone = given.includes('/') ? given : timeZone;
   } catch {
     return refuse('CLINIC_TIME_ZONE', 'be a time zone like Europe/Berlin', env.CLINIC_TIME_ZONE);
   }

@@ -67,7 +67,7 @@ await orRefuse(async () => {
     const { url } = await startServer(config, async ({ database }) => {
       opened = database;
       const store = await openFolder(join(config.dataDir, 'pictures'));
-      const users = await seedDemo(database.db, store, calendarOf(config, new Date()));
+      const users = await seedDemo(database.db, store, calendarOf(config, database.timeZone(), new Date()));
       refuseOthers(users, config);
       accounts = users.accounts;
     });

@@ -65,7 +65,7 @@ export async function startServer(
 
   // The first staff user has to wait for a database that is away, the server does not.
   const prepared: Promise<void> = database.migrated.then(async () => {
-    const moved = await alignPeriods(database.db, calendarOf(config, new Date()));
+    const moved = await alignPeriods(database.db, calendarOf(config, database.timeZone(), new Date()));
     if (moved > 0) logger.warn(`${moved} upcoming appointments were put back on the clock of ${config.clinicTimeZone}`);
     if (config.admin !== null) await ensureStaff(database.db, config.admin).catch(nameVariable);
     await beforeListen?.({ config, database });

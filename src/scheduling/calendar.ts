@@ -19,10 +19,11 @@ declare module 'fastify' {
 
 /** The clinic's calendar at a moment. */
 export function calendarOf(
-  config: { readonly clinicTimeZone: string; readonly bookingHorizonDays: number; readonly slotMinutes: number },
+  config: { readonly bookingHorizonDays: number; readonly slotMinutes: number },
+  zone: string,
   now: Date,
 ): Calendar {
-  const { clinicTimeZone: zone, bookingHorizonDays: horizonDays, slotMinutes } = config;
+  const { bookingHorizonDays: horizonDays, slotMinutes } = config;
   return { now, zone, horizonDays, slotMinutes };
 }
 

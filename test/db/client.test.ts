@@ -9,7 +9,7 @@ const backend = async (tx: Tx): Promise<number> =>
   Number((await tx.execute<{ pid: number }>(sql`select pg_backend_pid() as pid`))[0]?.pid);
 
 t.test('a connection that ends inside a transaction fails that transaction and nothing else', async (t) => {
-  const { database } = await openTestDatabase(t, 12);
+  const { database } = await openTestDatabase(t, { pool: 12 });
   const { db } = database;
   for (let round = 0; round < 5; round++) {
     const works = Array.from({ length: 4 }, () =>
@@ -126,7 +126,7 @@ t.test('reads by a key get their own answers while their statement has to be pre
 });
 
 t.test('a transaction whose connection is lost takes no connection of the pool with it', async (t) => {
-  const { database, url } = await openTestDatabase(t, 3);
+  const { database, url } = await openTestDatabase(t, { pool: 3 });
   const { db } = database;
   const admin = postgres(url, { max: 1 });
   t.teardown(() => admin.end());
@@ -146,7 +146,7 @@ t.test('a transaction whose connection is lost takes no connection of the pool w
 });
 
 t.test('closing settles what waits for a connection', async (t) => {
-  const { database } = await openTestDatabase(t, 2);
+  const { database } = await openTestDatabase(t, { pool: 2 });
   const { db } = database;
   await db.execute(sql`select 1`);
   let settled = 0;
@@ -196,7 +196,7 @@ t.test('a query waits for the first free connection, not behind a slow one', asy
 
 for (const pool of [1, 2, 3, 10]) {
   t.test(`a pool of ${pool} never opens more connections`, async (t) => {
-    const { database } = await openTestDatabase(t, pool);
+    const { database } = await openTestDatabase(t, { pool });
     const { db } = database;
     const works = Array.from({ length: 40 }, (_, index) => [
       echo(db)({ key: index + 1 }),

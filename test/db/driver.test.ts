@@ -102,7 +102,7 @@ t.test('a transaction that is reported as done is stored', async (t) => {
 });
 
 t.test('the transactions of the database are tried again where nothing was stored', async (t) => {
-  const { database } = await openTestDatabase(t, 1);
+  const { database } = await openTestDatabase(t, { pool: 1 });
   const { db } = database;
   await db.execute(query`create table bookings (id int unique)`);
   await t.test('as the server answered COMMIT with ROLLBACK', async (t) => {

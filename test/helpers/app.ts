@@ -149,7 +149,7 @@ export async function buildTestApp(
   parts: { now?: () => Date } = {},
 ): Promise<TestApp> {
   const config = testConfig(t, environment);
-  const { database, url } = await openTestDatabase(t);
+  const { database, url } = await openTestDatabase(t, { timeZone: config.clinicTimeZone });
   const app = await buildApp({ config, database, secret: SECRET, logger: false, ...parts });
   t.teardown(() => app.close());
   return new TestApp(app, database, url);
@@ -163,7 +163,12 @@ export async function anotherInstance(
   logger: FastifyBaseLogger | false = false,
 ): Promise<TestApp> {
   const config = testConfig(t, environment);
-  const database = await openDatabase({ url: databaseUrl, dataDir: config.dataDir, pool: 5 });
+  const database = await openDatabase({
+    url: databaseUrl,
+    dataDir: config.dataDir,
+    timeZone: config.clinicTimeZone,
+    pool: 5,
+  });
   t.teardown(() => database.close());
   await database.migrated;
   const app = await buildApp({ config, database, secret: config.jwtSecret ?? SECRET, logger });

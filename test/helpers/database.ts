@@ -24,9 +24,12 @@ export async function createTestDatabase(t: Test, template = required('TEST_TEMP
   return url.href;
 }
 
-export async function openTestDatabase(t: Test, pool = 10): Promise<{ database: Database; url: string }> {
+export async function openTestDatabase(
+  t: Test,
+  { pool = 10, timeZone = 'UTC' }: { pool?: number; timeZone?: string } = {},
+): Promise<{ database: Database; url: string }> {
   const url = await createTestDatabase(t);
-  const database = await openDatabase({ url, dataDir: t.testdir(), pool });
+  const database = await openDatabase({ url, dataDir: t.testdir(), pool, timeZone });
   t.teardown(() => database.close());
   await database.migrated;
   return { database, url };

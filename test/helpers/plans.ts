@@ -43,7 +43,7 @@ export class PlannedDatabase {
 
   static async open(t: Test): Promise<PlannedDatabase> {
     // Of one connection, so that settings hold for what comes next.
-    return new PlannedDatabase((await openTestDatabase(t, 1)).database.db);
+    return new PlannedDatabase((await openTestDatabase(t, { pool: 1 })).database.db);
   }
 
   async #run(...statements: string[]): Promise<void> {

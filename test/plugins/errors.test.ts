@@ -176,7 +176,7 @@ t.test('errors become problem documents', async (t) => {
 
 t.test('the log of an unexpected error', async (t) => {
   await t.test('has the place and the constraint, and no value of a refused statement', async (t) => {
-    const { database } = await openTestDatabase(t, 1);
+    const { database } = await openTestDatabase(t, { pool: 1 });
     const { app, thrown, log } = await build(t);
     const row = { username: 'ada.lovelace', email: 'ada@example.org\n    at ada@example.org (private.js:1:1)' };
     const insert = () =>

@@ -10,7 +10,7 @@ import { madeUp } from '../helpers/operations.js';
 
 /** An app that stores each body it gets, and answers with how many there are. */
 async function build(t: Test, { pool = 10 } = {}) {
-  const { database: opened } = await openTestDatabase(t, pool);
+  const { database: opened } = await openTestDatabase(t, { pool });
   const { db } = opened;
   await db.execute(`insert into users (username, email, password_hash)
     select 'user' || n, 'user' || n || '@example.com', '-' from generate_series(1, 2) n`);

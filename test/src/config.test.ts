@@ -93,6 +93,10 @@ t.test('values that are taken', async (t) => {
       { corsOrigins: ['https://app.example', 'http://localhost:3000'] },
     ],
     [{ CLINIC_TIME_ZONE: 'Europe/Berlin' }, { clinicTimeZone: 'Europe/Berlin' }],
+    // Node knows it by its old spelling, which newer servers do not.
+    [{ CLINIC_TIME_ZONE: 'Asia/Kolkata' }, { clinicTimeZone: 'Asia/Kolkata' }],
+    // To PostgreSQL this would be Beijing's.
+    [{ CLINIC_TIME_ZONE: 'CST' }, { clinicTimeZone: 'America/Chicago' }],
     [
       { SLOT_MINUTES: '1440', BOOKING_HORIZON_DAYS: '1' },
       { slotMinutes: 1440, bookingHorizonDays: 1 },
@@ -173,7 +177,7 @@ t.test('values that stop the start with one line that names the variable', async
       'https://app.example,',
       'https://a.example;https://b.example',
     ].map((value): (typeof cases)[0] => ['CORS_ORIGINS', value, ORIGINS]),
-    ...['Berlin', 'Europe/Nowhere', '+25:00'].map((value): (typeof cases)[0] => [
+    ...['Berlin', 'Europe/Nowhere', '+25:00', '+05:30', '-03'].map((value): (typeof cases)[0] => [
       'CLINIC_TIME_ZONE',
       value,
       'be a time zone like Europe/Berlin',
