@@ -1,0 +1,51 @@
+/** What pg_dump and pg_restore do with a database: their sessions have an empty search_path. */
+import postgres from 'postgres';
+import t from 'tap';
+import { createTestDatabase } from '../helpers/database.js';
+import { fillTables, readTables } from '../helpers/fill.js';
+
+t.test('rows go into a migrated database without the help of a search_path', async (t) => {
+  const [source, target] = (await Promise.all(
+    [1, 2].map(async () => postgres(await createTestDatabase(t), { max: 1, onnotice: () => undefined })),
+  )) as [postgres.Sql, postgres.Sql];
+  t.teardown(() => Promise.all([source.end(), target.end()]));
+  await fillTables(source);
+  await target`select set_config('search_path', '', false)`;
+  const waiting = await readTables(source);
+  for (let table = waiting.shift(); table !== undefined; table = waiting.shift()) {
+    const { name, columns } = table;
+    // As pg_dump has them, tables come after those that they refer to.
+    if (columns.some(({ target }) => waiting.some((other) => other.name === target?.[0]))) {
+      waiting.push(table);
+      continue;
+    }
+    const rows = await source<
+      { json: string }[]
+    >`select to_json(r)::text as json from ${source(`public.${name}`)} as r`;
+    t.ok(rows.length > 0, name);
+    const names = ['id', ...columns.map((column) => column.name)].filter(isColumnOf(rows[0]?.json));
+    for (const { json } of rows) {
+      await target`insert into ${target(`public.${name}`)} (${target(names)}) overriding system value
+        select ${target(names)} from json_populate_record(null::${target(`public.${name}`)}, ${json}::text::json)`;
+    }
+    const copied = await target<
+      { json: string }[]
+    >`select to_json(r)::text as json from ${target(`public.${name}`)} as r`;
+    t.strictSame(new Set(copied.map(({ json }) => json)), new Set(rows.map(({ json }) => json)), name);
+  }
+});
+
+function isColumnOf(json: string | undefined): (name: string) => boolean {
+  const names = Object.keys(JSON.parse(json ?? '{}') as object);
+  return (name) => names.includes(name);
+}
+
+t.test('each function that a row runs has a search_path of its own', async (t) => {
+  const sql = postgres(await createTestDatabase(t), { max: 1 });
+  t.teardown(() => sql.end());
+  const functions = await sql<{ name: string; settings: string[] | null }[]>`
+    select proname as name, proconfig as settings from pg_proc
+    where pronamespace = 'public'::regnamespace and prorettype = 'trigger'::regtype order by proname`;
+  t.ok(functions.length > 0);
+  for (const { name, settings } of functions) t.match(settings?.[0], /^search_path=/, name);
+});
