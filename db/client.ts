@@ -1,7 +1,8 @@
 import { sql } from 'drizzle-orm';
 import { drizzle, type PostgresJsDatabase } from 'drizzle-orm/postgres-js';
 import { setTimeout as sleep } from 'node:timers/promises';
-import postgres from './driver.js';
+import { connect } from './connect.js';
+import type postgres from './driver.js';
 import { openEmbedded } from './embedded/index.js';
 import { migrateDatabase } from './migrate.js';
 
@@ -152,36 +153,24 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
       ? await openEmbedded({ dataDir: options.dataDir, join: options.join ?? false, log })
       : undefined;
   const url = embedded?.url ?? (options.url as string);
-  const connect = (max: number, max_pipeline: number): postgres.Sql =>
+  const open = (max: number, max_pipeline: number): postgres.Sql =>
     prepareStatements(
-      postgres(url, {
+      connect(url, {
         max,
-        connect_timeout: 5,
-        // The driver's own query for them ends the process if the connection is lost meanwhile; nothing here needs arrays.
-        fetch_types: false,
         // The driver's types do not know these two. The second is of its patch, in seconds: a connection that owes an
         // answer for longer than any statement may take is dead. Unlike an error of the connection, silence would never end.
         ...{ max_pipeline, answer_timeout: 25 },
         // A short wait between tries, so that service resumes as soon as the database does.
         backoff: () => 0.2,
-        onnotice: () => undefined,
-        connection: {
-          application_name: 'hospital-management-api',
-          statement_timeout: 20_000,
-          idle_in_transaction_session_timeout: 30_000,
-          // That of SSDs and cached data. By the default, for turning disks, a search reads all patients rather than an index.
-          random_page_cost: 1.1,
-          // Compiling a query takes longer than any of ours runs; bookings that wait for each other would add that up.
-          jit: 'off',
-        },
+        connection: { statement_timeout: 20_000, idle_in_transaction_session_timeout: 30_000 },
       }),
     );
   const shared = Math.min(SHARED_CONNECTIONS, options.pool >> 1);
   // By its default the driver gives a busy connection more to do, which then waits for a slow query or a lock of another
   // request though connections are free. So what finds none free waits for the first that is.
-  const client = connect(options.pool - shared, 0);
+  const client = open(options.pool - shared, 0);
   const db: Db = drizzle(client, { casing: 'snake_case' });
-  const pipeline = shared > 0 ? connect(shared, 100) : client;
+  const pipeline = shared > 0 ? open(shared, 100) : client;
   pipelines.set(db, pipeline);
   const closing = new AbortController();
   let isMigrated = false;
