@@ -58,7 +58,7 @@ write(`src/resources/${plural}/index.ts`, template('index.ts.txt'));
 insert('src/resources/index.ts', /^import users /m, `import ${words.plurals} from './${plural}/index.js';\n`);
 insert('src/resources/index.ts', /^\];$/m, `  ${words.plurals},\n`);
 insert('test/helpers/clinic.ts', /^ {2}getPicture: /m, template('access.ts.txt'));
-insert('test/helpers/clinic.ts', /^ {4}picture: /m, template('clinic.ts.txt'));
+insert('test/helpers/clinic.ts', /^ {2}ids\['picture'\]/m, template('clinic.ts.txt'));
 write(`test/resources/${plural}.test.ts`, template('test.ts.txt'));
 
 const run = (...command) => execFileSync(process.execPath, command, { stdio: ['ignore', 'ignore', 'inherit'] });
@@ -75,6 +75,6 @@ Next, in this order:
   4. test/helpers/clinic.ts: what each kind of caller gets, and the bodies that are sent, in the rows of ${words.plurals}
   5. test/resources/${plural}.test.ts: a test for each rule; then it and the suites that try every operation:
      npm test -- test/resources/${plural}.test.ts test/access.test.ts test/conditions.test.ts test/contract.test.ts test/hostile.test.ts
-  6. src/demo/: some of them for the demo
+  6. src/demo/: some of them for the demo, and a look at them in test/src/demo.test.ts
   7. npm run format; npm run check; npm test
 `);

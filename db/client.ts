@@ -1,7 +1,8 @@
 import { sql } from 'drizzle-orm';
 import { drizzle, type PostgresJsDatabase } from 'drizzle-orm/postgres-js';
 import { setTimeout as sleep } from 'node:timers/promises';
-import postgres from './driver.js';
+import { connect } from './connect.js';
+import type postgres from './driver.js';
 import { openEmbedded } from './embedded/index.js';
 import { migrateDatabase } from './migrate.js';
 import { shareConnections, type Kind, type Lane } from './shares.js';
@@ -192,27 +193,14 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
       : undefined;
   const url = embedded?.url ?? (options.url as string);
   const open = (max: number, max_pipeline: number, lock_timeout: number): postgres.Sql => {
-    const client = postgres(url, {
+    const client = connect(url, {
       max,
-      connect_timeout: 5,
-      // The driver's own query for them ends the process if the connection is lost meanwhile; nothing here needs arrays.
-      fetch_types: false,
       // The driver's types do not know these two. The second is of its patch, in seconds: a connection that owes an
       // answer for longer than any statement may take is dead. Unlike an error of the connection, silence would never end.
       ...{ max_pipeline, answer_timeout: 25 },
       // A short wait between tries, so that service resumes as soon as the database does.
       backoff: () => 0.2,
-      onnotice: () => undefined,
-      connection: {
-        application_name: 'hospital-management-api',
-        statement_timeout: 20_000,
-        lock_timeout,
-        idle_in_transaction_session_timeout: 30_000,
-        // That of SSDs and cached data. By the default, for turning disks, a search reads all patients rather than an index.
-        random_page_cost: 1.1,
-        // Compiling a query takes longer than any of ours runs; bookings that wait for each other would add that up.
-        jit: 'off',
-      },
+      connection: { statement_timeout: 20_000, lock_timeout, idle_in_transaction_session_timeout: 30_000 },
     });
     // Has the client read dates as Drizzle does.
     drizzle(client);

@@ -4,6 +4,7 @@ import { migrate } from 'drizzle-orm/postgres-js/migrator';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { checkSession, connect, poolerRefusal } from './connect.js';
 import postgres from './driver.js';
 import { spellingOf } from './time-zone.js';
 
@@ -44,8 +45,9 @@ function refusalOf(error: unknown): unknown {
  * @throws MigrationRefused
  */
 export async function migrateDatabase(url: string, timeZone = 'UTC'): Promise<string> {
-  const client = postgres(url, { max: 1, connect_timeout: 5, fetch_types: false, onnotice: () => undefined });
+  const client = connect(url, { max: 1 });
   try {
+    await checkSession(url, client);
     // The lock belongs to the one connection and ends with it, even if this process dies.
     const spelling = await spellingOf(client, timeZone);
     await client`select pg_advisory_lock(${LOCK}), set_config('hospital.time_zone', ${spelling}, false)`;
@@ -53,6 +55,8 @@ export async function migrateDatabase(url: string, timeZone = 'UTC'): Promise<st
       throw refusalOf(error);
     });
     return spelling;
+  } catch (error) {
+    throw poolerRefusal(error) ?? error;
   } finally {
     await client.end({ timeout: 5 });
   }

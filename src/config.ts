@@ -4,6 +4,7 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { link, mkdir, readFile, unlink, writeFile } from 'node:fs/promises';
 import { isIP } from 'node:net';
 import { join } from 'node:path';
+import { ParameterRefused, readDatabaseUrl } from '../db/url.js';
 
 const integer = (minimum: number, maximum: number, byDefault: number) =>
   Type.Integer({ minimum, maximum, default: byDefault });
@@ -133,9 +134,16 @@ function isServerUrl(value: string): boolean {
   }
 }
 
-/** The driver also takes several hosts, of which a URL has one. */
-const isDatabaseUrl = (value: string): boolean =>
-  isServerUrl(value.replace(/^(\w+:\/\/(?:[^/?]*@)?[^/?,@]*),[^/?@]*(?=[/?]|$)/, '$1'));
+function checkDatabaseUrl(value: string): void {
+  // The driver also takes several hosts, of which a URL has one.
+  const isUrl = isServerUrl(value.replace(/^(\w+:\/\/(?:[^/?]*@)?[^/?,@]*),[^/?@]*(?=[/?]|$)/, '$1'));
+  if (!isUrl) refuse('DATABASE_URL', MUST_BE_DATABASE_URL);
+  try {
+    readDatabaseUrl(value);
+  } catch (error) {
+    throw error instanceof ParameterRefused ? new ConfigError(`DATABASE_URL must ${error.message}`) : error;
+  }
+}
 
 function isNetwork(text: string): boolean {
   if (/^(loopback|linklocal|uniquelocal)$/.test(text)) return true;
@@ -177,7 +185,7 @@ export function readConfig(source: NodeJS.ProcessEnv): Config {
   if (env.JWT_SECRET === undefined ? isProduction : Buffer.byteLength(env.JWT_SECRET) < 32) {
     refuse('JWT_SECRET', env.JWT_SECRET === undefined ? 'be set in production' : 'have at least 32 bytes');
   }
-  if (env.DATABASE_URL !== undefined && !isDatabaseUrl(env.DATABASE_URL)) refuse('DATABASE_URL', MUST_BE_DATABASE_URL);
+  if (env.DATABASE_URL !== undefined) checkDatabaseUrl(env.DATABASE_URL);
   if (env.REDIS_URL !== undefined && !isServerUrl(env.REDIS_URL)) refuse('REDIS_URL', MUST_BE_REDIS_URL);
   if (env.PUBLIC_URL !== undefined && !URL.canParse(env.PUBLIC_URL)) {
     refuse('PUBLIC_URL', MUST_BE_URL, env.PUBLIC_URL);

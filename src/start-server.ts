@@ -1,6 +1,7 @@
 import closeWithGrace from 'close-with-grace';
 import pino from 'pino';
 import { openDatabase } from '../db/client.js';
+import { PoolerRefused } from '../db/connect.js';
 import { EmbeddedInUse } from '../db/embedded/index.js';
 import { loggable } from '../plugins/errors.js';
 import { buildApp } from './app.js';
@@ -103,7 +104,8 @@ export async function orRefuse<T>(start: () => Promise<T>): Promise<T> {
       error instanceof ConfigError ||
       error instanceof EmbeddedInUse ||
       error instanceof InvalidStaff ||
-      error instanceof OverlappingAppointments
+      error instanceof OverlappingAppointments ||
+      error instanceof PoolerRefused
     ) {
       refuse(error.message);
     }

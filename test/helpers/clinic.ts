@@ -26,13 +26,13 @@ const credentials = ({ users }: Clinic, actor: Actor) =>
 const image = async (): Promise<Request> => ({
   form: { image: await pictureFile(), name: 'Vaccination', description: 'For travellers.' },
 });
-const booking = ({ ids }: Clinic) => ({
+const booking = ({ ids }: Pick<Clinic, 'ids'>) => ({
   doctor: ids['doctorId'],
   appointment_type: 'Online',
   symptoms: 'Headache',
   time: ids['timeId'],
 });
-const review = ({ ids }: Clinic) => ({ doctor: ids['doctorId'], body: 'Kind.', rating: 5 });
+const review = ({ ids }: Pick<Clinic, 'ids'>) => ({ doctor: ids['doctorId'], body: 'Kind.', rating: 5 });
 const contact = { name: 'Ada', phone: '12345', massage: 'Hello?' };
 const of =
   (id: string, request: Request = {}) =>
@@ -162,28 +162,23 @@ export async function buildClinic(api: TestApp): Promise<Clinic> {
   const own = { token: owner.token };
   await api.patch(`/doctors/${treating.doctorId}/`, { token: treating.token, form: { profile: await pictureFile() } });
   const { profile } = (await api.get(`/doctors/${treating.doctorId}/`)).body;
-  const ids = {
-    userId: other.id,
-    profileId: (await create('/api/user/profiles/', { ...own, body: { bio: 'Mine.' } })).id,
-    patientId: (await create('/patients/', { ...own, body: { phone: '+44 20 1234' } })).id,
-    doctorId: treating.doctorId,
-    idleDoctorId: doctor.doctorId,
-    timeId: time.id,
-    unusedTimeId: (await create('/available-time/', { token, body: { time: 'Evening' } })).id,
-    designationId: (await create('/designations/', { token, body: { name: 'Chief', slug: 'chief' } })).id,
-    specialisationId: (await create('/specialisations/', { token, body: { name: 'Eyes', slug: 'eyes' } })).id,
-    reviewId: (await create('/reviews/', { ...own, body: { doctor: treating.doctorId, body: 'Good.', rating: 4 } })).id,
-    appointmentId: (
-      await create('/appointments/', {
-        ...own,
-        body: { doctor: treating.doctorId, appointment_type: 'Online', symptoms: 'x', time: time.id },
-      })
-    ).id,
-    serviceId: (await create('/services/', { token, ...(await image()) })).id,
-    contactId: (await create('/contacts/', { ...own, body: contact })).id,
-    picture: new URL(profile).pathname.split('/').at(-1) as string,
-    problem: 'invalid-input',
-  };
+  // One by one, so that a record can refer to those before it.
+  const ids: Record<string, number | string> = {};
+  ids['userId'] = other.id;
+  ids['profileId'] = (await create('/api/user/profiles/', { ...own, body: { bio: 'Mine.' } })).id;
+  ids['patientId'] = (await create('/patients/', { ...own, body: { phone: '+44 20 1234' } })).id;
+  ids['doctorId'] = treating.doctorId;
+  ids['idleDoctorId'] = doctor.doctorId;
+  ids['timeId'] = time.id;
+  ids['unusedTimeId'] = (await create('/available-time/', { token, body: { time: 'Evening' } })).id;
+  ids['designationId'] = (await create('/designations/', { token, body: { name: 'Chief', slug: 'chief' } })).id;
+  ids['specialisationId'] = (await create('/specialisations/', { token, body: { name: 'Eyes', slug: 'eyes' } })).id;
+  ids['reviewId'] = (await create('/reviews/', { ...own, body: review({ ids }) })).id;
+  ids['appointmentId'] = (await create('/appointments/', { ...own, body: booking({ ids }) })).id;
+  ids['serviceId'] = (await create('/services/', { token, ...(await image()) })).id;
+  ids['contactId'] = (await create('/contacts/', { ...own, body: contact })).id;
+  ids['picture'] = new URL(profile).pathname.split('/').at(-1) as string;
+  ids['problem'] = 'invalid-input';
   await api.patch(`/api/user/users/${inactive.id}/`, { token, body: { is_active: false } });
   return { users: { owner, other, treating, doctor, staff, inactive }, ids };
 }

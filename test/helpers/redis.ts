@@ -1,8 +1,8 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { createServer, type AddressInfo } from 'node:net';
 import { createInterface } from 'node:readline';
 import type { Test } from 'tap';
+import { freePort } from './ports.js';
 
 export interface RedisProcess {
   readonly url: string;
@@ -11,14 +11,6 @@ export interface RedisProcess {
   /** It keeps its connections and answers nothing. */
   pause(): void;
   resume(): void;
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await once(server.listen(0, '127.0.0.1'), 'listening');
-  const { port } = server.address() as AddressInfo;
-  await once(server.close(), 'close');
-  return port;
 }
 
 /** A Redis server of the test's own, which keeps nothing on disk. It has not started yet. */
