@@ -5,6 +5,7 @@ import { connect } from './connect.js';
 import type postgres from './driver.js';
 import { openEmbedded } from './embedded/index.js';
 import { migrateDatabase } from './migrate.js';
+import { shareConnections, type Kind, type Lane } from './shares.js';
 
 export type Db = PostgresJsDatabase<Record<string, never>>;
 export type Tx = Parameters<Parameters<Db['transaction']>[0]>[0];
@@ -23,7 +24,10 @@ export interface DatabaseOptions {
 }
 
 export interface Database {
+  /** For work of no kind that is named. */
   readonly db: Db;
+  /** For a kind of work: what of it waits for a lock keeps no other kind from its connections. */
+  of(kind: string): Db;
   /** True once the migrations have run here. */
   isMigrated(): boolean;
   /** Resolves when the migrations have run; rejects when they fail for a reason that waiting does not mend. */
@@ -129,6 +133,10 @@ function prepareStatements<C extends Client>(client: C): C {
 
 /** Enough for more reads than one process can answer, and few enough to stay in the caches of the processors. */
 const SHARED_CONNECTIONS = 2;
+
+/** How long statements wait for a lock, in milliseconds, on the connections of each sort. */
+const LOCK_WAITS = { shared: 10, brief: 100, patient: 3_000 };
+
 const pipelines = new WeakMap<Db | Tx, postgres.Sql>();
 
 /**
@@ -139,6 +147,37 @@ const pipelines = new WeakMap<Db | Tx, postgres.Sql>();
  */
 export function pipelineOf(db: Db | Tx): postgres.Sql | undefined {
   return pipelines.get(db);
+}
+
+/** Whether a statement gave up a lock: lock_not_available. */
+const gaveUp = (error: unknown): boolean => postgresError(error)?.code === '55P03';
+
+/** As the driver's queries do, begins when somebody waits for it. */
+const lazy = <T>(run: () => PromiseLike<T>): PromiseLike<T> => ({ then: (...handlers) => run().then(...handlers) });
+
+/** What Drizzle and `direct` need of a client, on the connections that a kind of work may have. */
+function clientOf(kind: Kind, { options }: postgres.Sql): postgres.Sql {
+  const unsafe = (query: string, parameters: never[], more: object) => {
+    const run = (read: (pending: postgres.PendingQuery<postgres.Row[]>) => PromiseLike<unknown>) => () =>
+      kind.use((client) => read(client.unsafe(query, parameters, more)));
+    return Object.assign(lazy(run((rows) => rows)), { values: run((rows) => rows.values()) });
+  };
+  const begin = (work: (tx: postgres.TransactionSql) => Promise<unknown>) => kind.use((client) => client.begin(work));
+  return { options, unsafe, begin } as unknown as postgres.Sql;
+}
+
+/** A client for reads by a key: on shared connections, unless they wait for a lock. */
+function pipelineClientOf(kind: Kind, pipeline: postgres.Sql): postgres.Sql {
+  const unsafe = (query: string, parameters: never[]) =>
+    lazy<unknown>(() =>
+      kind.isHeldUp()
+        ? kind.use((client) => client.unsafe(query, parameters))
+        : pipeline.unsafe(query, parameters).then(undefined, (error: unknown) => {
+            if (!gaveUp(error)) throw error;
+            return kind.persist((client) => client.unsafe(query, parameters));
+          }),
+    );
+  return { unsafe } as unknown as postgres.Sql;
 }
 
 /**
@@ -153,25 +192,43 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
       ? await openEmbedded({ dataDir: options.dataDir, join: options.join ?? false, log })
       : undefined;
   const url = embedded?.url ?? (options.url as string);
-  const open = (max: number, max_pipeline: number): postgres.Sql =>
-    prepareStatements(
-      connect(url, {
-        max,
-        // The driver's types do not know these two. The second is of its patch, in seconds: a connection that owes an
-        // answer for longer than any statement may take is dead. Unlike an error of the connection, silence would never end.
-        ...{ max_pipeline, answer_timeout: 25 },
-        // A short wait between tries, so that service resumes as soon as the database does.
-        backoff: () => 0.2,
-        connection: { statement_timeout: 20_000, idle_in_transaction_session_timeout: 30_000 },
-      }),
-    );
-  const shared = Math.min(SHARED_CONNECTIONS, options.pool >> 1);
+  const open = (max: number, max_pipeline: number, lock_timeout: number): postgres.Sql => {
+    const client = connect(url, {
+      max,
+      // The driver's types do not know these two. The second is of its patch, in seconds: a connection that owes an
+      // answer for longer than any statement may take is dead. Unlike an error of the connection, silence would never end.
+      ...{ max_pipeline, answer_timeout: 25 },
+      // A short wait between tries, so that service resumes as soon as the database does.
+      backoff: () => 0.2,
+      connection: { statement_timeout: 20_000, lock_timeout, idle_in_transaction_session_timeout: 30_000 },
+    });
+    // Has the client read dates as Drizzle does.
+    drizzle(client);
+    return prepareStatements(client);
+  };
   // By its default the driver gives a busy connection more to do, which then waits for a slow query or a lock of another
-  // request though connections are free. So what finds none free waits for the first that is.
-  const client = open(options.pool - shared, 0);
-  const db: Db = drizzle(client, { casing: 'snake_case' });
-  const pipeline = shared > 0 ? open(shared, 100) : client;
-  pipelines.set(db, pipeline);
+  // request though connections are free. So each gets one thing at a time, and what finds none free waits here.
+  const laneOf = (size: number, lockWait: number): Lane => ({ client: open(Math.max(1, size), 0, lockWait), size });
+  const shared = Math.min(SHARED_CONNECTIONS, options.pool >> 1);
+  const own = options.pool - shared;
+  const brief = laneOf(own >> 1, LOCK_WAITS.brief);
+  const patient = laneOf(own - (own >> 1), LOCK_WAITS.patient);
+  const pipeline = shared > 0 ? open(shared, 100, LOCK_WAITS.shared) : undefined;
+  const clients = [brief.client, patient.client, ...(pipeline === undefined ? [] : [pipeline])];
+  const shares = shareConnections(brief, patient, gaveUp);
+  const kinds = new Map<string, Db>();
+  function of(name: string): Db {
+    const known = kinds.get(name);
+    if (known !== undefined) return known;
+    const kind = shares.kind();
+    const client = clientOf(kind, patient.client);
+    const db: Db = drizzle(client, { casing: 'snake_case' });
+    pipelines.set(db, pipeline === undefined ? client : pipelineClientOf(kind, pipeline));
+    kinds.set(name, db);
+    return db;
+  }
+  const db = of('');
+  const readiness = of('readiness');
   const closing = new AbortController();
   let isMigrated = false;
   let timeZone = options.timeZone ?? 'UTC';
@@ -199,13 +256,14 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
   let closed: Promise<void> | undefined;
   return {
     db,
+    of,
     migrated,
     firstTry,
     isMigrated: () => isMigrated,
     timeZone: () => timeZone,
     ping: async (milliseconds) => {
       await Promise.race([
-        db.execute(sql`select 1`),
+        readiness.execute(sql`select 1`),
         sleep(milliseconds, undefined, { ref: false }).then(() => Promise.reject(new Error('no answer in time'))),
       ]);
     },
@@ -213,7 +271,8 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
       (closed ??= (async () => {
         closing.abort();
         await migrated.catch(() => undefined);
-        await Promise.all([client.end({ timeout: 5 }), pipeline.end({ timeout: 5 })]);
+        shares.close(Object.assign(new Error('the database was closed'), { code: 'CONNECTION_ENDED' }));
+        await Promise.all(clients.map((client) => client.end({ timeout: 5 })));
         await embedded?.stop();
       })()),
   };

@@ -146,13 +146,14 @@ export default fp(
       verify: { algorithms: ['HS256'], cache: 5_000 },
     });
 
+    const db = app.database.of('callers');
     const knownUsers = new LRUCache<number, KnownUser>({
       max: 20_000,
       ttl: USER_TTL,
       // Whoever waits for a user that is forgotten meanwhile still gets an answer; it is not kept.
       ignoreFetchAbort: true,
       fetchMethod: async (id) => {
-        const row = oneOrNone(await userById(app.db)({ id }));
+        const row = oneOrNone(await userById(db)({ id }));
         return row ?? { isStaff: false, isActive: false, generation: 0, keptSession: null };
       },
     });

@@ -66,13 +66,14 @@ export function hashBody({ config }: Operation): preHandlerHookHandler | undefin
 export async function once(
   request: FastifyRequest,
   reply: FastifyReply,
+  db: Db,
   work: (db: Db | Tx) => unknown,
 ): Promise<unknown> {
-  const { caller, server } = request;
+  const { caller } = request;
   const key = request.headers['idempotency-key'] as string | undefined;
   const requestHash = hashes.get(request);
-  if (key === undefined || requestHash === undefined || caller === null) return work(server.db);
-  return transaction(server.db, async (tx) => {
+  if (key === undefined || requestHash === undefined || caller === null) return work(db);
+  return transaction(db, async (tx) => {
     const stored = await claimKey(tx, caller.id, key, requestHash);
     if (stored !== null) {
       if (stored.requestHash !== requestHash) {

@@ -116,12 +116,14 @@ export default fp(
       ...more(),
     });
 
-    const serve = (each: Operation, service: (visit: Visit, input: object) => unknown): void =>
+    const serve = (each: Operation, service: (visit: Visit, input: object) => unknown): void => {
+      const ofOperation = app.database.of(each.config.operationId);
       app.operate(each, (request, reply) => {
         const { params, query, body } = request;
         const answer = (db: Db | Tx) => service(visitOf(request, db), { params, query, body });
-        return each.config.takesIdempotencyKey ? once(request, reply, answer) : answer(app.db);
+        return each.config.takesIdempotencyKey ? once(request, reply, ofOperation, answer) : answer(ofOperation);
       });
+    };
     app.decorate('serve', serve as Serve);
     done();
   },

@@ -35,7 +35,7 @@ async function build(t: Test, { pool = 10 } = {}) {
   };
   const route = { preHandler: hashBody(operation) ?? [], config: operation.config, schema: { response: { 201: {} } } };
   app.post('/notes', route, (request, reply) =>
-    once(request, reply.code(201), (work) => store(work, (request.body as { note: string }).note)),
+    once(request, reply.code(201), db, (work) => store(work, (request.body as { note: string }).note)),
   );
   return { app, db };
 }
