@@ -1,8 +1,8 @@
 /** The links of every list that comes in pages. */
 import t from 'tap';
-import { connect } from 'node:net';
 import { buildTestApp } from './helpers/app.js';
 import { buildClinic, TABLE } from './helpers/clinic.js';
+import { exchange, readAnswer } from './helpers/exchange.js';
 import { allOperations, pathOf } from './helpers/operations.js';
 
 /** What follows `limits=1&` in a query; what else than the page is asked has to be in each link as it was sent. */
@@ -72,16 +72,8 @@ t.test('pages', async (t) => {
       ['GET /doctors/?limits=1 HTTP/1.0', `http://localhost:${port}/doctors/?limits=1&page=2`],
       ['GET /doctors?limits=1 HTTP/1.1\r\nHost: [::1]:80', 'http://[::1]:80/doctors?limits=1&page=2'],
     ] as const) {
-      const text = await new Promise<string>((resolve, reject) => {
-        let all = '';
-        connect(Number(port), '127.0.0.1')
-          .setEncoding('utf8')
-          .on('data', (chunk: string) => (all += chunk))
-          .on('error', reject)
-          .on('close', () => resolve(all))
-          .write(`${request}\r\nConnection: close\r\n\r\n`);
-      });
-      t.equal(JSON.parse(text.slice(text.indexOf('{'), text.lastIndexOf('}') + 1)).next, next, request);
+      const { body } = readAnswer(await exchange(Number(port), `${request}\r\nConnection: close\r\n\r\n`));
+      t.equal(JSON.parse(body).next, next, request);
     }
   });
 });
