@@ -4,16 +4,22 @@ import type { Operation } from '../openapi/operation.js';
 
 const quoted = (tag: string): string => `"${tag}"`;
 
-/** The entity tags that a condition lists (RFC 9110, section 8.8.3), or `*`. */
-const listed = (condition: string): string[] => condition.split(',').map((part) => part.trim());
+/** What proxies that compress an answer put behind its tag. */
+const ENCODING = /^(?:(?:--?|;)(?:gzip|br|zstd|deflate))?$/;
 
-/** Whether an If-Match names a state (RFC 9110, section 13.1.1): a weak tag never does. */
-export const matches = (condition: string, tag: string): boolean =>
-  listed(condition).some((named) => named === '*' || named === quoted(tag));
+/**
+ * Whether a condition names a state (RFC 9110, section 8.8.3), by `*` or by a list of tags. The mark of weakness does not
+ * count, for If-Match neither: it is not ours, but that of a proxy that compressed the answer.
+ */
+export function names(condition: string, tag: string): boolean {
+  if (condition.trim() === '*') return true;
+  const listed = condition.match(/"[^"]*"/g) ?? [];
+  return listed.some((named) => named.startsWith(`"${tag}`) && ENCODING.test(named.slice(tag.length + 1, -1)));
+}
 
-/** Whether an If-None-Match names the tag of an answer: the mark of weakness does not count (section 13.1.2). */
-const namesTag = (condition: string, entityTag: string): boolean =>
-  listed(condition).some((named) => named === '*' || named.replace(/^W\//, '') === entityTag);
+/** What a condition names, if there is one. */
+export const namedBy = (condition: string | undefined): ((tag: string) => boolean) | undefined =>
+  condition === undefined ? undefined : (tag) => names(condition, tag);
 
 /** The ETag header of an answer. */
 export function entityTag(answer: unknown): string {
@@ -30,19 +36,20 @@ export function addEntityTag({ config }: Operation): preSerializationHookHandler
   };
 }
 
-/** Answers 304 to a GET where the client has that state already. */
+/** Answers 304 to a GET or HEAD where the client has that state already. */
 export function answerNotModified({ method, config }: Operation): onSendHookHandler<unknown> | undefined {
   if (!config.hasEntityTag || method !== 'GET') return undefined;
   return function sendNotModified(request, reply, payload, done) {
     const condition = request.headers['if-none-match'];
     const tag = reply.getHeader('etag');
-    const isAsked = condition !== undefined && request.method === 'GET';
-    if (!isAsked || reply.statusCode !== 200 || typeof tag !== 'string' || !namesTag(condition, tag)) {
+    const isKnown = condition !== undefined && typeof tag === 'string' && names(condition, tag.slice(1, -1));
+    if (!isKnown || reply.statusCode !== 200) {
       done(null, payload);
       return;
     }
     reply.statusCode = 304;
     reply.removeHeader('content-type').removeHeader('content-length');
-    done(null, null);
+    // Of HEAD, Fastify takes the body off after this and tells its length.
+    done(null, request.method === 'HEAD' ? payload : null);
   };
 }

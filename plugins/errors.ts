@@ -4,6 +4,7 @@ import type { Socket } from 'node:net';
 import { isUnavailable } from '../db/client.js';
 import { problems } from '../openapi/generated/problems.js';
 import { ProblemError, type ProblemSlug } from '../openapi/problem-error.js';
+import type { AnswerHeaders } from './answer-headers.js';
 
 /** Seconds after which a client may try again while the database is away. */
 const RETRY_AFTER = '5';
@@ -18,8 +19,6 @@ function asProblem(error: unknown): ProblemError | undefined {
     case 'FST_ERR_CTP_INVALID_MEDIA_TYPE':
     case 'FST_ERR_CTP_INVALID_CONTENT_TYPE':
       return new ProblemError('unsupported-media-type', 'The operation does not take a body of this media type.');
-    case 'FST_ERR_BAD_URL':
-    case 'FST_ERR_MAX_PARAM_LENGTH':
     case 'FST_ERR_ROUTE_MISSING_CONTENT_TYPE': // of a QUERY request, which no path takes
       return new ProblemError('not-found', 'There is nothing at this path.');
     case 'FST_ERR_CTP_EMPTY_JSON_BODY':
@@ -67,6 +66,9 @@ export function loggable(error: unknown): Record<string, unknown> {
   return { chain };
 }
 
+/** As Fastify writes it, with the charset it adds to every JSON. */
+const PROBLEM_TYPE = 'application/problem+json; charset=utf-8';
+
 function problemDocument(problem: ProblemError, requestId: string): Record<string, unknown> {
   return {
     type: `/problems/${problem.slug}`,
@@ -87,13 +89,17 @@ function sendError(error: unknown, request: FastifyRequest, reply: FastifyReply)
   return reply
     .code(problem.statusCode)
     .headers(problem.headers)
-    .type('application/problem+json')
+    .type(PROBLEM_TYPE)
     .send(problemDocument(problem, request.id));
 }
 
-/** For requests that Fastify refuses before it has a route for them. */
-export function frameworkErrors(error: FastifyError, request: FastifyRequest, reply: FastifyReply): void {
-  void sendError(error, request, reply);
+/** A path that nobody has. */
+const NOWHERE = '/404';
+
+/** A path that Fastify can not read is routed as one that is not there, so that its answer is like all others. */
+export function frameworkErrors(_error: FastifyError, { raw, server }: FastifyRequest, reply: FastifyReply): void {
+  raw.url = NOWHERE;
+  server.routing(raw, reply.raw);
 }
 
 /** Status line, problem type and detail for bytes that are no HTTP request. */
@@ -111,28 +117,48 @@ function refusalOf(code: string | undefined): [line: string, slug: ProblemSlug, 
 /** Milliseconds that a refused connection has to read why. */
 const LINGER = 1000;
 
-/** For bytes that are no HTTP request, of which there is no request object. */
-export function clientErrorHandler(error: NodeJS.ErrnoException, socket: Socket): void {
-  if (error.code === 'ECONNRESET' || !socket.writable) {
-    socket.destroy();
-    return;
-  }
-  const [line, slug, detail] = refusalOf(error.code);
-  const body = JSON.stringify({
-    ...problemDocument(new ProblemError(slug, detail), crypto.randomUUID()),
-    status: Number(line.slice(0, 3)),
-  });
-  socket.end(
-    `HTTP/1.1 ${line}\r\nContent-Type: application/problem+json\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
-  );
-  // To a client that goes on sending the connection would stay open; at once, it would lose the answer.
-  setTimeout(() => socket.destroy(), LINGER).unref();
+/**
+ * Makes the handler of bytes that are no HTTP request, of which there is no request object.
+ * @param headersFor what every answer has
+ */
+export function refuseConnection(headersFor: AnswerHeaders) {
+  return (error: Error & { code?: string; rawPacket?: unknown }, socket: Socket): void => {
+    if (error.code === 'ECONNRESET' || !socket.writable) {
+      socket.destroy();
+      return;
+    }
+    const [line, slug, detail] = refusalOf(error.code);
+    const id = crypto.randomUUID();
+    const problem = problemDocument(new ProblemError(slug, detail), id);
+    const body = JSON.stringify({ ...problem, status: Number(line.slice(0, 3)) });
+    const origin = /^origin: *(\S+)/im.exec(String(error.rawPacket))?.[1];
+    const headers = {
+      'content-type': PROBLEM_TYPE,
+      'content-length': Buffer.byteLength(body),
+      connection: 'close',
+      'x-request-id': id,
+      ...headersFor(origin),
+    };
+    const head = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
+    socket.end(`HTTP/1.1 ${line}\r\n${head.join('')}\r\n${body}`);
+    // To a client that goes on sending the connection would stay open; at once, it would lose the answer.
+    setTimeout(() => socket.destroy(), LINGER).unref();
+  };
 }
 
-/** One handler for whatever is thrown, and the pages that explain the problem types. */
+/** One handler for whatever is thrown, and for what is refused without a route. Comes after what every answer has. */
 export default fp(
   function errors(app: FastifyInstance, _options, done) {
     app.setErrorHandler(sendError);
+    app.addHook('onRequest', ({ raw }, _reply, next) => {
+      const isNameless = raw.headers.host === undefined && raw.httpVersion === '1.1';
+      next(isNameless ? new ProblemError('invalid-input', 'The request has no Host header.') : undefined);
+    });
+    // Whatever a client expects, Node would refuse it with an answer that is not like ours (RFC 9110, section 10.1.1).
+    app.server.on('checkExpectation', app.routing);
+    app.server.on('connect', (_request, socket: Socket) =>
+      app.server.emit('clientError', new Error('no proxy'), socket),
+    );
     app.setNotFoundHandler((request, reply) =>
       sendError(new ProblemError('not-found', 'There is nothing at this path.'), request, reply),
     );

@@ -62,8 +62,8 @@ async function readParts(request: FastifyRequest): Promise<FormBody> {
     for await (const part of request.parts()) {
       if (part.type === 'file') {
         const bytes = await part.toBuffer();
-        // A browser sends a file input in which nothing was chosen as an empty file without a name.
-        body.add(part.fieldname, bytes.length === 0 && !part.filename ? '' : new Upload(bytes));
+        // A browser sends a file input in which nothing was chosen as an empty file without a name: that field is left out.
+        if (bytes.length > 0 || part.filename) body.add(part.fieldname, new Upload(bytes));
       } else if (part.valueTruncated || part.fieldnameTruncated) {
         throw new ProblemError('too-large', `A field of the body is larger than ${MAX_FIELD_BYTES / 1024} KiB.`);
       } else {

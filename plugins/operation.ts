@@ -7,7 +7,7 @@ import type { Answer, Input, Operation, OperationId } from '../openapi/operation
 import { guard, identify, type Caller } from './auth.js';
 import { expect } from './contract.js';
 import { available } from './database.js';
-import { addEntityTag, answerNotModified, matches } from './entity-tags.js';
+import { addEntityTag, answerNotModified, namedBy } from './entity-tags.js';
 import { hashBody, once } from './idempotency.js';
 import { readForm } from './multipart.js';
 import { discardPictures, encodePictures, storePictures } from './pictures/hooks.js';
@@ -33,6 +33,8 @@ declare module 'fastify' {
     readonly link: Link;
     /** Whether the request's If-Match names a record's state by its tag; undefined where it has none. */
     readonly ifMatch: ((tag: string) => boolean) | undefined;
+    /** The same of its If-None-Match. */
+    readonly ifNoneMatch: ((tag: string) => boolean) | undefined;
     readonly tokens: FastifyInstance['tokens'];
     readonly logins: FastifyRequest['logins'];
   }
@@ -66,7 +68,7 @@ export interface OperationOptions {
   /** Base of absolute URLs; null: as the request names its server. */
   readonly publicUrl: string | null;
   /** What the application adds to each visit. */
-  readonly more: () => Omit<Visit, 'db' | 'caller' | 'link' | 'ifMatch' | 'tokens' | 'logins'>;
+  readonly more: () => Omit<Visit, 'db' | 'caller' | 'link' | 'ifMatch' | 'ifNoneMatch' | 'tokens' | 'logins'>;
 }
 
 const isNeeded = <Hook>(hook: Hook | undefined): hook is Hook => hook !== undefined;
@@ -95,8 +97,10 @@ export default fp(
     });
 
     const linkOf = (request: FastifyRequest): Link => {
-      const base = publicUrl ?? `${request.protocol}://${request.host}`;
-      return { base, path: request.url, picture: (name) => app.pictures.url(base, name) };
+      const base = publicUrl ?? `${request.protocol}://${request.host || `localhost:${request.socket.localPort}`}`;
+      // A proxy's form of the request's target has the server in it.
+      const path = request.url.replace(/^https?:\/\/[^/?#]*/i, '');
+      return { base, path, picture: (name) => app.pictures.url(base, name) };
     };
     // What costs something and few need is made when it is asked for.
     const visitOf = (request: FastifyRequest, db: Db | Tx): Visit => ({
@@ -106,8 +110,10 @@ export default fp(
         return linkOf(request);
       },
       get ifMatch() {
-        const condition = request.headers['if-match'];
-        return condition === undefined ? undefined : (tag: string) => matches(condition, tag);
+        return namedBy(request.headers['if-match']);
+      },
+      get ifNoneMatch() {
+        return namedBy(request.headers['if-none-match']);
       },
       tokens: app.tokens,
       get logins() {

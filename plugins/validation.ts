@@ -15,7 +15,8 @@ export interface ValidationOptions {
 }
 
 const MAX_MESSAGES = 20;
-const INTEGER = /^[+-]?\d{1,20}$/;
+/** The one decimal string that a number has. */
+const INTEGER = /^(?:0|-?[1-9]\d{0,19})$/;
 
 /** A schema as plain data: what a generated TypeBox schema is at run time. */
 interface Node {
@@ -51,8 +52,9 @@ function fileValue(value: unknown, field: string, faults: Faults): unknown {
     faults.add(field, 'must be a file in multipart/form-data, or empty to remove the picture');
     return value;
   }
-  if (value.fault !== undefined) faults.add(field, value.fault);
-  return value.bytes.length === 0 ? null : value;
+  if (value.bytes.length === 0) faults.add(field, 'must not be an empty file');
+  else if (value.fault !== undefined) faults.add(field, value.fault);
+  return value;
 }
 
 /** In an enum that is `x-numbered` the number n, also as decimal text, stands for the nth value. */
@@ -62,7 +64,7 @@ function numberedValue({ enum: values = [] }: Node, value: unknown): unknown {
 }
 
 function listValue(value: unknown): unknown {
-  if (Array.isArray(value)) return value.filter((item) => item !== '');
+  if (Array.isArray(value)) return value.flatMap((item) => (typeof item === 'string' ? listValue(item) : [item]));
   if (typeof value !== 'string') return value;
   if (value.trim() === '') return [];
   if (value.trimStart().startsWith('[')) {
@@ -75,10 +77,29 @@ function listValue(value: unknown): unknown {
   return value.split(',').map((item) => item.trim());
 }
 
+/** The fields of a form, with what comes as `name[]` or `name[0]` under the names of lists. */
+function withLists({ properties = {} }: Node, fields: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  const named = new FormBody();
+  for (const [field, value] of Object.entries(fields)) {
+    const name = field.replace(/\[\d*\]$/, '');
+    const isOfList = Object.hasOwn(properties, name) && typeOf(properties[name] as Node) === 'array';
+    named.add(isOfList ? name : field, value);
+  }
+  return named.fields;
+}
+
+/** A value of a query: an empty one counts as left out. */
+function queryValue(value: unknown): unknown {
+  if (!Array.isArray(value)) return value === '' ? undefined : value;
+  const values: unknown[] = value.filter((item) => item !== '');
+  return values.length > 1 ? values : values[0];
+}
+
 /** Where a value stands. */
 interface Place {
   /** Whether integers, lists and booleans come as text. */
   readonly isText: boolean;
+  readonly isQuery: boolean;
   /** Empty for the whole. */
   readonly field: string;
   readonly faults: Faults;
@@ -122,7 +143,8 @@ function read(node: Node, value: unknown, place: Place): unknown {
       const known: Record<string, unknown> = {};
       for (const [name, property] of Object.entries(node.properties ?? {})) {
         if (!Object.hasOwn(value, name)) continue;
-        const item = read(property, (value as Record<string, unknown>)[name], { ...place, field: field || name });
+        const sent = (value as Record<string, unknown>)[name];
+        const item = read(property, place.isQuery ? queryValue(sent) : sent, { ...place, field: field || name });
         // An empty value removes a picture; where there has to be one, it is as good as none.
         const isMissing = item === null && property.format === 'binary' && node.required?.includes(name) === true;
         if (item !== undefined && !isMissing) known[name] = item;
@@ -219,8 +241,14 @@ function compile(ajv: Ajv, schema: TSchema, part: string, rules: Readonly<Record
     }
     const faults = new Faults();
     const isText = part !== 'body' || data instanceof FormBody;
-    const value = read(node, data instanceof FormBody ? data.fields : data, { isText, field: '', faults });
-    if (!validate(value)) collect(validate.errors ?? [], part === 'querystring' ? 'query' : part, faults);
+    const isQuery = part === 'querystring';
+    const value = read(node, data instanceof FormBody ? withLists(node, data.fields) : data, {
+      isText,
+      isQuery,
+      field: '',
+      faults,
+    });
+    if (!validate(value)) collect(validate.errors ?? [], isQuery ? 'query' : part, faults);
     for (const { name, rule, argument } of ruled) {
       const siblings = (typeof value === 'object' && value !== null ? value : {}) as Record<string, unknown>;
       const field = siblings[name];

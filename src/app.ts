@@ -1,12 +1,12 @@
-import cors from '@fastify/cors';
 import fastify, { LogController, type FastifyBaseLogger, type FastifyInstance } from 'fastify';
 import { join } from 'node:path';
 import type { Database } from '../db/client.js';
+import setAnswerHeaders, { answerHeaders } from '../plugins/answer-headers.js';
 import auth from '../plugins/auth.js';
 import contract from '../plugins/contract.js';
 import database from '../plugins/database.js';
 import docs from '../plugins/docs.js';
-import errors, { clientErrorHandler, frameworkErrors } from '../plugins/errors.js';
+import errors, { frameworkErrors, refuseConnection } from '../plugins/errors.js';
 import health from '../plugins/health.js';
 import idempotency from '../plugins/idempotency.js';
 import logging from '../plugins/logging.js';
@@ -14,7 +14,6 @@ import multipart from '../plugins/multipart.js';
 import operation from '../plugins/operation.js';
 import pictures from '../plugins/pictures/index.js';
 import rateLimit from '../plugins/rate-limit/index.js';
-import securityHeaders from '../plugins/security-headers.js';
 import validation from '../plugins/validation.js';
 import type { Config } from './config.js';
 import { pastDateRule } from './lib/dates.js';
@@ -24,12 +23,6 @@ import { calendarOf } from './scheduling/calendar.js';
 
 /** The largest JSON body in bytes; the longest text of the contract fits several times. */
 const MAX_BODY_BYTES = 262_144;
-
-/** Headers of answers that a browser client may read. */
-const EXPOSED_HEADERS = [
-  ...['ETag', 'Location', 'Retry-After', 'X-Request-Id', 'Idempotent-Replayed'],
-  ...['RateLimit', 'RateLimit-Policy', 'RateLimit-Limit', 'RateLimit-Remaining', 'RateLimit-Reset'],
-];
 
 export interface AppParts {
   readonly config: Config;
@@ -49,6 +42,7 @@ export async function buildApp({
   logger,
   now = () => new Date(),
 }: AppParts): Promise<FastifyInstance> {
+  const browsers = { origins: config.corsOrigins };
   const app = fastify({
     ...(logger === false ? { logger: false } : { loggerInstance: logger }),
     logController: new LogController({ disableRequestLogging: true }),
@@ -61,27 +55,20 @@ export async function buildApp({
     // While the server stops it still answers what comes over connections that are open.
     return503OnClosing: false,
     requestTimeout: 60_000,
+    // Node would refuse these with an answer that is not like ours.
+    http: { requireHostHeader: false },
     // By the default of 10 s a start fails on a machine that is busy with other things.
     pluginTimeout: 300_000,
     // Unknown fields are ignored, these too.
     onProtoPoisoning: 'remove',
     onConstructorPoisoning: 'remove',
     frameworkErrors,
-    clientErrorHandler,
+    clientErrorHandler: refuseConnection(answerHeaders(browsers)),
   });
 
-  await app.register(errors);
   await app.register(logging);
-  await app.register(securityHeaders);
-  await app.register(cors, {
-    origin: config.corsOrigins === true || (config.corsOrigins.length > 0 && [...config.corsOrigins]),
-    credentials: true,
-    methods: ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'],
-    exposedHeaders: EXPOSED_HEADERS,
-    maxAge: 600,
-    // An OPTIONS request that is no preflight gets an answer of its own kind, not plain text.
-    strictPreflight: false,
-  });
+  await app.register(setAnswerHeaders, browsers);
+  await app.register(errors);
   await app.register(contract, {
     outside: ['/', '/docs*', '/openapi.yaml', '/openapi.json', '/health/live', '/health/ready'],
   });

@@ -37,13 +37,27 @@ t.test('conditions and keys', async (t) => {
       t.equal(status, 200);
       const { etag } = headers as { etag: string };
       t.match(etag, /^(W\/)?"[^"]+"$/);
-      for (const condition of [etag, '*', `"x", ${etag}`, `W/${etag.replace(/^W\//, '')}`]) {
-        const answer = await send(operation, request, { 'if-none-match': condition });
-        t.equal(answer.status, 304, condition);
-        t.equal(answer.headers['etag'], etag);
-        t.equal(answer.bytes.length, 0);
+      const origin = { origin: 'https://clinic.example' };
+      const full = await send(operation, request, origin);
+      for (const method of ['GET', 'HEAD']) {
+        const ask = (condition: string) =>
+          send({ ...operation, method }, request, { ...origin, 'if-none-match': condition });
+        for (const condition of [etag, '*', `"x", ${etag}`, `W/${etag}`, etag.replace(/"$/, '-gzip"')]) {
+          const answer = await ask(condition);
+          t.equal(answer.status, 304, `${method} ${condition}`);
+          t.equal(answer.bytes.length, 0);
+          for (const name of [
+            'etag',
+            'vary',
+            'cache-control',
+            'access-control-allow-origin',
+            'content-security-policy',
+          ]) {
+            t.equal(answer.headers[name], full.headers[name], name);
+          }
+        }
+        t.equal((await ask('"x"')).status, 200);
       }
-      t.equal((await send(operation, request, { 'if-none-match': '"x"' })).status, 200);
     });
   }
 
@@ -53,14 +67,33 @@ t.test('conditions and keys', async (t) => {
       const request = await requestOf(operation);
       const read = () => send({ method: 'GET', url: operation.url }, { ...request, body: undefined }, {});
       const before = await read();
-      for (const condition of ['"x"', 'rubbish', `W/${before.headers['etag']}`]) {
-        t.equal((await send(operation, request, { 'if-match': condition })).status, 412, condition);
+      const { etag } = before.headers as { etag: string };
+      for (const headers of [
+        { 'if-match': '"x"' },
+        { 'if-match': 'rubbish' },
+        { 'if-match': etag.replace(/"$/, '0"') },
+        { 'if-none-match': '*' },
+        { 'if-none-match': etag },
+        { 'if-none-match': `"x", W/${etag}` },
+        { 'if-match': etag, 'if-none-match': '*' },
+      ]) {
+        t.equal((await send(operation, request, headers)).status, 412, JSON.stringify(headers));
       }
       t.equal((await read()).text, before.text, 'nothing has changed');
-      for (const condition of [before.headers['etag'] as string, `"x", ${before.headers['etag']}`, '*']) {
-        t.equal((await send(operation, request, { 'if-match': condition })).status, success, condition);
+      for (const headers of [
+        { 'if-match': etag },
+        { 'if-match': `"x", ${etag}` },
+        { 'if-match': '*' },
+        { 'if-match': `W/${etag}` },
+        { 'if-match': etag.replace(/"$/, '-gzip"') },
+        { 'if-none-match': '"x"' },
+        { 'if-match': etag, 'if-none-match': '"x"' },
+      ]) {
+        t.equal((await send(operation, request, headers)).status, success, JSON.stringify(headers));
         await restore();
       }
+      const absent = await send(operation, { ...request, path: '999999' }, { 'if-none-match': '*', 'if-match': '*' });
+      t.equal(absent.status, 404, 'what is absent');
     });
   }
 

@@ -354,7 +354,10 @@ export const operations = {
     url: '/api/user/profiles/:id/',
     schema: {
       params: Type.Object({ id: S.Id }),
-      headers: Type.Object({ 'if-match': Type.Optional(Type.String({ maxLength: 4000 })) }),
+      headers: Type.Object({
+        'if-match': Type.Optional(Type.String({ maxLength: 4000 })),
+        'if-none-match': Type.Optional(Type.String({ maxLength: 4000 })),
+      }),
       body: S.ProfileInput,
       response: {
         200: S.Profile,
@@ -388,7 +391,10 @@ export const operations = {
     url: '/api/user/profiles/:id/',
     schema: {
       params: Type.Object({ id: S.Id }),
-      headers: Type.Object({ 'if-match': Type.Optional(Type.String({ maxLength: 4000 })) }),
+      headers: Type.Object({
+        'if-match': Type.Optional(Type.String({ maxLength: 4000 })),
+        'if-none-match': Type.Optional(Type.String({ maxLength: 4000 })),
+      }),
       body: S.ProfilePatch,
       response: {
         200: S.Profile,
@@ -422,7 +428,10 @@ export const operations = {
     url: '/api/user/profiles/:id/',
     schema: {
       params: Type.Object({ id: S.Id }),
-      headers: Type.Object({ 'if-match': Type.Optional(Type.String({ maxLength: 4000 })) }),
+      headers: Type.Object({
+        'if-match': Type.Optional(Type.String({ maxLength: 4000 })),
+        'if-none-match': Type.Optional(Type.String({ maxLength: 4000 })),
+      }),
       response: {
         204: Type.Unsafe<void>({ type: 'null' }),
         401: S.Problem,
@@ -538,7 +547,10 @@ export const operations = {
     url: '/patients/:id/',
     schema: {
       params: Type.Object({ id: S.Id }),
-      headers: Type.Object({ 'if-match': Type.Optional(Type.String({ maxLength: 4000 })) }),
+      headers: Type.Object({
+        'if-match': Type.Optional(Type.String({ maxLength: 4000 })),
+        'if-none-match': Type.Optional(Type.String({ maxLength: 4000 })),
+      }),
       body: S.PatientInput,
       response: {
         200: S.Patient,
@@ -573,7 +585,10 @@ export const operations = {
     url: '/patients/:id/',
     schema: {
       params: Type.Object({ id: S.Id }),
-      headers: Type.Object({ 'if-match': Type.Optional(Type.String({ maxLength: 4000 })) }),
+      headers: Type.Object({
+        'if-match': Type.Optional(Type.String({ maxLength: 4000 })),
+        'if-none-match': Type.Optional(Type.String({ maxLength: 4000 })),
+      }),
       body: S.PatientPatch,
       response: {
         200: S.Patient,
@@ -608,7 +623,10 @@ export const operations = {
     url: '/patients/:id/',
     schema: {
       params: Type.Object({ id: S.Id }),
-      headers: Type.Object({ 'if-match': Type.Optional(Type.String({ maxLength: 4000 })) }),
+      headers: Type.Object({
+        'if-match': Type.Optional(Type.String({ maxLength: 4000 })),
+        'if-none-match': Type.Optional(Type.String({ maxLength: 4000 })),
+      }),
       response: {
         204: Type.Unsafe<void>({ type: 'null' }),
         401: S.Problem,
@@ -726,7 +744,10 @@ export const operations = {
     url: '/reviews/:id/',
     schema: {
       params: Type.Object({ id: S.Id }),
-      headers: Type.Object({ 'if-match': Type.Optional(Type.String({ maxLength: 4000 })) }),
+      headers: Type.Object({
+        'if-match': Type.Optional(Type.String({ maxLength: 4000 })),
+        'if-none-match': Type.Optional(Type.String({ maxLength: 4000 })),
+      }),
       body: S.ReviewInput,
       response: {
         200: S.Review,
@@ -760,7 +781,10 @@ export const operations = {
     url: '/reviews/:id/',
     schema: {
       params: Type.Object({ id: S.Id }),
-      headers: Type.Object({ 'if-match': Type.Optional(Type.String({ maxLength: 4000 })) }),
+      headers: Type.Object({
+        'if-match': Type.Optional(Type.String({ maxLength: 4000 })),
+        'if-none-match': Type.Optional(Type.String({ maxLength: 4000 })),
+      }),
       body: S.ReviewPatch,
       response: {
         200: S.Review,
@@ -794,7 +818,10 @@ export const operations = {
     url: '/reviews/:id/',
     schema: {
       params: Type.Object({ id: S.Id }),
-      headers: Type.Object({ 'if-match': Type.Optional(Type.String({ maxLength: 4000 })) }),
+      headers: Type.Object({
+        'if-match': Type.Optional(Type.String({ maxLength: 4000 })),
+        'if-none-match': Type.Optional(Type.String({ maxLength: 4000 })),
+      }),
       response: {
         204: Type.Unsafe<void>({ type: 'null' }),
         401: S.Problem,
@@ -897,7 +924,10 @@ export const operations = {
     url: '/services/:id/',
     schema: {
       params: Type.Object({ id: S.Id }),
-      headers: Type.Object({ 'if-match': Type.Optional(Type.String({ maxLength: 4000 })) }),
+      headers: Type.Object({
+        'if-match': Type.Optional(Type.String({ maxLength: 4000 })),
+        'if-none-match': Type.Optional(Type.String({ maxLength: 4000 })),
+      }),
       body: S.ServiceInput,
       response: {
         200: S.Service,
@@ -931,7 +961,10 @@ export const operations = {
     url: '/services/:id/',
     schema: {
       params: Type.Object({ id: S.Id }),
-      headers: Type.Object({ 'if-match': Type.Optional(Type.String({ maxLength: 4000 })) }),
+      headers: Type.Object({
+        'if-match': Type.Optional(Type.String({ maxLength: 4000 })),
+        'if-none-match': Type.Optional(Type.String({ maxLength: 4000 })),
+      }),
       body: S.ServicePatch,
       response: {
         200: S.Service,
@@ -965,7 +998,10 @@ export const operations = {
     url: '/services/:id/',
     schema: {
       params: Type.Object({ id: S.Id }),
-      headers: Type.Object({ 'if-match': Type.Optional(Type.String({ maxLength: 4000 })) }),
+      headers: Type.Object({
+        'if-match': Type.Optional(Type.String({ maxLength: 4000 })),
+        'if-none-match': Type.Optional(Type.String({ maxLength: 4000 })),
+      }),
       response: {
         204: Type.Unsafe<void>({ type: 'null' }),
         401: S.Problem,
@@ -1250,7 +1286,10 @@ export const operations = {
     url: '/doctors/:id/',
     schema: {
       params: Type.Object({ id: S.Id }),
-      headers: Type.Object({ 'if-match': Type.Optional(Type.String({ maxLength: 4000 })) }),
+      headers: Type.Object({
+        'if-match': Type.Optional(Type.String({ maxLength: 4000 })),
+        'if-none-match': Type.Optional(Type.String({ maxLength: 4000 })),
+      }),
       body: S.DoctorInput,
       response: {
         200: S.ChangedDoctor,
@@ -1284,7 +1323,10 @@ export const operations = {
     url: '/doctors/:id/',
     schema: {
       params: Type.Object({ id: S.Id }),
-      headers: Type.Object({ 'if-match': Type.Optional(Type.String({ maxLength: 4000 })) }),
+      headers: Type.Object({
+        'if-match': Type.Optional(Type.String({ maxLength: 4000 })),
+        'if-none-match': Type.Optional(Type.String({ maxLength: 4000 })),
+      }),
       body: S.DoctorPatch,
       response: {
         200: S.ChangedDoctor,
@@ -1318,7 +1360,10 @@ export const operations = {
     url: '/doctors/:id/',
     schema: {
       params: Type.Object({ id: S.Id }),
-      headers: Type.Object({ 'if-match': Type.Optional(Type.String({ maxLength: 4000 })) }),
+      headers: Type.Object({
+        'if-match': Type.Optional(Type.String({ maxLength: 4000 })),
+        'if-none-match': Type.Optional(Type.String({ maxLength: 4000 })),
+      }),
       response: {
         204: Type.Unsafe<void>({ type: 'null' }),
         401: S.Problem,
@@ -1518,7 +1563,10 @@ export const operations = {
     url: '/appointments/:id/',
     schema: {
       params: Type.Object({ id: S.Id }),
-      headers: Type.Object({ 'if-match': Type.Optional(Type.String({ maxLength: 4000 })) }),
+      headers: Type.Object({
+        'if-match': Type.Optional(Type.String({ maxLength: 4000 })),
+        'if-none-match': Type.Optional(Type.String({ maxLength: 4000 })),
+      }),
       body: S.AppointmentInput,
       response: {
         200: S.Appointment,
@@ -1553,7 +1601,10 @@ export const operations = {
     url: '/appointments/:id/',
     schema: {
       params: Type.Object({ id: S.Id }),
-      headers: Type.Object({ 'if-match': Type.Optional(Type.String({ maxLength: 4000 })) }),
+      headers: Type.Object({
+        'if-match': Type.Optional(Type.String({ maxLength: 4000 })),
+        'if-none-match': Type.Optional(Type.String({ maxLength: 4000 })),
+      }),
       body: S.AppointmentPatch,
       response: {
         200: S.Appointment,
@@ -1588,7 +1639,10 @@ export const operations = {
     url: '/appointments/:id/',
     schema: {
       params: Type.Object({ id: S.Id }),
-      headers: Type.Object({ 'if-match': Type.Optional(Type.String({ maxLength: 4000 })) }),
+      headers: Type.Object({
+        'if-match': Type.Optional(Type.String({ maxLength: 4000 })),
+        'if-none-match': Type.Optional(Type.String({ maxLength: 4000 })),
+      }),
       response: {
         204: Type.Unsafe<void>({ type: 'null' }),
         401: S.Problem,

@@ -61,7 +61,8 @@ export const problems = {
   'precondition-failed': {
     status: 412,
     title: 'Changed meanwhile',
-    description: 'The record is not in the state that `If-Match` names. Get it again, and decide anew.',
+    description:
+      'The record is not in the state that `If-Match` names, or in one that `If-None-Match` does. Get it again, and decide anew.',
   },
   'idempotency-key-reused': {
     status: 422,

@@ -1,5 +1,6 @@
 import { sql, type SQL } from 'drizzle-orm';
 import type { PgSelect } from 'drizzle-orm/pg-core';
+import { parse } from 'node:querystring';
 import type { Db, Tx } from '../../db/client.js';
 import { JsonText } from '../../db/json.js';
 import { one } from '../../db/rows.js';
@@ -26,11 +27,11 @@ interface Listed {
   readonly total: SQL;
 }
 
+/** The URL of another page. What else was asked stays as it came: decoded and encoded again, foreign bytes would change. */
 function pageLink({ base, path }: Link, page: number): string {
-  const [pathname = '', query = ''] = path.split('?', 2);
-  const parameters = new URLSearchParams(query);
-  parameters.set('page', String(page));
-  return JSON.stringify(`${base}${pathname}?${parameters.toString()}`);
+  const [, pathname = '', query = ''] = /^([^?#]*)[?#]?(.*)$/s.exec(path) ?? [];
+  const others = query.split('&').filter((pair) => pair !== '' && parse(pair)['page'] === undefined);
+  return JSON.stringify(`${base}${pathname}?${[...others, `page=${page}`].join('&')}`);
 }
 
 /** The rows of a query that are on the page. */

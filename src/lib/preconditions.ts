@@ -7,11 +7,19 @@ export class ChangedMeanwhile extends ProblemError {
   }
 }
 
+export class PresentState extends ProblemError {
+  constructor() {
+    super('precondition-failed', 'The record is in a state that If-None-Match names.');
+  }
+}
+
 /**
- * Holds a record, which the transaction has locked, against the request's If-Match.
+ * Holds a record, which the transaction has locked, against the request's If-Match and If-None-Match.
  * @param tag of the record's present state
  * @throws ChangedMeanwhile
+ * @throws PresentState
  */
-export function checkIfMatch({ ifMatch }: Visit, tag: string): void {
-  if (ifMatch !== undefined && !ifMatch(tag)) throw new ChangedMeanwhile();
+export function checkConditions({ ifMatch, ifNoneMatch }: Visit, tag: string): void {
+  if (ifMatch?.(tag) === false) throw new ChangedMeanwhile();
+  if (ifNoneMatch?.(tag) === true) throw new PresentState();
 }

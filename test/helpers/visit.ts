@@ -12,6 +12,7 @@ export const visitOf = (db: Db, parts: Partial<UserVisit> = {}): UserVisit => ({
   calendar: { now: new Date(), zone: 'UTC', horizonDays: 365, slotMinutes: 30 },
   link: { base: 'http://localhost:8000', path: '/', picture: (name) => name },
   ifMatch: undefined,
+  ifNoneMatch: undefined,
   tokens: {
     signRefresh: notToBeCalled,
     signAccess: notToBeCalled,

@@ -1,16 +1,17 @@
 import { DrizzleQueryError, sql } from 'drizzle-orm';
 import Fastify, { type FastifyHttpOptions } from 'fastify';
 import type { Server } from 'node:http';
-import { connect } from 'node:net';
 import { PassThrough } from 'node:stream';
 import pino from 'pino';
 import postgres from 'postgres';
 import t, { type Test } from 'tap';
 import { problems } from '../../openapi/generated/problems.js';
 import { ProblemError, type ProblemSlug } from '../../openapi/problem-error.js';
-import errors, { clientErrorHandler, frameworkErrors, loggable } from '../../plugins/errors.js';
+import { answerHeaders } from '../../plugins/answer-headers.js';
+import errors, { frameworkErrors, loggable, refuseConnection } from '../../plugins/errors.js';
 import { buildTestApp } from '../helpers/app.js';
 import { openTestDatabase } from '../helpers/database.js';
+import { exchange, readAnswer } from '../helpers/exchange.js';
 
 const UUID = /^urn:uuid:[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
@@ -28,7 +29,7 @@ async function build(t: Test, options: FastifyHttpOptions<Server> = {}) {
     genReqId: () => crypto.randomUUID(),
     bodyLimit: 100,
     frameworkErrors,
-    clientErrorHandler,
+    clientErrorHandler: refuseConnection(answerHeaders({ origins: true })),
     ...options,
   });
   t.teardown(() => app.close());
@@ -39,16 +40,6 @@ async function build(t: Test, options: FastifyHttpOptions<Server> = {}) {
   app.get('/send', (_request, reply) => reply.send(thrown.next()));
   app.get('/path/:id', () => 'found');
   return { app, thrown, log: () => (stream.read() as string | null) ?? '' };
-}
-
-/** Writes bytes to a server and returns all that it answers. */
-function exchange(port: number, bytes: string): Promise<string> {
-  return new Promise((resolve, reject) => {
-    let text = '';
-    const socket = connect(port, '127.0.0.1', () => socket.write(bytes));
-    socket.setEncoding('utf8').on('data', (chunk: string) => (text += chunk));
-    socket.on('error', reject).on('close', () => resolve(text));
-  });
 }
 
 t.test('errors become problem documents', async (t) => {
@@ -249,14 +240,10 @@ t.test('bytes that are no HTTP request', async (t) => {
     ['a request that does not end', head, '408 Request Timeout', 'invalid-input'],
   ] as const) {
     await t.test(`${title} ${line.slice(0, 3)}`, async (t) => {
-      const [top = '', body = ''] = (await exchange(Number(port), bytes)).split('\r\n\r\n');
-      const [first, ...headers] = top.split('\r\n');
-      t.equal(first, `HTTP/1.1 ${line}`);
-      t.match(headers, [
-        'Content-Type: application/problem+json',
-        `Content-Length: ${body.length}`,
-        'Connection: close',
-      ]);
+      const text = await exchange(Number(port), bytes);
+      const { headers, body } = readAnswer(text);
+      t.ok(text.startsWith(`HTTP/1.1 ${line}\r\n`));
+      t.match(headers, { 'content-length': String(body.length), connection: 'close' });
       t.match(JSON.parse(body), { type: `/problems/${slug}`, status: Number(line.slice(0, 3)), instance: UUID });
     });
   }

@@ -74,7 +74,7 @@ t.test('forms', async (t) => {
     ['a file', [text('a', '1'), file('f', 10)], { a: ['1'], f: [{ bytes: 10 }] }],
     ['a file as large as it may be', [file('f', MAX_FILE)], { f: [{ bytes: MAX_FILE }] }],
     ['an empty file', [file('f', 0)], { f: [{ bytes: 0 }] }],
-    ['a file input in which nothing was chosen', [file('f', 0, '')], { f: [''] }],
+    ['a file input in which nothing was chosen', [file('f', 0, ''), text('a', '1')], { a: ['1'] }],
     ['a file and text of one name', [text('f', 'a'), file('f', 3)], { f: ['a', { bytes: 3 }] }],
     ['a file that no operation knows', [file('unknown', 10), text('a', '1')], { unknown: [{ bytes: 10 }], a: ['1'] }],
     ['a file with a name that leads elsewhere', [file('f', 1, '../../etc/passwd')], { f: [{ bytes: 1 }] }],

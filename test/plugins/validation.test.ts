@@ -62,12 +62,27 @@ const JSON_CASES: readonly Case[] = [
   ['id', 7, 7],
   ['id', 7.0, 7],
   ['id', '7', 7],
-  ['id', '+7', 7],
-  ['id', '007', 7],
   ['id', String(MAX_ID), MAX_ID],
-  ...['', ' 7', '7 ', '7\n', '1.5', '7.0', '0x7', '1e3', '٧', 'seven', '9'.repeat(21), '1_000', '--7'].map(
-    (text): Case => ['id', text, NO_INTEGER],
-  ),
+  ...[
+    '',
+    ' 7',
+    '7 ',
+    '7\n',
+    '1.5',
+    '7.0',
+    '0x7',
+    '1e3',
+    '٧',
+    'seven',
+    '9'.repeat(21),
+    '1_000',
+    '--7',
+    '+7',
+    '007',
+    '-0',
+    '00',
+    '７',
+  ].map((text): Case => ['id', text, NO_INTEGER]),
   ...[null, true, false, 1.5, [], [7], {}, { id: 7 }].map((value): Case => ['id', value, NO_INTEGER]),
   ['id', 0, '!must be at least 1'],
   ['id', '-7', '!must be at least 1'],
@@ -168,6 +183,9 @@ const FORM_CASES: readonly Case[] = [
   ['list', '1', [1]],
   ['list', ['1', '2'], [1, 2]],
   ['list', ['1', '', '2'], [1, 2]],
+  ['list', ['1,2', '3'], [1, 2, 3]],
+  ['list', ['[1]', '2'], [1, 2]],
+  ['list', ['', ''], '!must have at least 1 items'],
   ['list', '1,2', [1, 2]],
   ['list', ' 1 , 2 ', [1, 2]],
   ['list', '[1,"2"]', [1, 2]],
@@ -184,7 +202,8 @@ const FORM_CASES: readonly Case[] = [
   ['tags', 'a,b', ['a', 'b']],
   ['picture', '', null],
   ['picture', 'text', '!must be a file in multipart/form-data, or empty to remove the picture'],
-  ['picture', new Blob([]), null],
+  ['picture', new Blob([]), '!must not be an empty file'],
+  ['text', new Blob([]), '!must be text, not a file'],
   ['text', new Blob(['ab']), '!must be text, not a file'],
   ['list', new Blob(['1']), '!must be text, not a file'],
 ];
@@ -211,6 +230,55 @@ t.test('multipart bodies', async (t) => {
       else t.strictSame({ status, errors }, { status: 400, errors: { [field]: [message] } });
     });
   }
+
+  for (const [fields, read] of [
+    [[['list[]', '1']], [1]],
+    [[['list[0]', '1']], [1]],
+    [
+      [
+        ['list[]', '1'],
+        ['list[]', '2'],
+      ],
+      [1, 2],
+    ],
+    [
+      [
+        ['list[0]', '1'],
+        ['list[1]', '2'],
+      ],
+      [1, 2],
+    ],
+    [
+      [
+        ['list', '1'],
+        ['list[]', '2'],
+        ['list[7]', '3'],
+      ],
+      [1, 2, 3],
+    ],
+    [[['list[]', '1, 2']], [1, 2]],
+    [[['list[0]', '[1,2]']], [1, 2]],
+    [[['list[]', 'x']], '!item 1 must be an integer'],
+    [[['list[]', '']], '!must have at least 1 items'],
+    [[['list[]', new Blob(['1'])]], '!must be text, not a file'],
+    [[['list[x]', '1']], undefined],
+    [[['list[0][id]', '1']], undefined],
+    [[['[]', '1']], undefined],
+  ] as [[string, unknown][], unknown][]) {
+    await t.test(`a list as ${fields.map(([name]) => name).join(', ')}`, async (t) => {
+      const { status, body, errors } = answer(
+        await app.inject({ method: 'POST', url: '/1', ...(await form(...fields)) }),
+      );
+      const message = fault(read);
+      if (message !== undefined) t.strictSame({ status, errors }, { status: 400, errors: { list: [message] } });
+      else t.strictSame(body, { limits: 100, ...(read === undefined ? {} : { list: read }) });
+    });
+  }
+
+  await t.test('only a list is named so', async (t) => {
+    const request = await form(['id[]', '7'], ['text[0]', 'ab'], ['picture[]', new Blob(['x'])], ['__proto__[]', '1']);
+    t.strictSame(answer(await app.inject({ method: 'POST', url: '/1', ...request })).body, { limits: 100 });
+  });
 
   await t.test('parts that are JSON by their own media type', async (t) => {
     const part = (value: string) => ({
@@ -296,7 +364,10 @@ t.test('queries and paths', async (t) => {
 
   for (const [query, read] of [
     ['', { page: 1 }],
-    ['page=2&search=&unknown=1&__proto__=2&constructor=3', { page: 2, search: '' }],
+    ['page=2&search=&unknown=1&__proto__=2&constructor=3', { page: 2 }],
+    ['page=&search&cancel=&ids=', { page: 1 }],
+    ['page=&page=2&search=&search=', { page: 2 }],
+    ['ids=1&ids=&ids=2', { page: 1, ids: [1, 2] }],
     ['cancel=true&ids=1,2', { page: 1, cancel: true, ids: [1, 2] }],
     ['ids=1&ids=2', { page: 1, ids: [1, 2] }],
     ['search=%E2%AD%90', { page: 1, search: '⭐' }],
@@ -307,7 +378,10 @@ t.test('queries and paths', async (t) => {
   }
 
   for (const [query, errors] of [
-    ['page=&search=toolong', { page: ['must be an integer'], search: ['must have at most 5 characters'] }],
+    ['page=x&search=toolong', { page: ['must be an integer'], search: ['must have at most 5 characters'] }],
+    ['page=%20', { page: ['must be an integer'] }],
+    ['page=+1', { page: ['must be an integer'] }],
+    ['page=01', { page: ['must be an integer'] }],
     ['page=1&page=2', { page: ['must be an integer'] }],
     ['page=0', { page: ['must be at least 1'] }],
     ['page=1.5', { page: ['must be an integer'] }],
@@ -322,7 +396,22 @@ t.test('queries and paths', async (t) => {
 
   await t.test('a path that holds no possible id is 404', async (t) => {
     t.strictSame((await app.inject(`/${MAX_ID}`)).json<{ params: unknown }>().params, { id: MAX_ID });
-    for (const id of ['0', '-1', 'x', '1.5', '1e3', 'null', '%00', '%20', '1%20', MAX_ID + 1, '9'.repeat(30)]) {
+    for (const id of [
+      '0',
+      '-1',
+      'x',
+      '1.5',
+      '1e3',
+      'null',
+      '%00',
+      '%20',
+      '1%20',
+      '+1',
+      '01',
+      '1%2C2',
+      MAX_ID + 1,
+      '9'.repeat(30),
+    ]) {
       const { status, errors, ...document } = answer(await app.inject(`/${id}`));
       t.match(
         { status, errors, ...document },

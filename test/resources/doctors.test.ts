@@ -191,16 +191,7 @@ t.test('listDoctors', async (t) => {
   });
 
   await t.test('listDoctors 400', async (t) => {
-    for (const query of [
-      'page=0',
-      'page=x',
-      'page=',
-      'limits=0',
-      'limits=1001',
-      'fee=-1',
-      'fee=1.5',
-      'ordering=user',
-    ]) {
+    for (const query of ['page=0', 'page=x', 'limits=0', 'limits=1001', 'fee=-1', 'fee=1.5', 'ordering=user']) {
       const answer = await api.get(`/doctors/?${query}`);
       t.equal(answer.status, 400, query);
       t.strictSame(Object.keys(answer.body.errors), [query.split('=')[0]]);

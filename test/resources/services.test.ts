@@ -47,7 +47,9 @@ t.test('services', async (t) => {
     t.strictSame(await faults({ form: good }), { image: ['is required'] });
     t.strictSame(await faults({ form: { ...good, image: '' } }), { image: ['is required'] });
     t.strictSame(await faults({ form: { ...good, image: new File([], '') } }), { image: ['is required'] });
-    t.strictSame(await faults({ form: { ...good, image: new File([], 'a.png') } }), { image: ['is required'] });
+    t.strictSame(await faults({ form: { ...good, image: new File([], 'a.png') } }), {
+      image: ['must not be an empty file'],
+    });
     t.strictSame(await faults({ body: { ...good, image: null } }), { image: ['is required'] });
     t.strictSame(await faults({ body: { ...good, image: 'x.png' } }), {
       image: ['must be a file in multipart/form-data, or empty to remove the picture'],

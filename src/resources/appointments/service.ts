@@ -19,7 +19,7 @@ import { signTransaction } from '../../lib/history.js';
 import { filtered, type Orders } from '../../lib/lists.js';
 import { cutPage, itemOf, selectPage } from '../../lib/pages.js';
 import { nothingElse } from '../../lib/patches.js';
-import { checkIfMatch } from '../../lib/preconditions.js';
+import { checkConditions } from '../../lib/preconditions.js';
 import { inTransaction, type UserVisit, type Within } from '../../lib/visit.js';
 import { isSeenBy, seenByCaller } from './access.js';
 import { book, findSlot, lockDoctor, lockPatient, refusedAsTaken } from './booking.js';
@@ -183,14 +183,14 @@ async function findVisible({ db, caller, calendar }: Within<UserVisit>, id: numb
 }
 
 /**
- * The same, locked and held against the request's If-Match. The lock comes first: what had to wait for it would join the
+ * The same, locked and held against the request's conditions. The lock comes first: what had to wait for it would join the
  * doctor and patient of before.
  */
 async function lockVisible(visit: Within<UserVisit>, id: number): Promise<Present> {
   await visit.db.select({ id: appointments.id }).from(appointments).where(eq(appointments.id, id)).for('update');
   const present = await findVisible(visit, id);
   const { tag } = one(await visit.db.select({ tag: appointmentTag }).from(appointments).where(eq(appointments.id, id)));
-  checkIfMatch(visit, tag);
+  checkConditions(visit, tag);
   return present;
 }
 

@@ -20,7 +20,7 @@ import { explain, InvalidInput, NotAllowed, NotFound } from '../../lib/errors.js
 import { readPage } from '../../lib/pages.js';
 import { nothingElse, type Given } from '../../lib/patches.js';
 import { withPictureUrls } from '../../lib/pictures.js';
-import { checkIfMatch } from '../../lib/preconditions.js';
+import { checkConditions } from '../../lib/preconditions.js';
 import { searchPatterns } from '../../lib/search.js';
 import { inTransaction, type UserVisit, type Visit, type Within } from '../../lib/visit.js';
 import { doctorById, doctorPage, FILTERS, type Filter } from './queries.js';
@@ -115,7 +115,7 @@ export async function createDoctor(visit: UserVisit, { body }: Input<'createDoct
   return explain(creation, { doctors_user_id_key: () => new AlreadyDoctor() });
 }
 
-/** Locks a doctor that the caller may change, and holds it against the request's If-Match. */
+/** Locks a doctor that the caller may change, and holds it against the request's conditions. */
 async function lockDoctor(visit: Within<UserVisit>, id: number): Promise<void> {
   const { db, caller } = visit;
   const row = oneOrNone(
@@ -127,7 +127,7 @@ async function lockDoctor(visit: Within<UserVisit>, id: number): Promise<void> {
   );
   if (row === undefined) throw new NotFound();
   if (row.userId !== caller.id && !caller.isStaff) throw new NotAllowed('Only the doctor and staff may do this.');
-  checkIfMatch(visit, (await getDoctor(visit, { params: { id } })).tag);
+  checkConditions(visit, (await getDoctor(visit, { params: { id } })).tag);
 }
 
 /** The appointments that a changed offer leaves out, so that whoever changes it sees whom it concerns. */

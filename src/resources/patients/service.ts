@@ -13,7 +13,7 @@ import { filtered } from '../../lib/lists.js';
 import { cutPage, itemOf, selectPage } from '../../lib/pages.js';
 import { nothingElse } from '../../lib/patches.js';
 import { withPictureUrls } from '../../lib/pictures.js';
-import { checkIfMatch } from '../../lib/preconditions.js';
+import { checkConditions } from '../../lib/preconditions.js';
 import { containing, searchTerms } from '../../lib/search.js';
 import { inTransaction, type Caller, type UserVisit, type Within } from '../../lib/visit.js';
 
@@ -173,7 +173,7 @@ export function createPatient(visit: UserVisit, { body }: Input<'createPatient'>
   });
 }
 
-/** Locks a patient that the caller may change, and holds it against the request's If-Match. */
+/** Locks a patient that the caller may change, and holds it against the request's conditions. */
 async function lockPatient(visit: Within<UserVisit>, id: number): Promise<void> {
   const rows = await visit.db
     .select({ id: patients.id })
@@ -183,7 +183,7 @@ async function lockPatient(visit: Within<UserVisit>, id: number): Promise<void> 
   if (rows.length === 0) throw new NotFound();
   const { patient, isOwn } = await readPatient(visit, id);
   if (!isOwn) throw new NotAllowed('Only the patient and staff may do this.');
-  checkIfMatch(visit, patient.tag);
+  checkConditions(visit, patient.tag);
 }
 
 /** Changes what is given. */

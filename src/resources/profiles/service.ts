@@ -11,7 +11,7 @@ import { filtered } from '../../lib/lists.js';
 import { cutPage, itemOf, selectPage } from '../../lib/pages.js';
 import { nothingElse } from '../../lib/patches.js';
 import { withPictureUrls } from '../../lib/pictures.js';
-import { checkIfMatch } from '../../lib/preconditions.js';
+import { checkConditions } from '../../lib/preconditions.js';
 import { hasTerms } from '../../lib/search.js';
 import { inTransaction, type UserVisit, type Within } from '../../lib/visit.js';
 import { userJson } from '../users/accounts.js';
@@ -127,7 +127,7 @@ export function createProfile(visit: UserVisit, { body }: Input<'createProfile'>
   });
 }
 
-/** Locks a profile that the caller may see, and so change, and holds it against the request's If-Match. */
+/** Locks a profile that the caller may see, and so change, and holds it against the request's conditions. */
 async function lockProfile(visit: Within<UserVisit>, id: number): Promise<void> {
   const { db, caller } = visit;
   const rows = await db
@@ -136,7 +136,7 @@ async function lockProfile(visit: Within<UserVisit>, id: number): Promise<void> 
     .where(and(eq(profiles.id, id), caller.isStaff ? undefined : eq(profiles.userId, caller.id)))
     .for('update');
   if (rows.length === 0) throw new NotFound();
-  checkIfMatch(visit, (await readProfile(visit, profileById, id)).tag);
+  checkConditions(visit, (await readProfile(visit, profileById, id)).tag);
 }
 
 /** Changes what is given. */

@@ -11,7 +11,7 @@ import { InvalidInput, NoPatientRecord, NotAllowed, NotFound } from '../../lib/e
 import { filtered } from '../../lib/lists.js';
 import { cutPage, selectPage } from '../../lib/pages.js';
 import { nothingElse } from '../../lib/patches.js';
-import { checkIfMatch } from '../../lib/preconditions.js';
+import { checkConditions } from '../../lib/preconditions.js';
 
 import { searchPatterns } from '../../lib/search.js';
 import { inTransaction, type UserVisit, type Visit, type Within } from '../../lib/visit.js';
@@ -147,7 +147,7 @@ export function updateReview(visit: UserVisit, { params, body }: Input<'updateRe
   nothingElse(rest);
   return inTransaction(visit, async (visit) => {
     if (!(await lockReview(visit, params.id))) throw new NotAllowed('Only the author may do this.');
-    checkIfMatch(visit, (await getReview(visit, { params })).tag);
+    checkConditions(visit, (await getReview(visit, { params })).tag);
     if (doctorId !== undefined) await checkDoctor(visit, doctorId);
     await visit.db
       .update(reviews)
@@ -161,7 +161,7 @@ export async function deleteReview(visit: UserVisit, { params }: Input<'deleteRe
   await inTransaction(visit, async (visit) => {
     const isAuthor = await lockReview(visit, params.id);
     if (!isAuthor && !visit.caller.isStaff) throw new NotAllowed('Only the author and staff may do this.');
-    checkIfMatch(visit, (await getReview(visit, { params })).tag);
+    checkConditions(visit, (await getReview(visit, { params })).tag);
     await visit.db.delete(reviews).where(eq(reviews.id, params.id));
   });
 }

@@ -9,7 +9,7 @@ import { NotFound } from '../../lib/errors.js';
 import { selectList } from '../../lib/lists.js';
 import { nothingElse } from '../../lib/patches.js';
 import { withPictureUrls } from '../../lib/pictures.js';
-import { checkIfMatch } from '../../lib/preconditions.js';
+import { checkConditions } from '../../lib/preconditions.js';
 import { inTransaction, type Visit, type Within } from '../../lib/visit.js';
 
 /** The most services that the list gives. */
@@ -64,11 +64,11 @@ export function createService(visit: Visit, { body }: Input<'createService'>): P
   });
 }
 
-/** Locks a service and holds it against the request's If-Match. */
+/** Locks a service and holds it against the request's conditions. */
 async function lockService(visit: Within, id: number): Promise<void> {
   const rows = await visit.db.select({ id: services.id }).from(services).where(eq(services.id, id)).for('update');
   if (rows.length === 0) throw new NotFound();
-  checkIfMatch(visit, (await readService(visit, id)).tag);
+  checkConditions(visit, (await readService(visit, id)).tag);
 }
 
 /** Changes what is given; in a replacement an image that is left out stays. */

@@ -1,0 +1,79 @@
+/** The links of every list that comes in pages. */
+import t from 'tap';
+import { buildTestApp } from './helpers/app.js';
+import { buildClinic, TABLE } from './helpers/clinic.js';
+import { exchange, readAnswer } from './helpers/exchange.js';
+import { allOperations, pathOf } from './helpers/operations.js';
+
+/** What follows `limits=1&` in a query; what else than the page is asked has to be in each link as it was sent. */
+const OTHERS = [
+  '',
+  'x=what?&y=1',
+  'x=1?page=7',
+  'x=%E9%FF',
+  'x=%zz&y=%',
+  'x=a+b%20c',
+  'x=1&x=2&x',
+  'x=%E2%AD%90',
+  'x=a;b&Page=3',
+  'x=https://a.example/?b=c',
+  'search=%20',
+];
+
+t.test('pages', async (t) => {
+  const api = await buildTestApp(t);
+  const clinic = await buildClinic(api);
+  const { owner, staff } = clinic.users;
+  const lists = allOperations.filter(({ schema }) => schema.querystring?.properties['page'] !== undefined);
+  // A second record of what the clinic has one of.
+  for (const [path, id] of [
+    ['/reviews/', 'createReview'],
+    ['/appointments/', 'createAppointment'],
+  ] as const) {
+    const request = await TABLE[id][1]?.(clinic, 'owner');
+    t.equal((await api.post(path, { token: owner.token, ...request })).status, 201);
+  }
+  for (const cancel of [true, false]) {
+    const change = { token: owner.token, body: { cancel } };
+    t.equal((await api.patch(`/appointments/${clinic.ids['appointmentId']}/`, change)).status, 200);
+  }
+  const base = 'http://localhost:8000';
+
+  for (const operation of lists) {
+    const path = pathOf(operation);
+    const { operationId } = operation.config;
+    const get = (url: string) => api.get(url, { token: staff.token });
+    await t.test(`${operationId} 200 with links that keep what else was asked as it was sent`, async (t) => {
+      for (const others of OTHERS) {
+        const query = ['limits=1', others].filter((part) => part !== '').join('&');
+        const first = await get(`${path}?${query}`);
+        t.equal(first.body.next, `${base}${path}?${query}&page=2`, others);
+        t.equal(first.body.previous, null);
+        const second = await get(first.body.next);
+        t.equal(second.body.previous, `${base}${path}?${query}&page=1`);
+        t.strictSame((await get(second.body.previous)).body.results, first.body.results);
+      }
+    });
+
+    await t.test(`${operationId} 200 with one page in its links, however it was named`, async (t) => {
+      for (const page of ['page=1', 'p%61ge=1', 'page=1&&']) {
+        t.equal((await get(`${path}?${page}&limits=1`)).body.next, `${base}${path}?limits=1&page=2`, page);
+      }
+    });
+  }
+
+  await t.test('listDoctors 200 with links to the server, in whatever form it was asked', async (t) => {
+    const { port } = new URL(await api.app.listen({ port: 0, host: '127.0.0.1' }));
+    for (const [request, next] of [
+      [
+        'GET http://a.example/doctors/?limits=1 HTTP/1.1\r\nHost: a.example',
+        'http://a.example/doctors/?limits=1&page=2',
+      ],
+      ['GET /doctors/?limits=1 HTTP/1.0', `http://localhost:${port}/doctors/?limits=1&page=2`],
+      ['GET /doctors?limits=1 HTTP/1.1\r\nHost: [::1]:80', 'http://[::1]:80/doctors?limits=1&page=2'],
+    ] as const) {
+      const { body } = readAnswer(await exchange(Number(port), `${request}\r\nConnection: close\r\n\r\n`));
+      t.equal(JSON.parse(body).next, next, request);
+    }
+  });
+});
