@@ -18,6 +18,11 @@ t.test('documentation', async (t) => {
     }
   });
 
+  await t.test('/openapi.yaml is plain: no aliases, and nothing that YAML 1.1 reads in another way', async (t) => {
+    const { text } = await api.get('/openapi.yaml');
+    t.strictSame(parse(text, { version: '1.1', maxAliasCount: 0 }), parse(text));
+  });
+
   await t.test('/openapi.json means the same', async (t) => {
     const answer = await api.get('/openapi.json');
     t.match(answer, { status: 200, headers: { 'content-type': 'application/json; charset=utf-8' } });
