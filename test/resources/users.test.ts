@@ -1,6 +1,7 @@
 import { eq, sql } from 'drizzle-orm';
 import { mock } from 'node:test';
 import t from 'tap';
+import { caseless } from '../../db/tables/columns.js';
 import { patients, profiles, sessions, users } from '../../db/tables/index.js';
 import { ensureStaff, InvalidStaff, promoteUser } from '../../src/resources/users/staff.js';
 import { anotherInstance, buildTestApp, PASSWORD, type TestApp } from '../helpers/app.js';
@@ -25,7 +26,7 @@ const logOut = (api: TestApp, refresh: unknown, token?: string) => api.post(LOGO
 /** 404 says that the access token is good. */
 const knock = async (api: TestApp, token: string) => (await api.patch('/doctors/999999/', { token, body: {} })).status;
 const usersNamed = (api: TestApp, username: string) =>
-  api.database.db.$count(users, sql`lower(${users.username}) = ${username.toLowerCase()}`);
+  api.database.db.$count(users, sql`${caseless(users.username)} = ${username.toLowerCase()}`);
 
 t.test('registerUser', async (t) => {
   const api = await buildTestApp(t);
