@@ -7,27 +7,27 @@ BEGIN
   END IF;
   FOREACH field IN ARRAY ARRAY['username', 'email'] LOOP
     EXECUTE format(
-      'SELECT string_agg(ids, ''; '' ORDER BY first) FROM (SELECT min(id) AS first, string_agg(id::text, '', '' ORDER BY id) AS ids
+      'SELECT string_agg(ids, '', '' ORDER BY first) FROM (SELECT min(id) AS first, string_agg(id::text, '' and '' ORDER BY id) AS ids
         FROM users GROUP BY lower(%I COLLATE "C") HAVING count(*) > 1 ORDER BY 1 LIMIT 10) AS same', field
     ) INTO found;
     IF found IS NOT NULL THEN
-      RAISE EXCEPTION 'the % of these users differs by case alone, and has to be another one for each: the ids %', field, found;
+      RAISE EXCEPTION 'the % of users differs by case alone, and has to be changed for all but one of them, by their ids: %', field, found;
     END IF;
   END LOOP;
 END $$;
 --> statement-breakpoint
--- What search and order by name go by: the same on every database, whatever its locale. In what a dump brings to a
--- database, search_path is empty: everything here is of pg_catalog.
+-- What search and order by name go by: the same on every database, whatever its locale. It has no search_path of its own,
+-- since everything in it is of pg_catalog.
 CREATE FUNCTION folded(value text) RETURNS text LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE AS $$
 DECLARE result text COLLATE "C" := value;
 BEGIN
   IF octet_length(value) = length(value) THEN RETURN translate(lower(result), '`', ''''); END IF;
-  -- Accents that stand alone would become a blank with an accent.
-  result := normalize(translate(result, '´΄᾽᾿´῾', repeat('''', 6)), NFKD);
-  -- Accents and points (not the marks that are letters of their own, as in Devanagari), and what can not be seen.
+  -- An acute accent that stands alone, an apostrophe to whoever types it, becomes a blank with an accent.
+  result := regexp_replace(normalize(result, NFKD), ' [\u0301\u0313\u0314]', '''', 'g');
+  -- Accents and points (not the marks that are letters, as in Devanagari), and what can not be seen.
   result := regexp_replace(
     result,
-    '[\u0300-\u036f\u0483-\u0489\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u05c7\u0610-\u061a\u064b-\u065f\u0670'
+    '[\u0300-\u0344\u0346-\u036f\u0483-\u0489\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u05c7\u0610-\u061a\u064b-\u065f\u0670'
     '\u06d6-\u06dc\u06df-\u06e4\u06e7\u06e8\u06ea-\u06ed\u0711\u0730-\u074a\u0897-\u089f\u08ca-\u08e1\u08e3-\u08ff'
     '\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\u2de0-\u2dff\ua66f-\ua672\ua674-\ua67d\ua69e\ua69f\ufb1e\ufe20-\ufe2f'
     '\u00ad\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f'
@@ -39,8 +39,8 @@ BEGIN
   -- lower() goes by the locale but for ASCII: case by Unicode, letters with a stroke, hyphens, apostrophes.
   result := translate(
     lower(result),
-    'ÆÐØÞĐĦıŁŊŒŦƁƂƄƆƇƉƊƋƎƏƐƑƓƔƖƗƘƜƝƟƢƤƦƧƩƬƮƱƲƳƵƷƸƼǤǶǷȜȠȢȤȺȻȽȾɁɃɄɅɆɈɊɌɎͰͲͶͿΑΒΓΔΕΖΗΘΙΚΛΜΝΞΟΠΡΣΤΥΦΧΨΩςϏϘϚϜϞϠϢϤϦϨϪϬϮϷϺϽϾϿЂЄЅІЈЉЊЋЏАБВГДЕЖЗИКЛМНОПРСТУФХЦЧШЩЪЫЬЭЮЯѠѢѤѦѨѪѬѮѰѲѴѸѺѼѾҀҊҌҎҐҒҔҖҘҚҜҞҠҢҤҦҨҪҬҮҰҲҴҶҸҺҼҾӀӃӅӇӉӋӍӔӘӠӨӶӺӼӾԀԂԄԆԈԊԌԎԐԒԔԖԘԚԜԞԠԢԤԦԨԪԬԮԱԲԳԴԵԶԷԸԹԺԻԼԽԾԿՀՁՂՃՄՅՆՇՈՉՊՋՌՍՎՏՐՑՒՓՔՕՖẞỺỼỾøłđðħŧ֊־᐀᠆‐‒–—―⸗⸚⸺⸻⹀⹝−˗⁃`‘’‚‛′‵ʹʻʼʽʾʿˈˊˋ՚׳Ꞌꞌ',
-    'ædoþdhilŋœtɓƃƅɔƈɖɗƌǝəɛƒɠɣɩɨƙɯɲɵƣƥʀƨʃƭʈʊʋƴƶʒƹƽǥƕƿȝƞȣȥⱥȼƚⱦɂƀʉʌɇɉɋɍɏͱͳͷϳαβγδεζηθικλμνξοπρστυφχψωσϗϙϛϝϟϡϣϥϧϩϫϭϯϸϻͻͼͽђєѕіјљњћџабвгдежзиклмнопрстуфхцчшщъыьэюяѡѣѥѧѩѫѭѯѱѳѵѹѻѽѿҁҋҍҏґғҕҗҙқҝҟҡңҥҧҩҫҭүұҳҵҷҹһҽҿӏӄӆӈӊӌӎӕәӡөӷӻӽӿԁԃԅԇԉԋԍԏԑԓԕԗԙԛԝԟԡԣԥԧԩԫԭԯաբգդեզէըթժիլխծկհձղճմյնշոչպջռսվտրցւփքօֆßỻỽỿolddht' || repeat('-', 18) || repeat('''', 20)
+    'ÆÐØÞĐĦıŁŊŒŦƁƂƄƆƇƉƊƋƎƏƐƑƓƔƖƗƘƜƝƟƢƤƦƧƩƬƮƱƲƳƵƷƸƼǤǶǷȜȠȢȤȺȻȽȾɁɃɄɅɆɈɊɌɎͅͰͲͶͿΑΒΓΔΕΖΗΘΙΚΛΜΝΞΟΠΡΣΤΥΦΧΨΩςϏϘϚϜϞϠϢϤϦϨϪϬϮϷϺϽϾϿЂЄЅІЈЉЊЋЏАБВГДЕЖЗИКЛМНОПРСТУФХЦЧШЩЪЫЬЭЮЯѠѢѤѦѨѪѬѮѰѲѴѸѺѼѾҀҊҌҎҐҒҔҖҘҚҜҞҠҢҤҦҨҪҬҮҰҲҴҶҸҺҼҾӀӃӅӇӉӋӍӔӘӠӨӶӺӼӾԀԂԄԆԈԊԌԎԐԒԔԖԘԚԜԞԠԢԤԦԨԪԬԮԱԲԳԴԵԶԷԸԹԺԻԼԽԾԿՀՁՂՃՄՅՆՇՈՉՊՋՌՍՎՏՐՑՒՓՔՕՖẞỺỼỾøłđðħŧ֊־᐀᠆‐‒–—―⸗⸚⸺⸻⹀⹝−˗⁃`‘’‚‛′‵ʹʻʼʽʾʿˈˊˋ՚׳Ꞌꞌ',
+    'ædoþdhilŋœtɓƃƅɔƈɖɗƌǝəɛƒɠɣɩɨƙɯɲɵƣƥʀƨʃƭʈʊʋƴƶʒƹƽǥƕƿȝƞȣȥⱥȼƚⱦɂƀʉʌɇɉɋɍɏιͱͳͷϳαβγδεζηθικλμνξοπρστυφχψωσϗϙϛϝϟϡϣϥϧϩϫϭϯϸϻͻͼͽђєѕіјљњћџабвгдежзиклмнопрстуфхцчшщъыьэюяѡѣѥѧѩѫѭѯѱѳѵѹѻѽѿҁҋҍҏґғҕҗҙқҝҟҡңҥҧҩҫҭүұҳҵҷҹһҽҿӏӄӆӈӊӌӎӕәӡөӷӻӽӿԁԃԅԇԉԋԍԏԑԓԕԗԙԛԝԟԡԣԥԧԩԫԭԯաբգդեզէըթժիլխծկհձղճմյնշոչպջռսվտրցւփքօֆßỻỽỿolddht' || repeat('-', 18) || repeat('''', 20)
   );
   result := replace(replace(replace(replace(result, 'ß', 'ss'), 'æ', 'ae'), 'œ', 'oe'), 'þ', 'th');
   -- Case in scripts that are seldom seen here: each pair costs time for each letter of the text.

@@ -31,8 +31,8 @@ t.test('folded', async (t) => {
   });
 
   await t.test('makes one of NFC, NFD and NFKC', async (t) => {
-    // Of the Unicode of the oldest PostgreSQL.
-    const composed = CHARACTERS.filter((one) => one.normalize('NFD') !== one && /^[\0-\u{2fa1d}]$/u.test(one));
+    // Beyond them each version of Unicode brings more, which an older PostgreSQL does not know.
+    const composed = CHARACTERS.filter((one) => one.normalize('NFD') !== one && one.length === 1);
     t.ok(composed.length > 12_000);
     t.strictSame(await differing(composed.map((one) => [one, one.normalize('NFD')])), []);
     t.strictSame(await differing(composed.map((one) => [one, one.normalize('NFC')])), []);
