@@ -30,7 +30,7 @@ const DOCTOR_ORDERS: Record<string, string> = {
   id: 'd.id',
   fee: 'fee, d.id',
   '-fee': 'fee desc, d.id',
-  name: 'display_name, d.id',
+  name: 'folded_display_name collate "C", d.id',
 };
 
 const linked = (list: string, entry: string) => (parameter: string) =>
@@ -44,7 +44,7 @@ const DOCTOR_FILTERS: Record<string, (parameter: string) => string> = {
   min_fee: (parameter) => `d.fee >= ${parameter}::int`,
   max_fee: (parameter) => `d.fee <= ${parameter}::int`,
   search: (parameter) =>
-    `d.user_id in (select id from users where lower(display_name) like '%' || lower(${parameter}::text) || '%')`,
+    `d.user_id in (select id from users where folded_display_name like '%' || lower(${parameter}::text) || '%')`,
 };
 
 const names = (lookup: string, entry: string) => `

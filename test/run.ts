@@ -1,6 +1,6 @@
 /**
  * Runs the tests, or those of the files and folders that it is given, with tap's flags: opens a PostgreSQL server for all of them (the one that DATABASE_URL names, else an embedded one),
- * migrates a template database for the test files to clone, runs tap, and compares the answers that the tests have
+ * with databases of the locale TEST_LOCALE, if it is given; migrates a template database for the test files to clone, runs tap, and compares the answers that the tests have
  * seen with those that the contract documents.
  */
 import { spawn } from 'node:child_process';
@@ -14,6 +14,7 @@ import postgres from 'postgres';
 import { openEmbedded } from '../db/embedded/index.js';
 import { migrateDatabase } from '../db/migrate.js';
 import { makeRecord, readRecord, storeRecord, type PassedTitles, type SeenAnswers } from './answers.js';
+import { createDatabase } from './helpers/database.js';
 import { databaseEndsWithUs, endsWithUs } from './helpers/reaper.js';
 
 const args = process.argv.slice(2);
@@ -134,9 +135,10 @@ async function readSeenAnswers(seenFolder: string): Promise<SeenAnswers> {
 
 let result: Result;
 try {
-  const [row] = await admin<{ version: string }[]>`select current_setting('server_version') as version`;
-  process.stdout.write(`Node ${process.version}, PostgreSQL ${row?.version}\n`);
-  await admin`create database ${admin(template)}`;
+  await createDatabase(admin, template, 'template0');
+  const [row] = await admin<{ version: string; locale: string }[]>`
+    select current_setting('server_version') as version, datctype as locale from pg_database where datname = ${template}`;
+  process.stdout.write(`Node ${process.version}, PostgreSQL ${row?.version}, locale ${row?.locale}\n`);
   await migrateDatabase(databaseUrl(template));
   const seenFolder = await mkdtemp(join(folder, 'seen-'));
   const env = {

@@ -1,4 +1,5 @@
-import { bigint, integer, timestamp } from 'drizzle-orm/pg-core';
+import { sql, type Column, type SQL } from 'drizzle-orm';
+import { bigint, integer, text, timestamp } from 'drizzle-orm/pg-core';
 
 /** Ids stay within 2^53-1, so they are plain numbers in TypeScript. */
 export const id = () => bigint({ mode: 'number' }).primaryKey().generatedAlwaysAsIdentity();
@@ -17,3 +18,18 @@ export const updatedAt = () =>
 
 /** Counted up by a trigger with every change of the row, so that it names the row's state. */
 export const version = () => integer().notNull().default(1);
+
+/**
+ * A text as search and order by name go by it: without case, accents and what can not be seen, the same on every
+ * database. The function is the migrations', of 0010_folded_text.
+ */
+export const folded = (of: string) =>
+  text()
+    .notNull()
+    .generatedAlwaysAs(sql.raw(`folded(${of})`));
+
+/** A user name or email in lower case: the database's own lower() goes by its locale, where I may become ı. */
+export const caseless = (value: unknown): SQL => sql`lower(${value} collate "C")`;
+
+/** A folded text as lists are ordered by it: by its characters, not by the database's locale. */
+export const inOrder = (text: Column): SQL => sql`${text} collate "C"`;

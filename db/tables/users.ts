@@ -1,6 +1,9 @@
 import { sql } from 'drizzle-orm';
 import { boolean, char, index, integer, pgTable, text, uniqueIndex, varchar } from 'drizzle-orm/pg-core';
-import { createdAt, id, version } from './columns.js';
+import { caseless, createdAt, folded, id, inOrder, version } from './columns.js';
+
+const DISPLAY_NAME = `coalesce(nullif(btrim(first_name || ' ' || last_name), ''), username)`;
+const SHORT_NAME = `coalesce(nullif(btrim(first_name), ''), username)`;
 
 export const users = pgTable(
   'users',
@@ -11,17 +14,15 @@ export const users = pgTable(
     firstName: varchar({ length: 150 }).notNull().default(''),
     lastName: varchar({ length: 150 }).notNull().default(''),
     /** What people see: the full name, else the user name. */
-    displayName: text()
-      .notNull()
-      .generatedAlwaysAs(sql`coalesce(nullif(btrim(first_name || ' ' || last_name), ''), username)`),
+    displayName: text().notNull().generatedAlwaysAs(sql.raw(DISPLAY_NAME)),
     /** What the public sees of a patient: the first name, else the user name. */
-    shortName: text()
-      .notNull()
-      .generatedAlwaysAs(sql`coalesce(nullif(btrim(first_name), ''), username)`),
-    /** What a search for people looks through, in lower case. */
-    searchText: text()
-      .notNull()
-      .generatedAlwaysAs(sql`lower(username || ' ' || email || ' ' || first_name || ' ' || last_name)`),
+    shortName: text().notNull().generatedAlwaysAs(sql.raw(SHORT_NAME)),
+    foldedDisplayName: folded(DISPLAY_NAME),
+    foldedShortName: folded(SHORT_NAME),
+    /** What a search for patients looks through. */
+    foldedNames: folded(`username || ' ' || first_name || ' ' || last_name`),
+    /** What a search for people looks through. */
+    searchText: folded(`username || ' ' || email || ' ' || first_name || ' ' || last_name`),
     passwordHash: text().notNull(),
     /** Counts the times when all sessions were ended; access tokens of an earlier count are void. */
     tokenGeneration: integer().notNull().default(0),
@@ -34,15 +35,12 @@ export const users = pgTable(
     version: version(),
   },
   (table) => [
-    uniqueIndex('users_username_key').on(sql`lower(${table.username})`),
-    uniqueIndex('users_email_key').on(sql`lower(${table.email})`),
-    index('users_display_name_trgm').using('gin', sql`lower(${table.displayName}) gin_trgm_ops`),
-    index('users_short_name_trgm').using('gin', sql`lower(${table.shortName}) gin_trgm_ops`),
-    index('users_names_trgm').using(
-      'gin',
-      sql`lower(${table.username} || ' ' || ${table.firstName} || ' ' || ${table.lastName}) gin_trgm_ops`,
-    ),
+    uniqueIndex('users_username_key').on(caseless(table.username)),
+    uniqueIndex('users_email_key').on(caseless(table.email)),
+    index('users_display_name_trgm').using('gin', sql`${table.foldedDisplayName} gin_trgm_ops`),
+    index('users_short_name_trgm').using('gin', sql`${table.foldedShortName} gin_trgm_ops`),
+    index('users_names_trgm').using('gin', sql`${table.foldedNames} gin_trgm_ops`),
     index('users_search_text_trgm').using('gin', sql`${table.searchText} gin_trgm_ops`),
-    index('users_display_name_idx').on(table.displayName, table.id),
+    index('users_display_name_idx').on(inOrder(table.foldedDisplayName), table.id),
   ],
 );

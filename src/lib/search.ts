@@ -1,4 +1,7 @@
-import { and, sql, type Column, type SQL } from 'drizzle-orm';
+import { and, like, sql, type Column, type SQL } from 'drizzle-orm';
+import type { Db, Tx } from '../../db/client.js';
+import { directByKey } from '../../db/prepared.js';
+import { one } from '../../db/rows.js';
 
 /** The most words of a search that are looked for. */
 const MAX_TERMS = 10;
@@ -6,21 +9,23 @@ const MAX_TERMS = 10;
 /** A pattern for `like` that finds a text anywhere. */
 export const containing = (text: string): string => `%${text.replaceAll(/[\\%_]/g, String.raw`\$&`)}%`;
 
-/** The words of a search in lower case. */
-export function searchTerms(search: string | undefined): string[] {
-  return (search ?? '')
-    .toLowerCase()
-    .split(/\s+/)
+const foldedText = directByKey((db) =>
+  db.select({ text: sql<string>`text`.as('text') }).from(sql`folded(${sql.placeholder('text')}) as text`),
+);
+
+/**
+ * The words of a search, folded as what they are looked for in. The database does that, once for a search: inside the
+ * query it would for every row. Of ASCII only the letters change, and the grave accent, which is an apostrophe.
+ */
+export async function searchTerms(db: Db | Tx, search = ''): Promise<string[]> {
+  const isPlain = /^[\t\n\r -_a-~]*$/.test(search);
+  const text = isPlain ? search.toLowerCase() : one(await foldedText(db)({ text: search })).text;
+  return text
+    .split(/[\s,;،؛、]+/)
     .filter((term) => term !== '')
     .slice(0, MAX_TERMS);
 }
 
-/** The words of a search in lower case, each as a pattern for `like` that finds it anywhere. */
-export function searchPatterns(search: string | undefined): string[] {
-  return searchTerms(search).map(containing);
-}
-
-/** Whether a lower-case text has every word of the search; undefined where there is nothing to search for. */
-export function hasTerms(text: Column | SQL, search: string | undefined): SQL | undefined {
-  return and(...searchPatterns(search).map((pattern) => sql`${text} like ${pattern}`));
-}
+/** Whether a folded text has every word; undefined where there is nothing to search for. */
+export const hasTerms = (text: Column, terms: readonly string[]): SQL | undefined =>
+  and(...terms.map((term) => like(text, containing(term))));

@@ -4,6 +4,7 @@ import { cpSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import postgres from 'postgres';
 import t, { type Test } from 'tap';
+import { migrateDatabase } from '../../db/migrate.js';
 import { createTestDatabase } from '../helpers/database.js';
 import { countRows, fillTables, readTables } from '../helpers/fill.js';
 import { runProgram, startServerProcess } from '../helpers/process.js';
@@ -61,14 +62,20 @@ t.test(
   },
 );
 
-/** Where the built program is with further migrations, as its next version brings them. */
-function makeNextVersion(t: Test, migrations: Readonly<Record<string, string>>): string {
+/** A copy of the built program, with migrations of its own. */
+function copyProgram(t: Test): string {
   const root = t.testdir();
   for (const part of ['dist/openapi', 'dist/db', 'dist/plugins', 'dist/src', 'openapi/openapi.yaml', folder]) {
     cpSync(part, join(root, part), { recursive: true });
   }
   cpSync('package.json', join(root, 'package.json'));
   symlinkSync(join(process.cwd(), 'node_modules'), join(root, 'node_modules'));
+  return root;
+}
+
+/** Where the built program is with further migrations, as its next version brings them. */
+function makeNextVersion(t: Test, migrations: Readonly<Record<string, string>>): string {
+  const root = copyProgram(t);
   const journal = readJournal(folder);
   for (const [tag, text] of Object.entries(migrations)) {
     writeFileSync(join(root, folder, `${tag}.sql`), text);
@@ -79,8 +86,8 @@ function makeNextVersion(t: Test, migrations: Readonly<Record<string, string>>):
   return root;
 }
 
-const start = (root: string, url: string) =>
-  runProgram(join(root, 'dist/src/server.js'), { DATABASE_URL: url, DATA_DIR: join(root, 'data') });
+const start = (root: string, url: string, dataDir = join(root, 'data')) =>
+  runProgram(join(root, 'dist/src/server.js'), { DATABASE_URL: url, DATA_DIR: dataDir });
 
 /** Everything that a database holds, its schema included. */
 async function contentsOf(sql: postgres.Sql): Promise<unknown> {
@@ -124,6 +131,45 @@ t.test('a refused migration tells no values', async (t) => {
     t.match(stderr, new RegExp(`^The server could not start: [^\\n]+ 9000_names.sql, [^\\n]+: ${reason}\n$`));
     t.equal(code, 1);
   }
+});
+
+t.test('user names and emails that differ by case alone are people’s to change, and named by ids', async (t) => {
+  const url = await createTestDatabase(t, 'template0');
+  const sql = connect(t, url);
+  const root = copyProgram(t);
+  const journal = readJournal(folder);
+  const entries = journal.entries.slice(
+    0,
+    journal.entries.findIndex(({ tag }) => tag.endsWith('_folded_text')),
+  );
+  writeFileSync(join(root, folder, 'meta/_journal.json'), JSON.stringify({ ...journal, entries }));
+  const before = (await import(join(root, 'dist/db/migrate.js'))) as typeof import('../../db/migrate.js');
+  await before.migrateDatabase(url);
+  // As a database of the locale tr_TR has let them in.
+  await sql`drop index users_username_key, users_email_key`;
+  await sql`insert into users (username, email, password_hash) values
+    ('Ivy', 'ivy@example.org', '-'), ('other', 'other@example.org', '-'), ('IVY', 'IVY@example.org', '-')`;
+  await sql`create unique index users_username_key on users (username)`;
+  await sql`create unique index users_email_key on users (email)`;
+  for (const field of ['username', 'email'] as const) {
+    const { code, stderr } = await start(process.cwd(), url, join(root, 'data'));
+    t.match(stderr, new RegExp(`^The server could not start: [^\\n]+ ${field} of users [^\\n]+: 1 and 3\\n$`));
+    t.notMatch(stderr, /ivy/i);
+    t.equal(code, 1);
+    await sql`update users set ${sql(field)} = 'ivy.2@example.org' where id = 3`;
+  }
+  await migrateDatabase(url);
+  t.equal((await sql`select from users`).length, 3);
+});
+
+t.test('a database of another encoding than UTF8 is refused in one line', async (t) => {
+  const url = await createTestDatabase(t, 'template0', `encoding 'SQL_ASCII' locale 'C'`);
+  const { code, stderr } = await start(process.cwd(), url, t.testdir());
+  t.match(
+    stderr,
+    /^The server could not start: [^\n]+ the encoding of the database is SQL_ASCII, and has to be UTF8\n$/,
+  );
+  t.equal(code, 1);
 });
 
 t.test(

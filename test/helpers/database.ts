@@ -9,12 +9,31 @@ function required(name: string): string {
   return value;
 }
 
+const LOCALE = process.env['TEST_LOCALE'] ? `locale '${process.env['TEST_LOCALE']}'` : '';
+
+/**
+ * Makes a database that is a copy of another: of template0, an empty one of the locale that TEST_LOCALE names, by default
+ * the server's.
+ */
+export async function createDatabase(
+  admin: postgres.Sql,
+  name: string,
+  template: string,
+  options = template === 'template0' ? `encoding 'UTF8' ${LOCALE}` : '',
+): Promise<void> {
+  await admin`create database ${admin(name)} template ${admin(template)} ${admin.unsafe(options)}`;
+}
+
 /** A database of its own on the test run's server, gone when the test ends. @param template by default a migrated one */
-export async function createTestDatabase(t: Test, template = required('TEST_TEMPLATE')): Promise<string> {
+export async function createTestDatabase(
+  t: Test,
+  template = required('TEST_TEMPLATE'),
+  options?: string,
+): Promise<string> {
   const server = required('TEST_SERVER_URL');
   const name = `${required('TEST_PREFIX')}_${randomBytes(6).toString('hex')}`;
   const admin = postgres(server, { max: 1, onnotice: () => undefined });
-  await admin`create database ${admin(name)} template ${admin(template)}`;
+  await createDatabase(admin, name, template, options);
   t.teardown(async () => {
     await admin`drop database if exists ${admin(name)} with (force)`;
     await admin.end();

@@ -1,6 +1,7 @@
 import { eq, sql } from 'drizzle-orm';
 import { mock } from 'node:test';
 import t from 'tap';
+import { caseless } from '../../db/tables/columns.js';
 import { patients, profiles, sessions, users } from '../../db/tables/index.js';
 import { ensureStaff, InvalidStaff, promoteUser } from '../../src/resources/users/staff.js';
 import { anotherInstance, buildTestApp, PASSWORD, type TestApp } from '../helpers/app.js';
@@ -25,7 +26,7 @@ const logOut = (api: TestApp, refresh: unknown, token?: string) => api.post(LOGO
 /** 404 says that the access token is good. */
 const knock = async (api: TestApp, token: string) => (await api.patch('/doctors/999999/', { token, body: {} })).status;
 const usersNamed = (api: TestApp, username: string) =>
-  api.database.db.$count(users, sql`lower(${users.username}) = ${username.toLowerCase()}`);
+  api.database.db.$count(users, sql`${caseless(users.username)} = ${username.toLowerCase()}`);
 
 t.test('registerUser', async (t) => {
   const api = await buildTestApp(t);
@@ -555,5 +556,37 @@ t.test('staff users', async (t) => {
       .where(eq(users.id, id));
     t.strictSame(row, { isStaff: true, isActive: true });
     t.equal(await promoteUser(db, 'nobody'), false);
+  });
+});
+
+t.test('user names and emails are of ASCII, and one by case alone, whatever the locale makes of I', async (t) => {
+  const api = await buildTestApp(t);
+  const { db } = api.database;
+  const { id, token } = await api.register({ username: 'Ivy.Inigo', email: 'Ivy.Inigo@example.org' });
+  const other = await api.register({ username: 'other' });
+  const profile = (await api.get('/api/user/profiles/me/', { token: other.token })).body.id as number;
+  const spellings = ['Ivy.Inigo', 'IVY.INIGO', 'ivy.inigo'];
+
+  await t.test('registerUser 409 and updateProfile 409 in every spelling', async (t) => {
+    for (const name of spellings) {
+      const both = { username: name, email: `${name}@EXAMPLE.org` };
+      const again = await api.post(REGISTER, { body: { ...both, password: PASSWORD, confirm_password: PASSWORD } });
+      t.match(again, { status: 409, body: { errors: { username: [/taken/], email: [/taken/] } } });
+      const change = await api.patch(`/api/user/profiles/${profile}/`, { token: other.token, body: both });
+      t.match(change, { status: 409, body: { errors: { username: [/taken/], email: [/taken/] } } });
+    }
+  });
+
+  await t.test('logIn 200 in every spelling, 401 with letters that are like them', async (t) => {
+    for (const name of spellings) t.equal((await logIn(api, name)).status, 200);
+    for (const name of ['ıvy.ınıgo', 'İVY.İNİGO']) t.equal((await logIn(api, name)).status, 401);
+  });
+
+  await t.test('a staff user is found in every spelling', async (t) => {
+    for (const username of spellings) {
+      t.equal(await ensureStaff(db, { username, email: 'x@example.org', password: PASSWORD }), null);
+      t.equal(await promoteUser(db, username), true);
+    }
+    t.match((await api.get(`/api/user/users/${id}/`, { token })).body, { is_staff: true });
   });
 });

@@ -21,7 +21,7 @@ import { readPage } from '../../lib/pages.js';
 import { nothingElse, type Given } from '../../lib/patches.js';
 import { withPictureUrls } from '../../lib/pictures.js';
 import { checkConditions } from '../../lib/preconditions.js';
-import { searchPatterns } from '../../lib/search.js';
+import { containing, searchTerms } from '../../lib/search.js';
 import { inTransaction, type UserVisit, type Visit, type Within } from '../../lib/visit.js';
 import { doctorById, doctorPage, FILTERS, type Filter } from './queries.js';
 
@@ -47,11 +47,11 @@ export async function getDoctor(
 }
 
 export async function listDoctors({ db, link }: Visit, { query }: Input<'listDoctors'>): Promise<JsonText<DoctorPage>> {
-  const patterns = searchPatterns(query.search);
+  const terms = await searchTerms(db, query.search);
   const filters = (Object.keys(FILTERS) as Filter[]).filter((name) => query[name] !== undefined);
-  const rows = await doctorPage(db, { ordering: query.ordering, filters, terms: patterns.length })({
+  const rows = await doctorPage(db, { ordering: query.ordering, filters, terms: terms.length })({
     ...query,
-    ...Object.fromEntries(patterns.map((pattern, at) => [`term${at}`, pattern])),
+    ...Object.fromEntries(terms.map((term, at) => [`term${at}`, containing(term)])),
     offset: (query.page - 1) * query.limits,
   });
   return withPictureUrls(readPage<Doctor>(one(rows), query, link), 'profile', link);

@@ -73,9 +73,6 @@ const visibleTo = (userId: number): SQL => sql`
 
 const digitsOf = (text: string): string => text.replaceAll(/\D/g, '');
 
-/** The index users_names_trgm is of this. */
-const names = sql`lower(${users.username} || ' ' || ${users.firstName} || ' ' || ${users.lastName})`;
-
 /** Whether a patient's id is a word, or the phone number has it; undefined for a word that is neither. */
 function numberHas(term: string): SQL | undefined {
   if (!/^[\d+().-]+$/.test(term)) return undefined;
@@ -91,7 +88,7 @@ function candidates(term: string): SQL {
   const byNumber = numberHas(term);
   return sql`
     select ${patients.id} from ${users} join ${patients} on ${patients.userId} = ${users.id}
-    where ${names} like ${containing(term)}
+    where ${like(users.foldedNames, containing(term))}
     ${byNumber && sql`union select ${patients.id} from ${patients} where ${byNumber}`}`;
 }
 
@@ -108,12 +105,12 @@ function narrow(caller: Caller, terms: readonly string[]): SQL | undefined {
 
 export async function listPatients(visit: UserVisit, { query }: Input<'listPatients'>): Promise<JsonText<PatientPage>> {
   const { db, caller, link } = visit;
-  const terms = searchTerms(query.search);
+  const terms = await searchTerms(db, query.search);
   const where = and(
     isNull(patients.archivedAt),
     filtered(query, {
       phone: (phone) => eq(patients.phoneDigits, digitsOf(phone)),
-      search: () => and(...terms.map((term) => or(like(names, containing(term)), numberHas(term)))),
+      search: () => and(...terms.map((term) => or(like(users.foldedNames, containing(term)), numberHas(term)))),
     }),
     narrow(caller, terms),
   );

@@ -12,7 +12,7 @@ import { cutPage, itemOf, selectPage } from '../../lib/pages.js';
 import { nothingElse } from '../../lib/patches.js';
 import { withPictureUrls } from '../../lib/pictures.js';
 import { checkConditions } from '../../lib/preconditions.js';
-import { hasTerms } from '../../lib/search.js';
+import { hasTerms, searchTerms } from '../../lib/search.js';
 import { inTransaction, type UserVisit, type Within } from '../../lib/visit.js';
 import { userJson } from '../users/accounts.js';
 import { changeUser } from '../users/service.js';
@@ -63,7 +63,8 @@ export const getMyProfile = (visit: UserVisit): Promise<JsonText<Profile>> =>
 
 export async function listProfiles(visit: UserVisit, { query }: Input<'listProfiles'>): Promise<JsonText<ProfilePage>> {
   const { db, caller, link } = visit;
-  const found = filtered(query, { search: (text) => hasTerms(users.searchText, text) });
+  const terms = await searchTerms(db, query.search);
+  const found = filtered(query, { search: () => hasTerms(users.searchText, terms) });
   const where = and(caller.isStaff ? undefined : eq(profiles.userId, caller.id), found);
   const ofUser = eq(users.id, profiles.userId);
   const rows = db

@@ -1,4 +1,4 @@
-import { and, asc, count, eq, inArray, isNull, sql } from 'drizzle-orm';
+import { and, asc, count, eq, inArray, isNull, like, sql } from 'drizzle-orm';
 import { alias, union } from 'drizzle-orm/pg-core';
 import type { Db, Tx } from '../../../db/client.js';
 import { column, jsonObject, JsonText, versionTag } from '../../../db/json.js';
@@ -13,7 +13,7 @@ import { cutPage, selectPage } from '../../lib/pages.js';
 import { nothingElse } from '../../lib/patches.js';
 import { checkConditions } from '../../lib/preconditions.js';
 
-import { searchPatterns } from '../../lib/search.js';
+import { containing, searchTerms } from '../../lib/search.js';
 import { inTransaction, type UserVisit, type Visit, type Within } from '../../lib/visit.js';
 
 /** The database counts the stars. */
@@ -64,23 +64,24 @@ function named(db: Db | Tx, pattern: string) {
       .from(reviews)
       .innerJoin(doctors, eq(doctors.id, reviews.doctorId))
       .innerJoin(users, eq(users.id, doctors.userId))
-      .where(sql`lower(${users.displayName}) like ${pattern}`),
+      .where(like(users.foldedDisplayName, pattern)),
     db
       .select({ id: reviews.id })
       .from(reviews)
       .innerJoin(patients, eq(patients.id, reviews.patientId))
       .innerJoin(users, eq(users.id, patients.userId))
-      .where(sql`lower(${users.shortName}) like ${pattern}`),
+      .where(like(users.foldedShortName, pattern)),
   );
 }
 
-export function listReviews(visit: Visit, { query }: Input<'listReviews'>): Promise<JsonText<ReviewPage>> {
+export async function listReviews(visit: Visit, { query }: Input<'listReviews'>): Promise<JsonText<ReviewPage>> {
   const { db } = visit;
+  const terms = await searchTerms(db, query.search);
   const where = filtered(query, {
     doctor: (id) => eq(reviews.doctorId, id),
     reviwer: (id) => eq(reviews.patientId, id),
     rating: (stars) => eq(reviews.rating, ratingOf(stars)),
-    search: (text) => and(...searchPatterns(text).map((pattern) => inArray(reviews.id, named(db, pattern)))),
+    search: () => and(...terms.map((term) => inArray(reviews.id, named(db, containing(term))))),
   });
   const page = db.select({ id: reviews.id }).from(reviews).where(where).orderBy(asc(reviews.id)).$dynamic();
   return selectPage<Review>(visit, query, {

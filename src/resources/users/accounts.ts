@@ -9,7 +9,7 @@ import { filtered } from '../../lib/lists.js';
 import { cutPage, itemOf, selectPage } from '../../lib/pages.js';
 import { hashPassword, passwordFaults, verifyPassword } from '../../lib/passwords.js';
 import { nothingElse } from '../../lib/patches.js';
-import { hasTerms } from '../../lib/search.js';
+import { hasTerms, searchTerms } from '../../lib/search.js';
 import { inTransaction, type UserVisit, type Visit } from '../../lib/visit.js';
 import { toUser, userColumns } from './service.js';
 
@@ -25,9 +25,10 @@ export const userJson = jsonObject<User>({
   date_joined: timestampText(users.dateJoined),
 });
 
-export function listUsers(visit: UserVisit, { query }: Input<'listUsers'>): Promise<JsonText<UserPage>> {
+export async function listUsers(visit: UserVisit, { query }: Input<'listUsers'>): Promise<JsonText<UserPage>> {
   const { db } = visit;
-  const where = filtered(query, { search: (text) => hasTerms(users.searchText, text) });
+  const terms = await searchTerms(db, query.search);
+  const where = filtered(query, { search: () => hasTerms(users.searchText, terms) });
   const rows = db.select(itemOf(userJson)).from(users).where(where).orderBy(asc(users.id)).$dynamic();
   const total = sql`(${db.select({ count: count() }).from(users).where(where)})`;
   return selectPage<User>(visit, query, { rows: cutPage(rows, query), total });

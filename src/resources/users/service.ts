@@ -2,6 +2,7 @@ import { and, eq, gt, lt, ne, or, sql } from 'drizzle-orm';
 import { createHash, randomBytes } from 'node:crypto';
 import { transaction, violatedConstraint, type Db, type Tx } from '../../../db/client.js';
 import { one, oneOrNone } from '../../../db/rows.js';
+import { caseless } from '../../../db/tables/columns.js';
 import { patients, profiles, sessions, users } from '../../../db/tables/index.js';
 import type {
   AccessToken,
@@ -91,8 +92,8 @@ async function takenFields(
   { username = null, email = null }: { username?: string | null | undefined; email?: string | null | undefined },
   ownId = 0,
 ): Promise<string[]> {
-  const hasUsername = sql<boolean>`lower(${users.username}) = lower(${username})`;
-  const hasEmail = sql<boolean>`lower(${users.email}) = lower(${email})`;
+  const hasUsername = sql<boolean>`${caseless(users.username)} = ${caseless(username)}`;
+  const hasEmail = sql<boolean>`${caseless(users.email)} = ${caseless(email)}`;
   const rows = await db
     .select({ username: hasUsername, email: hasEmail })
     .from(users)
@@ -169,8 +170,6 @@ export async function registerUser(visit: Visit, { body }: Input<'registerUser'>
 /** @throws BadCredentials, alike for whatever is wrong and in the same time */
 export async function logIn(visit: Visit, { body }: Input<'logIn'>): Promise<Tokens> {
   const { db, logins } = visit;
-  // PostgreSQL's lower() makes `i` of `İ`; such a spelling of a name would have a count of failures to itself.
-  const username = /^[\x20-\x7e]*$/.test(body.username) ? body.username : '';
   const user = await logins.judge(body.username, async () => {
     const row = oneOrNone(
       await db
@@ -181,7 +180,7 @@ export async function logIn(visit: Visit, { body }: Input<'logIn'>): Promise<Tok
           generation: users.tokenGeneration,
         })
         .from(users)
-        .where(sql`lower(${users.username}) = lower(${username})`),
+        .where(eq(caseless(users.username), caseless(body.username))),
     );
     const isRight = await verifyPassword(row?.passwordHash, body.password);
     return isRight && row?.isActive === true ? row : undefined;

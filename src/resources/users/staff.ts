@@ -1,8 +1,9 @@
 import { Ajv } from 'ajv';
 import addFormats from 'ajv-formats';
-import { eq, sql } from 'drizzle-orm';
+import { eq } from 'drizzle-orm';
 import type { Db } from '../../../db/client.js';
 import { oneOrNone } from '../../../db/rows.js';
+import { caseless } from '../../../db/tables/columns.js';
 import { users } from '../../../db/tables/index.js';
 import { ProblemError } from '../../../openapi/problem-error.js';
 import { Email, Registration, Username } from '../../../openapi/generated/schemas.js';
@@ -48,7 +49,7 @@ async function findUser(db: Db, username: string): Promise<number | undefined> {
     await db
       .select({ id: users.id })
       .from(users)
-      .where(sql`lower(${users.username}) = lower(${username})`),
+      .where(eq(caseless(users.username), caseless(username))),
   );
   return row?.id;
 }
