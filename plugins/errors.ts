@@ -129,10 +129,18 @@ export function clientErrorHandler(error: NodeJS.ErrnoException, socket: Socket)
   setTimeout(() => socket.destroy(), LINGER).unref();
 }
 
+export interface ErrorsOptions {
+  /** Is told of errors that say that the database is away. */
+  readonly onUnavailable?: (error: unknown) => void;
+}
+
 /** One handler for whatever is thrown, and the pages that explain the problem types. */
 export default fp(
-  function errors(app: FastifyInstance, _options, done) {
-    app.setErrorHandler(sendError);
+  function errors(app: FastifyInstance, { onUnavailable }: ErrorsOptions, done) {
+    app.setErrorHandler((error, request, reply) => {
+      if (isUnavailable(error)) onUnavailable?.(error);
+      return sendError(error, request, reply);
+    });
     app.setNotFoundHandler((request, reply) =>
       sendError(new ProblemError('not-found', 'There is nothing at this path.'), request, reply),
     );

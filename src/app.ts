@@ -70,7 +70,7 @@ export async function buildApp({
     clientErrorHandler,
   });
 
-  await app.register(errors);
+  await app.register(errors, { onUnavailable: (error) => db.noteFailure(error) });
   await app.register(logging);
   await app.register(securityHeaders);
   await app.register(cors, {
