@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { processStart } from '../db/embedded/processes.js';
 import { PASSWORD } from './helpers/app.js';
+import { mountSmallDisk } from './helpers/mounts.js';
 import { startServerProcess, type ServerProcess } from './helpers/process.js';
 
 const GENEROUS = { RATE_LIMIT_ANON: '1000000', RATE_LIMIT_AUTH: '1000000' };
@@ -72,4 +73,37 @@ t.test('the embedded PostgreSQL whose files are gone ends, and starts when they 
   renameSync(join(home, 'gone'), join(home, 'data'));
   await until(async () => (await statusOf(server, '/doctors/')) === 200);
   t.equal(said(server, /can not be started again/).length, 1);
+});
+
+t.test('/health/ready 503, and every write, while the disk of the database is full', async (t) => {
+  const disk = mountSmallDisk(t, 300);
+  if (disk === undefined) return t.comment('skipped: this process may not mount a file system');
+  const server = await startServerProcess(t, { DATA_DIR: disk.folder, ...GENEROUS });
+  t.equal((await register(server, 'before')).status, 201);
+  for (const round of [1, 2]) {
+    disk.fill();
+    const statuses = new Set<number>();
+    // The pages that the tables have hold some more.
+    for (let index = 0; !statuses.has(503); index++) {
+      const answer = await register(server, `full${round}-${index}`);
+      statuses.add(answer.status);
+      if (answer.status !== 503) continue;
+      t.equal(answer.headers.get('retry-after'), '5');
+      t.match(await answer.json(), { type: '/problems/unavailable' });
+    }
+    t.notOk(statuses.has(500));
+    t.equal(await statusOf(server, '/health/ready'), 503);
+    t.equal(await statusOf(server, '/health/live'), 200);
+    t.equal(await statusOf(server, '/doctors/'), 200, 'what only reads is served');
+    // Longer than it takes to ask twice whether writes work again.
+    await sleep(1200);
+    t.equal(await statusOf(server, '/health/ready'), 503);
+    t.equal(said(server, /the database hospital at 127.0.0.1:\d+ is away: .*No space left on device/).length, round);
+    t.equal(said(server, /the database hospital at 127.0.0.1:\d+ is back/).length, round - 1);
+    disk.free();
+    await until(async () => (await statusOf(server, '/health/ready')) === 200);
+    t.equal((await register(server, `after${round}`)).status, 201);
+    await until(() => said(server, /is back/).length === round);
+  }
+  t.strictSame(said(server, /unexpected error/), []);
 });
