@@ -5,6 +5,7 @@ import { connect } from './connect.js';
 import type postgres from './driver.js';
 import { openEmbedded } from './embedded/index.js';
 import { migrateDatabase } from './migrate.js';
+import { Outage } from './outage.js';
 import { shareConnections, type Kind, type Lane } from './shares.js';
 
 export type Db = PostgresJsDatabase<Record<string, never>>;
@@ -21,6 +22,8 @@ export interface DatabaseOptions {
   /** Lets a short command use the embedded database of a server that is running. Default false. */
   readonly join?: boolean;
   readonly log?: (line: string) => void;
+  /** For what somebody should look at. Default: `log`. */
+  readonly warn?: (line: string) => void;
 }
 
 export interface Database {
@@ -36,7 +39,9 @@ export interface Database {
   timeZone(): string;
   /** Resolves when the first try to migrate is over, well or not. */
   readonly firstTry: Promise<void>;
-  /** Rejects if the database does not answer within `milliseconds`. */
+  /** Tells of an error that says that the database is away; until it is back, and takes writes, `ping` rejects. */
+  noteFailure(error: unknown): void;
+  /** Rejects if the database does not answer within `milliseconds`, or does not do its work. */
   ping(milliseconds: number): Promise<void>;
   /** Ends the connections when their queries are done, then the embedded server. Idempotent. */
   close(): Promise<void>;
@@ -65,10 +70,31 @@ const AWAY = new Set([
   ...['40001', '40P01', '55P03', '57014'],
 ]);
 
-/** Whether an error says that the database is away for now, rather than that it refused a statement. */
+/** Of those, what says nothing of the next statement. Also the idle-in-transaction and transaction timeouts. */
+const BUSY = new Set(['40001', '40P01', '53300', '55P03', '57014', '25P03', '25P04']);
+
+/**
+ * What somebody has to mend: invalid_authorization_specification, invalid_catalog_name (no such database),
+ * object_not_in_prerequisite_state, and certificates.
+ */
+const MISCONFIGURED = /^(28...|3D000|55000|CERT_.*|ERR_TLS_.*|ERR_SSL_.*|DEPTH_ZERO_.*|SELF_SIGNED_.*|UNABLE_TO_.*)$/;
+
+/** Connection exceptions, insufficient resources such as a full disk, operator intervention, system errors. */
+const AWAY_CLASSES = /^(08|53|57|58)...$/;
+
+/** Whether an error says that the database does not do its work for now, rather than that it refused a statement. */
 export function isUnavailable(error: unknown): boolean {
-  const code = postgresError(error)?.code;
-  return code !== undefined && (AWAY.has(code) || code.startsWith('08'));
+  const cause = postgresError(error);
+  if (cause?.code === undefined) return false;
+  const { code } = cause;
+  // Whatever the system has against a connection: pictures, the other users of the system, open none.
+  if ('syscall' in cause && ['connect', 'getaddrinfo'].includes(cause.syscall ?? '')) return true;
+  return AWAY.has(code) || BUSY.has(code) || AWAY_CLASSES.test(code) || MISCONFIGURED.test(code);
+}
+
+/** Whether a start that met the error should wait, rather than have somebody mend what is wrong. */
+function isWorthWaiting(error: unknown): boolean {
+  return isUnavailable(error) && !MISCONFIGURED.test(postgresError(error)?.code ?? '');
 }
 
 /**
@@ -186,7 +212,7 @@ function pipelineClientOf(kind: Kind, pipeline: postgres.Sql): postgres.Sql {
  * @throws EmbeddedInUse when another process owns the embedded database
  */
 export async function openDatabase(options: DatabaseOptions): Promise<Database> {
-  const log = options.log ?? (() => undefined);
+  const { log = () => undefined, warn = log } = options;
   const embedded =
     options.url === null
       ? await openEmbedded({ dataDir: options.dataDir, join: options.join ?? false, log })
@@ -200,6 +226,7 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
       ...{ max_pipeline, answer_timeout: 25 },
       // A short wait between tries, so that service resumes as soon as the database does.
       backoff: () => 0.2,
+      onclose: () => void checkConnection(),
       connection: { statement_timeout: 20_000, lock_timeout, idle_in_transaction_session_timeout: 30_000 },
     });
     // Has the client read dates as Drizzle does.
@@ -235,15 +262,49 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
   let endFirstTry = (): void => undefined;
   const firstTry = new Promise<void>((resolve) => (endFirstTry = resolve));
 
+  /** Writes a megabyte that nothing else sees: what answers, a full disk or a standby, need not take writes. */
+  async function write(): Promise<void> {
+    try {
+      await db.transaction(async (tx) => {
+        await tx.execute(sql`set local temp_tablespaces = ''`);
+        await tx.execute(sql`create temporary table written on commit drop as select * from generate_series(1, 30000)`);
+      });
+    } catch (error) {
+      // A role that may not make temporary tables is no fault of the server's.
+      if (isUnavailable(error)) throw error;
+    }
+  }
+
+  const { host, port, database: name } = patient.client.options;
+  const outage = new Outage({
+    of: `the database ${name} at ${host.map((each, index) => `${each}:${port[index] ?? 5432}`).join(', ')}`,
+    isBack: () => migrated.then(write),
+    warn,
+    log,
+  });
+  const noteFailure = (error: unknown): void => {
+    if (isUnavailable(error) && !BUSY.has(postgresError(error)?.code ?? '')) outage.begin(error);
+  };
+
+  let isChecking = false;
+  /** A connection has ended: was it the only one? */
+  async function checkConnection(): Promise<void> {
+    if (isChecking || !isMigrated || outage.isOn || closing.signal.aborted) return;
+    isChecking = true;
+    await db.execute(sql`select 1`).catch(noteFailure);
+    isChecking = false;
+  }
+
   async function migrateWhenThere(): Promise<void> {
-    for (let isFirst = true; ; isFirst = false) {
+    for (;;) {
       try {
         timeZone = await migrateDatabase(url, timeZone);
+        outage.end();
         isMigrated = true;
         return;
       } catch (error) {
-        if (!isUnavailable(error) || closing.signal.aborted) throw error;
-        if (isFirst) log('the database is away; waiting for it');
+        if (!isWorthWaiting(error) || closing.signal.aborted) throw error;
+        outage.begin(error);
         endFirstTry();
         await sleep(500, undefined, { signal: closing.signal });
       }
@@ -261,7 +322,9 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
     firstTry,
     isMigrated: () => isMigrated,
     timeZone: () => timeZone,
+    noteFailure,
     ping: async (milliseconds) => {
+      if (outage.isOn) throw new Error('the database has not come back yet');
       await Promise.race([
         readiness.execute(sql`select 1`),
         sleep(milliseconds, undefined, { ref: false }).then(() => Promise.reject(new Error('no answer in time'))),
@@ -270,6 +333,7 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
     close: () =>
       (closed ??= (async () => {
         closing.abort();
+        outage.close();
         await migrated.catch(() => undefined);
         shares.close(Object.assign(new Error('the database was closed'), { code: 'CONNECTION_ENDED' }));
         await Promise.all(clients.map((client) => client.end({ timeout: 5 })));

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { checkSession, connect, poolerRefusal } from './connect.js';
 import postgres from './driver.js';
+import { reasonOf } from './reason.js';
 import { spellingOf } from './time-zone.js';
 
 const migrationsFolder = fileURLToPath(new URL('../../db/migrations', import.meta.url));
@@ -29,11 +30,9 @@ function refusalOf(error: unknown): unknown {
       (name) =>
         error instanceof DrizzleQueryError && readFileSync(join(migrationsFolder, name), 'utf8').includes(error.query),
     );
-  // Messages of class 22, data exceptions, quote what they could not convert.
-  const said = reason.code.startsWith('22') ? reason.message.replace(/".*"/s, '"…"') : reason.message;
   return new MigrationRefused(
     `the database refused ${file === undefined ? 'to be migrated' : `the migration ${file}`}, and is as it was before: ` +
-      said.replace(/\s+/g, ' '),
+      reasonOf(reason),
     { cause: error },
   );
 }

@@ -146,10 +146,18 @@ export function refuseConnection(headersFor: AnswerHeaders) {
   };
 }
 
+export interface ErrorsOptions {
+  /** Is told of errors that say that the database is away. */
+  readonly onUnavailable?: (error: unknown) => void;
+}
+
 /** One handler for whatever is thrown, and for what is refused without a route. Comes after what every answer has. */
 export default fp(
-  function errors(app: FastifyInstance, _options, done) {
-    app.setErrorHandler(sendError);
+  function errors(app: FastifyInstance, { onUnavailable }: ErrorsOptions, done) {
+    app.setErrorHandler((error, request, reply) => {
+      if (isUnavailable(error)) onUnavailable?.(error);
+      return sendError(error, request, reply);
+    });
     app.addHook('onRequest', ({ raw }, _reply, next) => {
       const isNameless = raw.headers.host === undefined && raw.httpVersion === '1.1';
       next(isNameless ? new ProblemError('invalid-input', 'The request has no Host header.') : undefined);

@@ -58,6 +58,7 @@ await orRefuse(async () => {
     timeZone: config.clinicTimeZone,
     pool: 1,
     join: true,
+    warn: (line) => process.stderr.write(`${line}\n`),
   });
   try {
     await database.migrated;

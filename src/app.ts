@@ -68,7 +68,7 @@ export async function buildApp({
 
   await app.register(logging);
   await app.register(setAnswerHeaders, browsers);
-  await app.register(errors);
+  await app.register(errors, { onUnavailable: (error) => db.noteFailure(error) });
   await app.register(contract, {
     outside: ['/', '/docs*', '/openapi.yaml', '/openapi.json', '/health/live', '/health/ready'],
   });

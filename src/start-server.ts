@@ -3,6 +3,7 @@ import pino from 'pino';
 import { openDatabase } from '../db/client.js';
 import { PoolerRefused } from '../db/connect.js';
 import { EmbeddedInUse } from '../db/embedded/index.js';
+import { reasonOf } from '../db/reason.js';
 import { loggable } from '../plugins/errors.js';
 import { buildApp } from './app.js';
 import { ConfigError, signingSecret, type Config } from './config.js';
@@ -53,6 +54,7 @@ export async function startServer(
     timeZone: config.clinicTimeZone,
     pool: config.databasePool,
     log: (line) => logger.info(line),
+    warn: (line) => logger.warn(line),
   });
   const closers: (() => Promise<void>)[] = [() => database.close()];
   let isStopping = false;
@@ -112,7 +114,7 @@ export async function orRefuse<T>(start: () => Promise<T>): Promise<T> {
     if ((error as NodeJS.ErrnoException).code === 'EADDRINUSE') {
       refuse(`PORT must be free, but something listens on ${String((error as { port?: number }).port)} already`);
     }
-    process.stderr.write(`The server could not start: ${(error as Error).message}\n`);
+    process.stderr.write(`The server could not start: ${reasonOf(error)}\n`);
     return process.exit(1);
   }
 }

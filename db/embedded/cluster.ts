@@ -15,6 +15,8 @@ export interface Server {
   home: string;
   data: string;
   log: (line: string) => void;
+  /** The process that was started last, once it was ready. */
+  postmaster?: { pid: number; start: string | undefined };
 }
 
 /** A new file that belongs to the server's user, on disk whole or not at all. */
@@ -90,6 +92,8 @@ async function initialise({ bin, user }: Server, temporary: string, isFast: bool
   if (!isOk) throw new Error(`the database could not be made in ${dirname(temporary)}: ${lastLines(output)}`);
   fs.appendFileSync(join(data, 'postgresql.conf'), "\n# Written at each start.\ninclude_if_exists = 'server.conf'\n");
 }
+
+export const oneLine = (text: string): string => text.trim().replace(/\s+/g, ' ');
 
 export function lastLines(text: string): string {
   return text.trim().split('\n').slice(-15).join('\n');

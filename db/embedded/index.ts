@@ -6,7 +6,7 @@ import { findBinaries } from './binaries.js';
 import { NAME, prepareCluster, type Server } from './cluster.js';
 import { claimPlace, EmbeddedInUse } from './lock.js';
 import { chooseHome, serverUser } from './place.js';
-import { START_SECONDS, startServer, stopServer } from './server.js';
+import { keepRunning, START_SECONDS, startServer, stopServer } from './server.js';
 
 export { EmbeddedInUse } from './lock.js';
 
@@ -63,8 +63,10 @@ async function open(options: EmbeddedOptions): Promise<EmbeddedPostgres> {
 
   async function own(claim: string): Promise<EmbeddedPostgres> {
     let server: Server | undefined;
+    let endWatch: (() => Promise<void>) | undefined;
     const close = async () => {
       try {
+        await endWatch?.();
         if (server !== undefined) await stopServer(server);
       } finally {
         fs.rmSync(claim, { force: true });
@@ -83,6 +85,7 @@ async function open(options: EmbeddedOptions): Promise<EmbeddedPostgres> {
       const url = connectionUrl(home, port);
       await createDatabase(url);
       fs.appendFileSync(claim, `${port}\n`);
+      endWatch = keepRunning(server, settings, port);
       let closed: Promise<void> | undefined;
       return { url, owned: true, stop: () => (closed ??= close()) };
     } catch (error) {

@@ -3,7 +3,7 @@ import * as fs from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { lastLines, writePrivate, type Server } from './cluster.js';
+import { lastLines, oneLine, writePrivate, type Server } from './cluster.js';
 import { askPs, processStart, readIfThere, run, windows } from './processes.js';
 
 const LOG = 'server.log';
@@ -22,28 +22,96 @@ const DEFAULTS = {
   log_min_messages: 'log',
 };
 
+/** Starts the server on a free port, and returns that. */
 export async function startServer(server: Server, settings: Record<string, string>): Promise<number> {
+  for (const deadline = Date.now() + START_SECONDS * 1000; ; await sleep(200)) {
+    const port = await freePort();
+    const failure = await tryStart(server, settings, port);
+    if (failure === undefined) return port;
+    if (!failure.isPassing || Date.now() > deadline) throw new Error(failure.message);
+  }
+}
+
+async function tryStart(
+  server: Server,
+  settings: Record<string, string>,
+  port: number,
+): Promise<{ isPassing: boolean; message: string } | undefined> {
   const { bin, user, home, data } = server;
   const logFile = join(home, LOG);
-  for (const deadline = Date.now() + START_SECONDS * 1000; ; await sleep(200)) {
-    await clearRemains(server);
-    const port = await freePort();
-    const fixed = { listen_addresses: '127.0.0.1', port: String(port), unix_socket_directories: '' };
-    const lines = Object.entries({ ...DEFAULTS, ...settings, ...fixed }).map(
-      ([name, value]) => `${name} = '${value.replaceAll('\\', '\\\\').replaceAll("'", "''")}'\n`,
-    );
-    writePrivate(join(data, 'server.conf'), lines.join(''), user);
-    // Bounds the log, and what follows in it is about this start.
-    if (fs.existsSync(logFile)) fs.renameSync(logFile, `${logFile}.1`);
-    const args = ['start', '-s', '-w', '-t', String(START_SECONDS), '-D', data, '-l', logFile];
-    const { isOk, output } = await run(join(bin, 'pg_ctl'), args, START_SECONDS + 5, home, user);
-    if (isOk) return port;
-    const said = `${readIfThere(logFile) ?? ''}\n${output}`;
-    // Someone took the port; or a server that died, or one that a killed process was just starting, is not gone yet.
-    const isPassing = /could not bind|still in use|lock file .* already exists/.test(said);
-    if (isPassing && Date.now() < deadline) continue;
-    throw new Error(`the embedded PostgreSQL did not start; the end of ${logFile}:\n${lastLines(said)}`);
+  await clearRemains(server);
+  const fixed = { listen_addresses: '127.0.0.1', port: String(port), unix_socket_directories: '' };
+  const lines = Object.entries({ ...DEFAULTS, ...settings, ...fixed }).map(
+    ([name, value]) => `${name} = '${value.replaceAll('\\', '\\\\').replaceAll("'", "''")}'\n`,
+  );
+  writePrivate(join(data, 'server.conf'), lines.join(''), user);
+  // Bounds the log, and what follows in it is about this start.
+  if (fs.existsSync(logFile)) fs.renameSync(logFile, `${logFile}.1`);
+  const args = ['start', '-s', '-w', '-t', String(START_SECONDS), '-D', data, '-l', logFile];
+  const { isOk, output } = await run(join(bin, 'pg_ctl'), args, START_SECONDS + 5, home, user);
+  if (isOk) {
+    const pid = pidOf(data);
+    server.postmaster = { pid, start: processStart(pid) };
+    return undefined;
   }
+  const said = `${readIfThere(logFile) ?? ''}\n${output}`;
+  return {
+    // Someone took the port; or a server that died, or one that a killed process was just starting, is not gone yet.
+    isPassing: /could not bind|still in use|lock file .* already exists/.test(said),
+    message: `the embedded PostgreSQL did not start; the end of ${logFile}:\n${lastLines(said)}`,
+  };
+}
+
+/** Milliseconds between looks at the server, and after a start that failed for a reason that may stay. */
+const WATCH = { every: 500, afterFailure: 2000 };
+
+/**
+ * Starts the server again when it has died, on the same port, which its clients know.
+ * @param port that of the first start
+ * @returns ends that; resolves when no start is under way
+ */
+export function keepRunning(server: Server, settings: Record<string, string>, port: number): () => Promise<void> {
+  const { log, home } = server;
+  const ending = new AbortController();
+  const pause = (milliseconds: number) =>
+    sleep(milliseconds, undefined, { signal: ending.signal, ref: false }).catch(() => undefined);
+
+  /** Where even that can not be seen, for want of file handles, nothing is to be done. */
+  const isDead = (): boolean => {
+    try {
+      return !isRunning(server.data);
+    } catch {
+      return false;
+    }
+  };
+  async function startAgain(): Promise<void> {
+    for (let isSaid = false; !ending.signal.aborted;) {
+      const failure = await tryStart(server, settings, port).catch(({ message }: Error) => ({
+        isPassing: false,
+        message,
+      }));
+      if (failure === undefined) {
+        log(`the embedded PostgreSQL in ${home} had died and was started again`);
+        return;
+      }
+      if (!isSaid && !failure.isPassing) {
+        log(`the embedded PostgreSQL in ${home} has died and can not be started again: ${oneLine(failure.message)}`);
+        isSaid = true;
+      }
+      await pause(failure.isPassing ? WATCH.every : WATCH.afterFailure);
+    }
+  }
+  async function watch(): Promise<void> {
+    while (!ending.signal.aborted) {
+      if (isDead()) await startAgain();
+      await pause(WATCH.every);
+    }
+  }
+  const watching = watch();
+  return () => {
+    ending.abort();
+    return watching;
+  };
 }
 
 function freePort(): Promise<number> {
@@ -57,13 +125,26 @@ function freePort(): Promise<number> {
   });
 }
 
+/** What the pid file names, else NaN. */
+const pidOf = (data: string): number => Number.parseInt(readIfThere(join(data, 'postmaster.pid')) ?? '', 10);
+
 /** Whether the process that the pid file names is this cluster's server, and not another one that got its number. */
 function isRunning(data: string): boolean {
-  const pid = Number.parseInt(readIfThere(join(data, 'postmaster.pid')) ?? '', 10);
+  const pid = pidOf(data);
   if (!(pid > 0) || processStart(pid) === undefined) return false;
   if (windows) return true;
   const command = process.platform === 'linux' ? readIfThere(`/proc/${pid}/cmdline`) : askPs(pid, 'command');
   return command?.replaceAll('\0', ' ').includes(data) ?? false;
+}
+
+/** Ends our server where its files are gone, which it would notice within a minute, and pg_ctl never. */
+async function endLost({ data, postmaster }: Server): Promise<void> {
+  if (windows || postmaster === undefined) return;
+  const { pid, start } = postmaster;
+  for (const deadline = Date.now() + STOP_SECONDS.immediate * 1000; Date.now() < deadline; await sleep(50)) {
+    if (isRunning(data) || start === undefined || processStart(pid) !== start) return;
+    process.kill(pid, 'SIGQUIT');
+  }
 }
 
 /** Stops the server that a killed owner left behind, and mends a pid file that would keep PostgreSQL from starting. */
@@ -73,6 +154,7 @@ async function clearRemains(server: Server): Promise<void> {
     server.log('stopping the PostgreSQL of a process that was killed');
     await stopServer(server);
   }
+  await endLost(server);
   const path = join(data, 'postmaster.pid');
   const written = readIfThere(path);
   if (written === undefined || windows) return;
@@ -83,7 +165,9 @@ async function clearRemains(server: Server): Promise<void> {
 }
 
 /** First lets the server end its clients' transactions and write everything down; if that takes too long, at once. */
-export async function stopServer({ bin, user, home, data }: Server): Promise<void> {
+export async function stopServer(server: Server): Promise<void> {
+  const { bin, user, home, data } = server;
+  await endLost(server);
   let said = '';
   for (const [mode, seconds] of Object.entries(STOP_SECONDS)) {
     if (!isRunning(data)) return;

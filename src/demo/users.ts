@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { isUnavailable, type Db, type Tx } from '../../db/client.js';
 import postgres from '../../db/driver.js';
 import { openEmbedded } from '../../db/embedded/index.js';
+import { reasonOf } from '../../db/reason.js';
 import { one } from '../../db/rows.js';
 import { users } from '../../db/tables/index.js';
 import { ConfigError, type Config } from '../config.js';
@@ -59,7 +60,8 @@ export async function checkUsers(config: Config): Promise<void> {
   try {
     refuseOthers(await usersOf(drizzle(client)), config);
   } catch (error) {
-    throw isUnavailable(error) ? new ConfigError('DATABASE_URL must lead to a database that answers') : error;
+    if (!isUnavailable(error)) throw error;
+    throw new ConfigError(`DATABASE_URL must lead to a database that answers: ${reasonOf(error)}`);
   } finally {
     await client.end({ timeout: 5 });
     await embedded?.stop();

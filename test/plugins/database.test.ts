@@ -37,7 +37,9 @@ t.test('a database that is away at the start', async (t) => {
   const { api, proxy, database, lines } = await build(t);
   await database.firstTry;
   t.equal(database.isMigrated(), false);
-  t.strictSame(lines, ['the database is away; waiting for it']);
+  const { port, pathname } = new URL(proxy.url);
+  const named = `the database ${pathname.slice(1)} at 127.0.0.1:${port}`;
+  t.strictSame(lines, [`${named} is away: connect ECONNREFUSED 127.0.0.1:${port}`]);
 
   await t.test('503 for operations and readiness, not for what needs no database', async (t) => {
     for (const [method, url, body] of [
@@ -66,17 +68,31 @@ t.test('a database that is away at the start', async (t) => {
     t.equal(database.isMigrated(), true);
     t.equal(await statusOf(api, '/health/ready'), 200);
     t.equal(await statusOf(api, '/doctors/'), 200);
-    t.strictSame(lines.length, 1, 'and the log was told once');
+    t.strictSame(lines.slice(1), [`${named} is back`], 'and the log was told once');
   });
 });
 
 t.test('a database that goes away', async (t) => {
-  const { api, proxy, database, direct } = await build(t);
+  const { api, proxy, database, direct, lines } = await build(t);
   await proxy.restore();
   await database.migrated;
   const { token, username } = await api.register();
   const admin = postgres(direct, { max: 1 });
   t.teardown(() => admin.end());
+
+  await t.test('its log says when it goes and comes back, though nobody asks for anything', async (t) => {
+    lines.length = 0;
+    const { port } = new URL(proxy.url);
+    for (const round of [1, 2]) {
+      await proxy.cut();
+      while (lines.length < 2 * round - 1) await sleep(20);
+      t.match(lines.at(-1), new RegExp(`^the database \\w+ at 127\\.0\\.0\\.1:${port} is away: .*${port}$`));
+      await proxy.restore();
+      while (lines.length < 2 * round) await sleep(20);
+      t.match(lines.at(-1), /^the database \w+ at 127\.0\.0\.1:\d+ is back$/);
+      t.equal(await statusOf(api, '/health/ready'), 200);
+    }
+  });
 
   await t.test('503 for operations and readiness, and recovery by itself', async (t) => {
     for (let round = 0; round < 2; round++) {
@@ -174,12 +190,20 @@ t.test('what an error of the database says', async (t) => {
     new Error('outer', { cause: depth > 1 ? wrap(cause, depth - 1) : cause });
   const code = (code: string, more = {}) => Object.assign(new Error('inner'), { code, ...more });
 
-  for (const name of ['ECONNREFUSED', 'ETIMEDOUT', 'CONNECTION_ENDED', '57P01', '57P03', '53300', '25006', '08001']) {
+  for (const name of [
+    ...['ECONNREFUSED', 'ETIMEDOUT', 'CONNECTION_ENDED', 'CERT_HAS_EXPIRED', 'ERR_TLS_CERT_ALTNAME_INVALID'],
+    ...['08001', '08006', '25006', '28000', '28P01', '3D000', '40001', '40P01', '53000', '53100', '53200', '53300'],
+    ...['55000', '55P03', '57014', '57P01', '57P03', '57P04', '57P05', '58000', '58030', '58P01'],
+  ]) {
     t.equal(isUnavailable(code(name)), true, name);
     t.equal(isUnavailable(wrap(code(name), 2)), true, `${name} inside other errors`);
   }
-  for (const error of [code('23505'), code('42601'), code('ENOENT'), new Error('other'), 'ECONNREFUSED', null]) {
-    t.equal(isUnavailable(error), false, String(error));
+  t.equal(isUnavailable(code('EMFILE', { syscall: 'connect' })), true);
+  const refused = ['22P02', '23505', '42601', '42P01', '54001', 'P0001', 'XX001', 'ENOENT', 'E2BIG'].map((name) =>
+    code(name),
+  );
+  for (const error of [...refused, code('EMFILE', { syscall: 'open' }), new Error('other'), 'ECONNREFUSED', null]) {
+    t.equal(isUnavailable(error), false, String((error as { code?: string } | null)?.code));
   }
   t.equal(violatedConstraint(wrap(code('23505', { constraint_name: 'users_email_key' }))), 'users_email_key');
   t.equal(violatedConstraint(code('23505')), undefined);
