@@ -19,6 +19,8 @@ export interface DatabaseOptions {
   readonly timeZone?: string;
   /** Connections of this process, at the most. */
   readonly pool: number;
+  /** What has to be done on a migrated database before anybody uses it; again if the database went away meanwhile. */
+  readonly prepare?: (database: Pick<Database, 'db' | 'timeZone'>) => Promise<void>;
   /** Lets a short command use the embedded database of a server that is running. Default false. */
   readonly join?: boolean;
   readonly log?: (line: string) => void;
@@ -31,9 +33,9 @@ export interface Database {
   readonly db: Db;
   /** For a kind of work: what of it waits for a lock keeps no other kind from its connections. */
   of(kind: string): Db;
-  /** True once the migrations have run here. */
+  /** True once the migrations have run here, and what prepares the database. */
   isMigrated(): boolean;
-  /** Resolves when the migrations have run; rejects when they fail for a reason that waiting does not mend. */
+  /** Resolves when that is so; rejects when it fails for a reason that waiting does not mend. */
   readonly migrated: Promise<void>;
   /** The clinic's time zone; once migrated, in a spelling that the server knows. */
   timeZone(): string;
@@ -299,6 +301,7 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
     for (;;) {
       try {
         timeZone = await migrateDatabase(url, timeZone);
+        await options.prepare?.({ db, timeZone: () => timeZone });
         outage.end();
         isMigrated = true;
         return;

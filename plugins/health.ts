@@ -5,27 +5,24 @@ import { ProblemError } from '../openapi/problem-error.js';
 /** `/health/live`: the process answers. `/health/ready`: it can do its work, and is not about to stop. */
 export default fp(
   function health(app: FastifyInstance, _options, done) {
-    let isClosing = false;
-    app.addHook('preClose', (next) => {
-      isClosing = true;
-      next();
-    });
     app.get('/health/live', () => ({ status: 'ok' }));
     app.get('/health/ready', async () => {
       const isReady =
-        !isClosing &&
+        !app.isDraining() &&
         app.database.isMigrated() &&
         (await app.database.ping(2_000).then(
           () => true,
           () => false,
         ));
       if (!isReady) {
-        const detail = isClosing ? 'The server is about to stop.' : 'The database can not be reached at the moment.';
+        const detail = app.isDraining()
+          ? 'The server is about to stop.'
+          : 'The database can not be reached at the moment.';
         throw new ProblemError('unavailable', detail, {}, { 'retry-after': '5' });
       }
       return { status: 'ok' };
     });
     done();
   },
-  { name: 'health', dependencies: ['errors', 'database'] },
+  { name: 'health', dependencies: ['errors', 'database', 'drain'] },
 );

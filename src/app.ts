@@ -6,6 +6,7 @@ import auth from '../plugins/auth.js';
 import contract from '../plugins/contract.js';
 import database from '../plugins/database.js';
 import docs from '../plugins/docs.js';
+import drain from '../plugins/drain.js';
 import errors, { frameworkErrors, refuseConnection } from '../plugins/errors.js';
 import health from '../plugins/health.js';
 import idempotency from '../plugins/idempotency.js';
@@ -66,6 +67,7 @@ export async function buildApp({
     clientErrorHandler: refuseConnection(answerHeaders(browsers)),
   });
 
+  await app.register(drain);
   await app.register(logging);
   await app.register(setAnswerHeaders, browsers);
   await app.register(errors, { onUnavailable: (error) => db.noteFailure(error) });

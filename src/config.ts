@@ -49,6 +49,11 @@ export const Environment = Type.Object({
   RATE_LIMIT_ANON: integer(1, 1_000_000_000, 100),
   RATE_LIMIT_USER: integer(1, 1_000_000_000, 600),
   RATE_LIMIT_AUTH: integer(1, 1_000_000_000, 20),
+  SHUTDOWN_DELAY: Type.String({
+    pattern: '^(0|[1-9][0-9]{0,2}s|[1-9]m|10m)$',
+    default: '0',
+    must: 'be 0 or a duration of at most 10m, like 15s',
+  }),
   LOG_LEVEL: Type.Unsafe<'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'trace' | 'silent'>({
     enum: ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'],
     default: 'info',
@@ -82,6 +87,8 @@ export interface Config {
   readonly slotMinutes: number;
   readonly bookingHorizonDays: number;
   readonly rateLimit: { readonly anonymous: number; readonly user: number; readonly auth: number };
+  /** Seconds that the server goes on serving after it was told to stop. */
+  readonly shutdownDelay: number;
   readonly logLevel: string;
 }
 
@@ -118,8 +125,11 @@ function readEnvironment(source: NodeJS.ProcessEnv): Static<typeof Environment> 
   return refuse(name, must, schema.secret === true ? undefined : source[name]);
 }
 
+const secondsOf = (duration: string): number =>
+  Number.parseInt(duration, 10) * SECONDS[duration.at(-1) as keyof typeof SECONDS];
+
 function readDuration(name: 'ACCESS_TOKEN_TTL' | 'REFRESH_TOKEN_TTL', duration: string): number {
-  const seconds = Number.parseInt(duration, 10) * SECONDS[duration.at(-1) as keyof typeof SECONDS];
+  const seconds = secondsOf(duration);
   return seconds <= MAX_DURATION ? seconds : refuse(name, 'be at most 3650d', duration);
 }
 
@@ -225,6 +235,7 @@ export function readConfig(source: NodeJS.ProcessEnv): Config {
     slotMinutes: env.SLOT_MINUTES,
     bookingHorizonDays: env.BOOKING_HORIZON_DAYS,
     rateLimit: { anonymous: env.RATE_LIMIT_ANON, user: env.RATE_LIMIT_USER, auth: env.RATE_LIMIT_AUTH },
+    shutdownDelay: env.SHUTDOWN_DELAY === '0' ? 0 : secondsOf(env.SHUTDOWN_DELAY),
     logLevel: env.LOG_LEVEL,
   });
 }

@@ -3,7 +3,6 @@
  * It takes the server's environment but for the `ADMIN_` variables: the demo has a staff account of its own.
  */
 import { join, resolve } from 'node:path';
-import type { Database } from '../db/client.js';
 import { openFolder } from '../plugins/pictures/store.js';
 import { ConfigError, readConfig, type Config } from './config.js';
 import { ACCOUNTS, PASSWORD } from './demo/people.js';
@@ -62,19 +61,11 @@ await orRefuse(async () => {
   const config = readDemoConfig();
   await checkUsers(config);
   let accounts: readonly string[] = ACCOUNTS.map(({ username }) => username);
-  let opened: Database | undefined;
-  try {
-    const { url } = await startServer(config, async ({ database }) => {
-      opened = database;
-      const store = await openFolder(join(config.dataDir, 'pictures'));
-      const users = await seedDemo(database.db, store, calendarOf(config, database.timeZone(), new Date()));
-      refuseOthers(users, config);
-      accounts = users.accounts;
-    });
-    process.stdout.write(greeting(url, config, accounts));
-  } catch (error) {
-    // Leaves no PostgreSQL running.
-    await opened?.close();
-    throw error;
-  }
+  const { url } = await startServer(config, async ({ database }) => {
+    const store = await openFolder(join(config.dataDir, 'pictures'));
+    const users = await seedDemo(database.db, store, calendarOf(config, database.timeZone(), new Date()));
+    refuseOthers(users, config);
+    accounts = users.accounts;
+  });
+  process.stdout.write(greeting(url, config, accounts));
 });

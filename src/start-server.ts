@@ -1,6 +1,7 @@
-import closeWithGrace from 'close-with-grace';
+import type { FastifyInstance } from 'fastify';
+import { setTimeout as sleep } from 'node:timers/promises';
 import pino from 'pino';
-import { openDatabase } from '../db/client.js';
+import { openDatabase, type Database } from '../db/client.js';
 import { PoolerRefused } from '../db/connect.js';
 import { EmbeddedInUse } from '../db/embedded/index.js';
 import { reasonOf } from '../db/reason.js';
@@ -11,8 +12,10 @@ import { calendarOf } from './scheduling/calendar.js';
 import { alignPeriods, OverlappingAppointments } from './scheduling/periods.js';
 import { ensureStaff, InvalidStaff } from './resources/users/staff.js';
 
-/** How long requests in flight have when the server stops, in milliseconds. */
+/** How long requests in flight have when the server stops, and then the database, in milliseconds. */
 const GRACE = 30_000;
+/** How long, at the least, a server that stops takes the requests that are on their way to it, in milliseconds. */
+const LINGER = 500;
 
 function nameVariable(error: unknown): never {
   if (!(error instanceof InvalidStaff) || error.field === undefined) throw error;
@@ -30,13 +33,17 @@ export interface RunningServer {
   readonly url: string;
 }
 
+/** Never comes: who waits for it goes no further, and the process ends by what is done elsewhere. */
+const never = new Promise<never>(() => undefined);
+
 /**
- * Starts the server.
- * @param beforeListen work on the migrated database before the first request
+ * Starts the server, which ends the process when it is told to stop: a first signal lets it finish what is in flight, a
+ * second one hurries it. In either case it leaves no database running.
+ * @param prepare further work on the migrated database before the first request
  */
 export async function startServer(
   config: Config,
-  beforeListen?: (parts: { config: Config; database: Awaited<ReturnType<typeof openDatabase>> }) => Promise<void>,
+  prepare?: (parts: { config: Config; database: Pick<Database, 'db' | 'timeZone'> }) => Promise<void>,
 ): Promise<RunningServer> {
   const logger = pino(
     {
@@ -48,51 +55,85 @@ export async function startServer(
     // Lines leave together, at the latest after a tenth of a second: a write for each costs as much as a small answer.
     pino.destination({ sync: false, minLength: 8192, periodicFlush: 100 }),
   );
-  const database = await openDatabase({
-    url: config.databaseUrl,
-    dataDir: config.dataDir,
-    timeZone: config.clinicTimeZone,
-    pool: config.databasePool,
-    log: (line) => logger.info(line),
-    warn: (line) => logger.warn(line),
-  });
-  const closers: (() => Promise<void>)[] = [() => database.close()];
-  let isStopping = false;
-  closeWithGrace({ delay: GRACE, logger: false }, async ({ err, signal }) => {
-    isStopping = true;
-    if (err) logger.fatal({ error: loggable(err) }, 'stopping after an unexpected error');
-    else logger.info({ signal }, 'stopping');
-    for (const close of closers) await close();
-    if (err) process.exitCode = 1;
-  });
+  let opening: Promise<Database> | undefined;
+  let app: FastifyInstance | undefined;
+  let stopping: Promise<void> | undefined;
+  let hurry = (): void => undefined;
+  const hurried = new Promise<void>((resolve) => (hurry = resolve));
+  const atMost = (milliseconds: number) => Promise.race([sleep(milliseconds, undefined, { ref: false }), hurried]);
 
-  // The first staff user has to wait for a database that is away, the server does not.
-  const prepared: Promise<void> = database.migrated.then(async () => {
-    const moved = await alignPeriods(database.db, calendarOf(config, database.timeZone(), new Date()));
-    if (moved > 0) logger.warn(`${moved} upcoming appointments were put back on the clock of ${config.clinicTimeZone}`);
-    if (config.admin !== null) await ensureStaff(database.db, config.admin).catch(nameVariable);
-    await beforeListen?.({ config, database });
-  });
+  const closeDatabase = async (): Promise<void> => {
+    // One that is about to start has to be there before it can be stopped.
+    const database = await opening?.catch(() => undefined);
+    await database?.close();
+  };
+  async function finish(): Promise<void> {
+    if (app !== undefined) {
+      app.drain();
+      await atMost(Math.max(LINGER, config.shutdownDelay * 1000));
+      await Promise.race([app.close(), atMost(GRACE)]);
+    }
+    await Promise.race([closeDatabase(), sleep(GRACE, undefined, { ref: false })]);
+  }
+  /** Ends the process, with 0 unless there is an error. */
+  const stop = (signal: string, error?: unknown): Promise<void> =>
+    (stopping ??= (async () => {
+      if (error === undefined) logger.info({ signal }, 'stopping');
+      else logger.fatal({ error: loggable(error) }, 'stopping after an unexpected error');
+      await finish().catch((error: unknown) => logger.error({ error: loggable(error) }, 'the stop met an error'));
+      logger.flush();
+      process.exit(error === undefined ? 0 : 1);
+    })());
+  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGQUIT'] as const) {
+    process.on(signal, () => {
+      if (stopping === undefined) void stop(signal);
+      else hurry();
+    });
+  }
+  process.on('uncaughtException', (error) => void stop('', error));
+  process.on('unhandledRejection', (error) => void stop('', error));
+
   try {
+    opening = openDatabase({
+      url: config.databaseUrl,
+      dataDir: config.dataDir,
+      timeZone: config.clinicTimeZone,
+      pool: config.databasePool,
+      log: (line) => logger.info(line),
+      warn: (line) => logger.warn(line),
+      prepare: async (database) => {
+        const moved = await alignPeriods(database.db, calendarOf(config, database.timeZone(), new Date()));
+        if (moved > 0) {
+          logger.warn(`${moved} upcoming appointments were put back on the clock of ${config.clinicTimeZone}`);
+        }
+        if (config.admin !== null) await ensureStaff(database.db, config.admin).catch(nameVariable);
+        await prepare?.({ config, database });
+      },
+    });
+    const database = await opening;
+    if (stopping !== undefined) await never;
+    // It listens before the database is ready, so that whoever asks whether it lives gets an answer meanwhile.
+    app = await buildApp({ config, database, secret: await signingSecret(config), logger });
+    if (stopping !== undefined) await never;
+    const address = await app.listen({ host: config.host, port: config.port });
     await database.firstTry;
     // A refusal, other than an absence, is final at once.
     await Promise.race([database.migrated, new Promise(setImmediate)]);
     if (database.isMigrated()) {
-      await prepared;
+      logger.info('ready');
     } else {
       logger.warn('listening without a database');
-      void prepared.catch((error: unknown) => {
-        // Unhandled, it stops the server as any unexpected error does. A stop ends the wait by an error, too.
-        if (!isStopping) throw new Error('the database could not be prepared', { cause: error });
-      });
+      void database.migrated.then(
+        () => logger.info('ready'),
+        (error: unknown) => void stop('', new Error('the database could not be prepared', { cause: error })),
+      );
     }
-    const app = await buildApp({ config, database, secret: await signingSecret(config), logger });
-    closers.unshift(() => app.close());
-    const address = await app.listen({ host: config.host, port: config.port });
     return { url: address.replace(/\/\/(0\.0\.0\.0|127\.0\.0\.1|\[::1?\])/, '//localhost') };
   } catch (error) {
+    if (stopping !== undefined) await never;
     // The embedded server is a process of its own: it would outlive this one.
-    for (const close of closers) await close();
+    hurry();
+    await finish();
     throw error;
   }
 }

@@ -54,7 +54,7 @@ export async function runProgram(
   return { code, stderr, stdout };
 }
 
-/** Starts the built server as a process and waits until it listens. */
+/** Starts the built server as a process and waits until it is ready, or listens without a database. */
 export async function startServerProcess(
   t: Test,
   environment: Readonly<Record<string, string>>,
@@ -71,10 +71,11 @@ export async function startServerProcess(
   });
   const url = await new Promise<string>((resolve, reject) => {
     createInterface({ input: child.stderr }).on('line', (line) => log.push(line));
+    let address: string | undefined;
     createInterface({ input: child.stdout }).on('line', (line) => {
       log.push(line);
-      const address = /Server listening at (http:\/\/[\d.:]+)/.exec(line)?.[1];
-      if (address !== undefined) resolve(address);
+      address ??= /Server listening at (http:\/\/[\d.:]+)/.exec(line)?.[1];
+      if (address !== undefined && /"msg":"(ready|listening without a database)"/.test(line)) resolve(address);
     });
     void ended.then((code) => reject(new Error(`the server ended with ${code}:\n${log.join('\n')}`)));
   });

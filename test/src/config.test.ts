@@ -24,6 +24,7 @@ const DEFAULTS: Config = {
   slotMinutes: 30,
   bookingHorizonDays: 365,
   rateLimit: { anonymous: 100, user: 600, auth: 20 },
+  shutdownDelay: 0,
   logLevel: 'info',
 };
 
