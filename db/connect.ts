@@ -34,6 +34,13 @@ const SESSION = {
   jit: 'off',
 };
 
+/** Those on which answers depend; the others are limits, speed and a name, and how soon a disk has what is stored. */
+const MEANING = [
+  ...['DateStyle', 'IntervalStyle', 'TimeZone', 'extra_float_digits', 'bytea_output', 'standard_conforming_strings'],
+  ...['array_nulls', 'transform_null_equals', 'default_transaction_isolation', 'default_transaction_read_only'],
+  ...['default_transaction_deferrable', 'gin_fuzzy_search_limit'],
+] as const;
+
 type DriverOptions = NonNullable<Parameters<typeof postgres>[1]>;
 
 /** Connections to the database of a DATABASE_URL, as this program needs them. @throws ParameterRefused */
@@ -87,8 +94,28 @@ export async function checkSession(databaseUrl: string, client: postgres.Sql): P
       return false;
     });
     if (!isOwn) throw lendsTooShortly();
+    await checkMeaning(client);
   } finally {
     await other.end({ timeout: 1 });
+  }
+}
+
+/**
+ * Makes sure that a session means by our queries what we do: a pooler may have ignored what was asked for.
+ * @throws PoolerRefused
+ */
+async function checkMeaning(client: postgres.Sql): Promise<void> {
+  const rows = await client<{ name: string; setting: string }[]>`
+    select name, setting from pg_settings where name in ${client([...MEANING])}
+    union all select 'search_path', coalesce(current_schema(), '')`;
+  const needed: ReadonlyMap<string, string> = new Map(Object.entries({ ...SESSION, search_path: 'public' }));
+  for (const { name, setting } of rows) {
+    // DateStyle also says in which order days and months are read.
+    if (setting.split(',')[0] === needed.get(name)) continue;
+    throw new PoolerRefused(
+      `DATABASE_URL leads to a pooler that ignores ${name}: it is "${setting}" and has to be "${needed.get(name)}"; ` +
+        `set it for the user that signs in, by ALTER ROLE ... SET ${name}`,
+    );
   }
 }
 

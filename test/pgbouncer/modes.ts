@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { chmodSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import postgres from 'postgres';
 import t, { type Test } from 'tap';
 import { anotherInstance } from '../helpers/app.js';
 import { createTestDatabase } from '../helpers/database.js';
@@ -81,6 +82,25 @@ t.test('a PgBouncer that takes no settings is refused, naming what it needs; wit
   const { count } = (await api.get('/appointments/', { token: patient.token })).body;
   t.equal(count, 20, 'all that was acknowledged is there');
 });
+
+for (const [name, value] of [
+  ['extra_float_digits', '-15'],
+  ['transform_null_equals', 'on'],
+  ['search_path', 'pg_catalog'],
+  ['default_transaction_isolation', 'serializable'],
+  ['default_transaction_read_only', 'on'],
+] as const) {
+  t.test(`${name} of a database, which a PgBouncer leaves as it is, is refused by name`, async (t) => {
+    const target = await createTestDatabase(t);
+    const line = await refusal(t, await startPgBouncer(t, target, { pool_mode: 'session' }));
+    const [, setting = ''] = /ignore_startup_parameters = (.+)\n/.exec(line) ?? [];
+    const sql = postgres(target, { max: 1 });
+    t.teardown(() => sql.end());
+    await sql.unsafe(`alter database ${new URL(target).pathname.slice(1)} set ${name} = ${value}`);
+    const url = await startPgBouncer(t, target, { pool_mode: 'session', ignore_startup_parameters: setting });
+    t.match(await refusal(t, url), `DATABASE_URL leads to a pooler that ignores ${name}: `);
+  });
+}
 
 for (const [mode, settings] of [
   ['transaction', {}],
