@@ -23,7 +23,7 @@ interface Journal {
 const readJournal = (path: string) => JSON.parse(readFileSync(join(path, 'meta/_journal.json'), 'utf8')) as Journal;
 
 function connect(t: Test, url: string): postgres.Sql {
-  const sql = postgres(url, { max: 1, onnotice: () => undefined });
+  const sql = postgres(url, { max: 1, onnotice: () => undefined, connection: { DateStyle: 'ISO' } });
   t.teardown(() => sql.end());
   return sql;
 }
