@@ -8,7 +8,7 @@ import { readDatabaseUrl } from './url.js';
  */
 const SESSION = {
   application_name: 'hospital-management-api',
-  DateStyle: 'ISO',
+  DateStyle: 'ISO, MDY',
   IntervalStyle: 'postgres',
   TimeZone: 'UTC',
   extra_float_digits: '1',

@@ -23,7 +23,7 @@ interface Journal {
 const readJournal = (path: string) => JSON.parse(readFileSync(join(path, 'meta/_journal.json'), 'utf8')) as Journal;
 
 function connect(t: Test, url: string): postgres.Sql {
-  const sql = postgres(url, { max: 1, onnotice: () => undefined });
+  const sql = postgres(url, { max: 1, onnotice: () => undefined, connection: { DateStyle: 'ISO' } });
   t.teardown(() => sql.end());
   return sql;
 }
@@ -143,7 +143,7 @@ t.test('user names and emails that differ by case alone are people’s to change
     journal.entries.findIndex(({ tag }) => tag.endsWith('_folded_text')),
   );
   writeFileSync(join(root, folder, 'meta/_journal.json'), JSON.stringify({ ...journal, entries }));
-  const before = (await import(join(root, 'dist/db/migrate.js'))) as typeof import('../../db/migrate.js');
+  const before = (await import(join(root, 'dist/db/migrate.js'))) as { migrateDatabase: typeof migrateDatabase };
   await before.migrateDatabase(url);
   // As a database of the locale tr_TR has let them in.
   await sql`drop index users_username_key, users_email_key`;

@@ -5,7 +5,7 @@ import { buildTestApp } from '../helpers/app.js';
 import { createTestDatabase } from '../helpers/database.js';
 
 t.test('a zone in a spelling that the server knows', async (t) => {
-  const client = postgres(await createTestDatabase(t), { max: 1 });
+  const client = postgres(await createTestDatabase(t), { max: 1, connection: { DateStyle: 'ISO' } });
   t.teardown(() => client.end());
   for (const zone of ['UTC', 'Europe/Berlin', 'Asia/Kolkata', 'America/Argentina/Buenos_Aires', 'Etc/GMT+5']) {
     t.equal(await spellingOf(client, zone), zone);

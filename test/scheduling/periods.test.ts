@@ -136,7 +136,7 @@ t.test('a start says what it put right, and refuses in one line what it can not'
 
 t.test('appointments that were stored as instants are read by the zone of the clinic', async (t) => {
   const url = await createTestDatabase(t, 'template0');
-  const client = postgres(url, { max: 1, onnotice: () => undefined });
+  const client = postgres(url, { max: 1, onnotice: () => undefined, connection: { DateStyle: 'ISO' } });
   t.teardown(() => client.end());
   const migrationsFolder = 'db/migrations';
   const { entries } = JSON.parse(readFileSync(`${migrationsFolder}/meta/_journal.json`, 'utf8')) as {
