@@ -163,7 +163,7 @@ function prepareStatements<C extends Client>(client: C): C {
 const SHARED_CONNECTIONS = 2;
 
 /** How long statements wait for a lock, in milliseconds, on the connections of each sort. */
-const LOCK_WAITS = { shared: 10, brief: 100, patient: 3_000 };
+const LOCK_WAITS = { shared: 10, brief: 100, patient: 5_000 };
 
 const pipelines = new WeakMap<Db | Tx, postgres.Sql>();
 

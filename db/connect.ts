@@ -110,8 +110,7 @@ async function checkMeaning(client: postgres.Sql): Promise<void> {
     union all select 'search_path', coalesce(current_schema(), '')`;
   const needed: ReadonlyMap<string, string> = new Map(Object.entries({ ...SESSION, search_path: 'public' }));
   for (const { name, setting } of rows) {
-    // DateStyle also says in which order days and months are read.
-    if (setting.split(',')[0] === needed.get(name)) continue;
+    if (setting === needed.get(name)) continue;
     throw new PoolerRefused(
       `DATABASE_URL leads to a pooler that ignores ${name}: it is "${setting}" and has to be "${needed.get(name)}"; ` +
         `set it for the user that signs in, by ALTER ROLE ... SET ${name}`,
