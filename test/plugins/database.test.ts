@@ -47,6 +47,7 @@ t.test('a database that is away at the start', async (t) => {
       ['POST', '/doctors/', {}],
       ['POST', '/api/user/login/', { username: 'ada', password: PASSWORD }],
       ['POST', '/api/user/login/', '{'],
+      ['GET', `/pictures/p-${'A'.repeat(22)}.jpeg`],
     ] as const) {
       const answer = await api.call(method, url, { body });
       t.match(answer, { status: 503, body: { type: '/problems/unavailable' }, headers: { 'retry-after': '5' } });
