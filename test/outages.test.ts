@@ -235,3 +235,22 @@ t.test('a start that fails prints one line with the reason, and nobody’s data'
     }
   }
 });
+
+t.test('an instance whose secret is not that of the one before on its database says so, in one line', async (t) => {
+  const DATABASE_URL = await createTestDatabase(t);
+  const [one, two] = [t.testdir({ one: {}, two: {} })].flatMap((folder) => [join(folder, 'one'), join(folder, 'two')]);
+  const linesOf = async (environment: Record<string, string>): Promise<string[]> => {
+    const server = await startServerProcess(t, { DATABASE_URL, ...environment });
+    server.child.kill('SIGTERM');
+    await server.ended;
+    return said(server, /JWT_SECRET/);
+  };
+  t.strictSame(await linesOf({ DATA_DIR: one as string }), []);
+  t.strictSame(await linesOf({ DATA_DIR: one as string }), [], 'the same one again');
+  const [line, ...more] = await linesOf({ DATA_DIR: two as string });
+  t.match(line, /tokens of the other.*two/);
+  t.strictSame(more, []);
+  const JWT_SECRET = 'one secret of both servers, long enough';
+  t.equal((await linesOf({ DATA_DIR: one as string, JWT_SECRET })).length, 1, 'a change of secrets');
+  t.strictSame(await linesOf({ DATA_DIR: two as string, JWT_SECRET }), []);
+});
