@@ -47,7 +47,6 @@ t.test('a database that is away at the start', async (t) => {
       ['POST', '/doctors/', {}],
       ['POST', '/api/user/login/', { username: 'ada', password: PASSWORD }],
       ['POST', '/api/user/login/', '{'],
-      ['GET', `/pictures/p-${'A'.repeat(22)}.jpeg`],
     ] as const) {
       const answer = await api.call(method, url, { body });
       t.match(answer, { status: 503, body: { type: '/problems/unavailable' }, headers: { 'retry-after': '5' } });
@@ -61,6 +60,10 @@ t.test('a database that is away at the start', async (t) => {
     ] as const) {
       t.equal(await statusOf(api, path), status, path);
     }
+  });
+
+  await t.test('getPicture 503 until the database has been there', async (t) => {
+    t.match(await api.get(`/pictures/p-${'A'.repeat(22)}.jpeg`), { status: 503, headers: { 'retry-after': '5' } });
   });
 
   await t.test('everything works once it has come', async (t) => {
