@@ -86,7 +86,7 @@ export async function buildApp({
   });
   await app.register(pictures, { folder: join(config.dataDir, 'pictures'), secret, now: () => now().getTime() });
   await app.register(docs);
-  await app.register(health);
+  await app.register(health, { arePicturesAway: () => app.arePicturesAway() });
   for (const resource of resources) await app.register(resource);
   return app;
 }

@@ -11,6 +11,7 @@ import { ConfigError, signingSecret, type Config } from './config.js';
 import { calendarOf } from './scheduling/calendar.js';
 import { alignPeriods, OverlappingAppointments } from './scheduling/periods.js';
 import { ensureStaff, InvalidStaff } from './resources/users/staff.js';
+import { noteSecret } from './signing-secret.js';
 
 /** How long requests in flight have when the server stops, and then the database, in milliseconds. */
 const GRACE = 30_000;
@@ -105,6 +106,13 @@ export async function startServer(
         const moved = await alignPeriods(database.db, calendarOf(config, database.timeZone(), new Date()));
         if (moved > 0) {
           logger.warn(`${moved} upcoming appointments were put back on the clock of ${config.clinicTimeZone}`);
+        }
+        if (!(await noteSecret(database.db, await signingSecret(config)))) {
+          const own = config.jwtSecret === null ? ` (this one made its own, in ${config.dataDir})` : '';
+          logger.warn(
+            'JWT_SECRET is not that of the instance that started on this database before: each refuses tokens of the ' +
+              `other. All need the same JWT_SECRET${own}`,
+          );
         }
         if (config.admin !== null) await ensureStaff(database.db, config.admin).catch(nameVariable);
         await prepare?.({ config, database });

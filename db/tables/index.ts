@@ -11,3 +11,4 @@ export * from './contacts.js';
 export * from './appointments.js';
 export * from './appointment-changes.js';
 export * from './idempotency-keys.js';
+export * from './signing-secrets.js';

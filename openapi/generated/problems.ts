@@ -94,6 +94,6 @@ export const problems = {
     status: 503,
     title: 'Temporarily unavailable',
     description:
-      'The server can not reach its database or is about to stop. Try again after the seconds that `Retry-After` gives.',
+      'The server can not reach its database or the folder of its pictures, its disk is full, or it is about to stop. Try again after the seconds that `Retry-After` gives.',
   },
 } as const;

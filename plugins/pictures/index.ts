@@ -1,9 +1,10 @@
 import type { FastifyInstance } from 'fastify';
 import fp from 'fastify-plugin';
+import { Outage } from '../../db/outage.js';
 import { operations } from '../../openapi/generated/operations.js';
 import { ProblemError } from '../../openapi/problem-error.js';
 import { loggable } from '../errors.js';
-import { openFolder } from './store.js';
+import { answering, openFolder } from './store.js';
 import { pictureUploads, type Uploads } from './uploads.js';
 import { pictureUrls, type PictureUrls } from './urls.js';
 
@@ -20,6 +21,8 @@ declare module 'fastify' {
   interface FastifyInstance {
     readonly pictures: PictureUrls;
     readonly uploads: Uploads;
+    /** Whether the last attempts to store or read one have failed. */
+    arePicturesAway(): boolean;
   }
 }
 
@@ -29,11 +32,19 @@ const NAME = /^[ps]-[\w-]{22}\.(jpeg|png|webp|gif)$/;
 /** Keeps uploaded pictures, serves them, and removes those that no row has any more. */
 export default fp(
   async function pictures(app: FastifyInstance, { folder, secret, now = Date.now }: PicturesOptions) {
-    const store = await openFolder(folder);
+    const bare = await openFolder(folder);
+    const outage = new Outage({
+      of: `the folder of pictures, ${folder},`,
+      isBack: () => bare.check(),
+      warn: (line) => app.log.warn(line),
+      log: (line) => app.log.info(line),
+    });
+    const store = answering(bare, (fault) => outage.begin(fault));
     const uploads = pictureUploads(app.db, store);
     const urls = pictureUrls(secret, now);
     app.decorate('pictures', urls);
     app.decorate('uploads', uploads);
+    app.decorate('arePicturesAway', () => outage.isOn);
 
     let timer: NodeJS.Timeout | undefined;
     let round = Promise.resolve();
@@ -53,6 +64,7 @@ export default fp(
     });
     app.addHook('onClose', async () => {
       isClosing = true;
+      outage.close();
       clearInterval(timer);
       await round;
     });

@@ -62,6 +62,10 @@ t.test('a database that is away at the start', async (t) => {
     }
   });
 
+  await t.test('getPicture 503 until the database has been there', async (t) => {
+    t.match(await api.get(`/pictures/p-${'A'.repeat(22)}.jpeg`), { status: 503, headers: { 'retry-after': '5' } });
+  });
+
   await t.test('everything works once it has come', async (t) => {
     await proxy.restore();
     await database.migrated;

@@ -334,14 +334,14 @@ void t.test('replaceDoctor 409 and 500 leave no file that no row has', async (t)
   t.same(files(), []);
 });
 
-void t.test('replaceDoctor 500 when the file can not be written', async (t) => {
+void t.test('replaceDoctor 503 when the file can not be written', async (t) => {
   const { app, folder, files, log } = await build(t);
   fs.rmSync(folder, { recursive: true });
   const answer = await put(app, '/doctor/', small);
-  t.equal(answer.statusCode, 500);
+  t.equal(answer.statusCode, 503);
   t.notMatch(answer.body, folder);
   t.same(await listed(), []);
-  t.match(log, [{ msg: 'unexpected error' }]);
+  t.match(log, [{ msg: /folder of pictures.* is away: ENOENT/ }]);
   fs.mkdirSync(folder);
   t.equal((await put(app, '/doctor/', small)).statusCode, 200);
   t.equal(files().length, 1);
