@@ -2,6 +2,7 @@ import Fastify from 'fastify';
 import t, { type Test } from 'tap';
 import type { Database } from '../../db/client.js';
 import database from '../../plugins/database.js';
+import drain from '../../plugins/drain.js';
 import errors from '../../plugins/errors.js';
 import health from '../../plugins/health.js';
 import { buildTestApp } from '../helpers/app.js';
@@ -12,6 +13,7 @@ const AWAY = { status: 503, detail: 'The database can not be reached at the mome
 async function build(t: Test, state: { isMigrated: boolean; ping: () => Promise<void> }) {
   const app = Fastify({ return503OnClosing: false });
   t.teardown(() => app.close());
+  await app.register(drain);
   await app.register(errors);
   const stub: Partial<Database> = { isMigrated: () => state.isMigrated, ping: () => state.ping() };
   await app.register(database, { database: stub as Database });
