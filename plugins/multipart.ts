@@ -3,6 +3,7 @@ import type { FastifyInstance, FastifyRequest, preValidationHookHandler } from '
 import fp from 'fastify-plugin';
 import type { Operation } from '../openapi/operation.js';
 import { ProblemError } from '../openapi/problem-error.js';
+import { decodeUtf8 } from './utf8.js';
 
 export interface MultipartOptions {
   /** The largest file in bytes. Default 5 MB. */
@@ -41,14 +42,16 @@ export class FormBody {
 const MAX_FIELD_BYTES = 32_768;
 const MAX_FIELDS = 400;
 
+const tooMany = () =>
+  new ProblemError('too-large', `The body has more than one file or more than ${MAX_FIELDS} fields.`);
+
 function multipartProblem(error: unknown, maxFileBytes: number): unknown {
   switch ((error as { code?: string }).code) {
     case 'FST_REQ_FILE_TOO_LARGE':
       return new ProblemError('too-large', `The file is larger than ${maxFileBytes / 1_000_000} MB.`);
     case 'FST_FILES_LIMIT':
     case 'FST_PARTS_LIMIT':
-    case 'FST_FIELDS_LIMIT':
-      return new ProblemError('too-large', `The body has more than one file or more than ${MAX_FIELDS} fields.`);
+      return tooMany();
   }
   if (error instanceof ProblemError) return error;
   // What is left comes from the parser: a boundary that is missing, a part that ends too early.
@@ -59,15 +62,23 @@ function multipartProblem(error: unknown, maxFileBytes: number): unknown {
 async function readParts(request: FastifyRequest): Promise<FormBody> {
   const body = new FormBody();
   try {
-    for await (const part of request.parts()) {
-      if (part.type === 'file') {
-        const bytes = await part.toBuffer();
-        // A browser sends a file input in which nothing was chosen as an empty file without a name: that field is left out.
-        if (bytes.length > 0 || part.filename) body.add(part.fieldname, new Upload(bytes));
-      } else if (part.valueTruncated || part.fieldnameTruncated) {
+    let files = 0;
+    let fields = 0;
+    // Of each part the bytes, since the parser would decode a text that is no UTF-8 into one that nobody sent.
+    for await (const part of request.files()) {
+      const { fieldname, filename, mimetype } = part;
+      const isText = filename === undefined && mimetype !== 'application/octet-stream';
+      if (isText ? ++fields > MAX_FIELDS : ++files > 1) throw tooMany();
+      const bytes = await part.toBuffer();
+      if (isText && bytes.length > MAX_FIELD_BYTES) {
         throw new ProblemError('too-large', `A field of the body is larger than ${MAX_FIELD_BYTES / 1024} KiB.`);
+      }
+      if (!isText) {
+        // A browser sends a file input in which nothing was chosen as an empty file without a name: that field is left out.
+        if (bytes.length > 0 || filename) body.add(fieldname, new Upload(bytes));
       } else {
-        body.add(part.fieldname, part.value);
+        const text = decodeUtf8(bytes);
+        body.add(fieldname, mimetype === 'application/json' ? JSON.parse(text) : text);
       }
     }
   } catch (error) {
@@ -101,12 +112,11 @@ export default fp(
     await app.register(async (forms) => {
       await forms.register(fastifyMultipart, {
         throwFileSizeLimit: true,
+        isPartAFile: () => true,
         limits: {
           fileSize: maxFileBytes,
-          files: 1,
-          fields: MAX_FIELDS,
+          files: MAX_FIELDS + 1,
           parts: MAX_FIELDS + 1,
-          fieldSize: MAX_FIELD_BYTES,
           fieldNameSize: 100,
           headerPairs: 50,
         },

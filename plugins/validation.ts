@@ -4,6 +4,7 @@ import addFormats from 'ajv-formats';
 import type { FastifyInstance } from 'fastify';
 import fp from 'fastify-plugin';
 import { ProblemError, type FieldErrors } from '../openapi/problem-error.js';
+import { isBlank, readText, textFault, type TextKind } from '../openapi/text.js';
 import { FormBody, Upload } from './multipart.js';
 
 /** Judges a string that has the rule's keyword in the contract. Returns what is wrong with it, in words that follow the field's name. */
@@ -26,6 +27,9 @@ interface Node {
   items?: Node;
   required?: string[];
   enum?: unknown[];
+  minLength?: number;
+  maxLength?: number;
+  'x-text'?: TextKind;
   [keyword: string]: unknown;
 }
 
@@ -57,8 +61,22 @@ function fileValue(value: unknown, field: string, faults: Faults): unknown {
   return value;
 }
 
+/** As the contract means it; what is at fault, or too long for whatever it is composed to, stays for the schema to judge. */
+function textValue(node: Node, text: string, { field, faults }: Place): string {
+  const { minLength = 0, maxLength = Infinity, format, 'x-text': kind } = node;
+  const fault = textFault(text);
+  if (fault !== undefined) faults.add(field, fault);
+  // What is composed has a fourth of the length at the least.
+  if (fault !== undefined || text.length > 4 * maxLength) return text;
+  // A password that is only compared may be of a time when its text was stored as it came.
+  if (format === 'password' && kind === undefined)
+    return [...text].length > maxLength ? readText(text, 'password') : text;
+  return minLength > 0 && format !== 'password' && isBlank(text) ? '' : readText(text, kind);
+}
+
 /** In an enum that is `x-numbered` the number n, also as decimal text, stands for the nth value. */
-function numberedValue({ enum: values = [] }: Node, value: unknown): unknown {
+function numberedValue({ enum: values = [], 'x-numbered': isNumbered }: Node, value: unknown): unknown {
+  if (isNumbered !== true) return value;
   if (typeof value !== 'number' && !(typeof value === 'string' && INTEGER.test(value))) return value;
   return values[Number(value) - 1] ?? String(value);
 }
@@ -100,6 +118,8 @@ interface Place {
   /** Whether integers, lists and booleans come as text. */
   readonly isText: boolean;
   readonly isQuery: boolean;
+  /** Whether it is a header, whose text is no UTF-8. */
+  readonly isHeader: boolean;
   /** Empty for the whole. */
   readonly field: string;
   readonly faults: Faults;
@@ -110,7 +130,7 @@ interface Place {
  * and of an object only what the schema names. What can't be read stays, for the schema to refuse.
  */
 function read(node: Node, value: unknown, place: Place): unknown {
-  const { isText, field, faults } = place;
+  const { isText, isHeader, field, faults } = place;
   if (node.format === 'binary') return fileValue(value, field, faults);
   if (value instanceof Upload) {
     faults.add(field, 'must be text, not a file');
@@ -126,10 +146,8 @@ function read(node: Node, value: unknown, place: Place): unknown {
       if (isText && (value === 'false' || value === 'False' || value === '0')) return false;
       return value;
     case 'string':
-      if (typeof value === 'string' && (value.includes('\0') || !value.isWellFormed())) {
-        faults.add(field, 'must not contain NUL or unpaired surrogates');
-      }
-      return node['x-numbered'] === true ? numberedValue(node, value) : value;
+      if (typeof value !== 'string' || isHeader) return numberedValue(node, value);
+      return numberedValue(node, textValue(node, value, place));
     case 'array': {
       const list = isText ? listValue(value) : value;
       const { items } = node;
@@ -221,6 +239,7 @@ function collect(errors: ErrorObject[], part: string, faults: Faults): void {
 const RULES: Readonly<Record<string, Rule>> = {
   'x-same-as': (value, other, siblings) =>
     value === siblings[String(other)] ? [] : [`must be the same as ${String(other)}`],
+  'x-not-before': (value, day) => (value < String(day) ? [`must not be before ${String(day)}`] : []),
 };
 
 function compile(ajv: Ajv, schema: TSchema, part: string, rules: Readonly<Record<string, Rule>>) {
@@ -242,9 +261,11 @@ function compile(ajv: Ajv, schema: TSchema, part: string, rules: Readonly<Record
     const faults = new Faults();
     const isText = part !== 'body' || data instanceof FormBody;
     const isQuery = part === 'querystring';
+    const isHeader = part === 'headers';
     const value = read(node, data instanceof FormBody ? withLists(node, data.fields) : data, {
       isText,
       isQuery,
+      isHeader,
       field: '',
       faults,
     });
@@ -255,7 +276,7 @@ function compile(ajv: Ajv, schema: TSchema, part: string, rules: Readonly<Record
       if (typeof field === 'string') for (const fault of rule(field, argument, siblings)) faults.add(name, fault);
     }
     // What the contract says of headers are only some of them.
-    if (faults.isEmpty) return { value: part === 'headers' ? { ...(data as object), ...(value as object) } : value };
+    if (faults.isEmpty) return { value: isHeader ? { ...(data as object), ...(value as object) } : value };
     // A path that holds no possible id names no record.
     if (part === 'params') return { error: new ProblemError('not-found', 'There is no such record.') };
     const fields = Object.keys(faults.fields).join(', ');

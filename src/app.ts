@@ -15,6 +15,7 @@ import multipart from '../plugins/multipart.js';
 import operation from '../plugins/operation.js';
 import pictures from '../plugins/pictures/index.js';
 import rateLimit from '../plugins/rate-limit/index.js';
+import utf8, { parseQuery } from '../plugins/utf8.js';
 import validation from '../plugins/validation.js';
 import type { Config } from './config.js';
 import { pastDateRule } from './lib/dates.js';
@@ -52,7 +53,7 @@ export async function buildApp({
     genReqId: () => crypto.randomUUID(),
     trustProxy: config.trustProxy as string[],
     bodyLimit: MAX_BODY_BYTES,
-    routerOptions: { ignoreTrailingSlash: true },
+    routerOptions: { ignoreTrailingSlash: true, querystringParser: parseQuery },
     // While the server stops it still answers what comes over connections that are open.
     return503OnClosing: false,
     requestTimeout: 60_000,
@@ -60,9 +61,6 @@ export async function buildApp({
     http: { requireHostHeader: false },
     // By the default of 10 s a start fails on a machine that is busy with other things.
     pluginTimeout: 300_000,
-    // Unknown fields are ignored, these too.
-    onProtoPoisoning: 'remove',
-    onConstructorPoisoning: 'remove',
     frameworkErrors,
     clientErrorHandler: refuseConnection(answerHeaders(browsers)),
   });
@@ -74,6 +72,7 @@ export async function buildApp({
   await app.register(contract, {
     outside: ['/', '/docs*', '/openapi.yaml', '/openapi.json', '/health/live', '/health/ready'],
   });
+  await app.register(utf8);
   await app.register(validation, { rules: { 'x-password-of': passwordRule, 'x-not-in-future': pastDateRule(now) } });
   await app.register(database, { database: db });
   await app.register(auth, { secret, accessTtl: config.accessTokenTtl, refreshTtl: config.refreshTokenTtl });

@@ -34,14 +34,15 @@ export const Username = Type.String({
   minLength: 1,
   maxLength: 150,
   pattern: '^[A-Za-z0-9_.@+-]+$',
+  'x-text': 'word',
   'x-pattern-message': 'may contain only letters, digits and _ . @ + -',
 });
 export type Username = Static<typeof Username>;
 
-export const Email = Type.String({ format: 'email', maxLength: 254 });
+export const Email = Type.String({ format: 'email', maxLength: 254, 'x-text': 'word' });
 export type Email = Static<typeof Email>;
 
-export const PersonName = Type.String({ maxLength: 150 });
+export const PersonName = Type.String({ maxLength: 150, 'x-text': 'name' });
 export type PersonName = Static<typeof PersonName>;
 
 export const Registration = Type.Object({
@@ -53,14 +54,15 @@ export const Registration = Type.Object({
     format: 'password',
     minLength: 8,
     maxLength: 128,
+    'x-text': 'password',
     'x-password-of': ['username', 'email', 'first_name', 'last_name'],
   }),
-  confirm_password: Type.String({ format: 'password', maxLength: 128, 'x-same-as': 'password' }),
+  confirm_password: Type.String({ format: 'password', maxLength: 128, 'x-text': 'password', 'x-same-as': 'password' }),
 });
 export type Registration = Static<typeof Registration>;
 
 export const Credentials = Type.Object({
-  username: Type.String({ minLength: 1, maxLength: 150 }),
+  username: Type.String({ minLength: 1, maxLength: 150, 'x-text': 'word' }),
   password: Type.String({ format: 'password', minLength: 1, maxLength: 128 }),
 });
 export type Credentials = Static<typeof Credentials>;
@@ -114,8 +116,8 @@ export type UserPatch = Static<typeof UserPatch>;
 
 export const PasswordChange = Type.Object({
   current_password: Type.String({ format: 'password', minLength: 1, maxLength: 128 }),
-  password: Type.String({ format: 'password', minLength: 8, maxLength: 128 }),
-  confirm_password: Type.String({ format: 'password', maxLength: 128, 'x-same-as': 'password' }),
+  password: Type.String({ format: 'password', minLength: 8, maxLength: 128, 'x-text': 'password' }),
+  confirm_password: Type.String({ format: 'password', maxLength: 128, 'x-text': 'password', 'x-same-as': 'password' }),
 });
 export type PasswordChange = Static<typeof PasswordChange>;
 
@@ -143,6 +145,7 @@ export const DateOfBirth = Type.Unsafe<string | null>({
   type: ['string', 'null'],
   format: 'date',
   maxLength: 10,
+  'x-not-before': '1850-01-01',
   'x-not-in-future': true,
 });
 export type DateOfBirth = Static<typeof DateOfBirth>;
@@ -178,6 +181,7 @@ export const Phone = Type.String({
   minLength: 3,
   maxLength: 20,
   pattern: '^[ +().-]*[0-9][0-9 +().-]*$',
+  'x-text': 'phone',
   'x-pattern-message': 'may contain only digits, spaces and + - ( ) . and needs a digit',
 });
 export type Phone = Static<typeof Phone>;
@@ -220,6 +224,7 @@ export const PatientPatch = Type.Object({
       minLength: 3,
       maxLength: 20,
       pattern: '^[ +().-]*[0-9][0-9 +().-]*$',
+      'x-text': 'phone',
       'x-pattern-message': 'may contain only digits, spaces and + - ( ) . and needs a digit',
     }),
   ),
@@ -233,6 +238,7 @@ export const Rating = Type.Unsafe<'⭐' | '⭐⭐' | '⭐⭐⭐' | '⭐⭐⭐⭐
   'x-enum-varnames': ['OneStar', 'TwoStars', 'ThreeStars', 'FourStars', 'FiveStars'],
   'x-enumNames': ['OneStar', 'TwoStars', 'ThreeStars', 'FourStars', 'FiveStars'],
   'x-numbered': true,
+  'x-text': 'word',
 });
 export type Rating = Static<typeof Rating>;
 

@@ -1,6 +1,7 @@
 import { dictionary } from '@zxcvbn-ts/language-common';
 import argon2 from 'argon2';
 import { distance } from 'fastest-levenshtein';
+import { readText } from '../../openapi/text.js';
 
 /** OWASP's first choice for argon2id: 19 MiB, two passes, one lane. */
 const COST = { memoryCost: 19_456, timeCost: 2, parallelism: 1 } as const;
@@ -11,7 +12,7 @@ const commonPasswords = new Set(dictionary['passwords-common'] as readonly strin
 const ALIKE = 0.7;
 
 export function hashPassword(password: string): Promise<string> {
-  return argon2.hash(password, COST);
+  return argon2.hash(readText(password, 'password'), COST);
 }
 
 /** In the place of a hash: no password is right. */
@@ -19,14 +20,17 @@ export const NO_PASSWORD = '!';
 
 let decoy: Promise<string> | undefined;
 
-/** Whether the password is right; takes the same time where there is no hash to compare with. */
+/**
+ * Whether the password is right; takes the same time where there is no hash to compare with.
+ * @param password as it was typed: hashes of old are of that
+ */
 export async function verifyPassword(hash: string | undefined, password: string): Promise<boolean> {
   decoy ??= hashPassword('no password has this hash');
-  if (hash === undefined || hash === NO_PASSWORD) {
-    await argon2.verify(await decoy, password);
-    return false;
-  }
-  return argon2.verify(hash, password);
+  const isKnown = hash !== undefined && hash !== NO_PASSWORD;
+  const compared = isKnown ? hash : await decoy;
+  const texts = new Set([readText(password, 'password'), password]);
+  for (const text of texts) if (await argon2.verify(compared, text)) return isKnown;
+  return false;
 }
 
 function isMuchLike(password: string, own: string): boolean {

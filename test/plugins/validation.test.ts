@@ -7,7 +7,8 @@ import validation, { type Rule } from '../../plugins/validation.js';
 import { madeUp } from '../helpers/operations.js';
 
 const MAX_ID = 9_007_199_254_740_991;
-const NUL = 'must not contain NUL or unpaired surrogates';
+const NUL = 'must not contain control characters';
+const NO_UNICODE = 'must be Unicode text in UTF-8';
 
 const Body = Type.Object({
   id: Type.Optional(Type.Integer({ minimum: 1, maximum: MAX_ID })),
@@ -102,8 +103,8 @@ const JSON_CASES: readonly Case[] = [
   ['text', null, '!must be a string'],
   ['text', ['ab'], '!must be a string'],
   ['text', 'a\0', `!${NUL}`],
-  ['text', 'a\ud800', `!${NUL}`],
-  ['text', '\udc00a', `!${NUL}`],
+  ['text', 'a\ud800', `!${NO_UNICODE}`],
+  ['text', '\udc00a', `!${NO_UNICODE}`],
   ['name', '', '!must not be empty'],
   ['name', 'ab', '!must have at most 1 character'],
   ['note', null, null],

@@ -270,7 +270,7 @@ t.test('replaceProfile, updateProfile, deleteProfile', async (t) => {
     t.ok(updated_at > before.updated_at);
     t.strictSame((await api.get(url, { token })).body, answer.body);
     t.equal((await api.patch(url, { token, body: { date_of_birth: null } })).body.date_of_birth, null);
-    t.equal((await api.patch(url, { token, body: { date_of_birth: '0001-01-01' } })).body.date_of_birth, '0001-01-01');
+    t.equal((await api.patch(url, { token, body: { date_of_birth: '1850-01-01' } })).body.date_of_birth, '1850-01-01');
   });
 
   await t.test('updateProfile 200 changes the user, who logs in by the new name', async (t) => {

@@ -98,14 +98,14 @@ t.test('registerUser', async (t) => {
   const ALIKE = 'must not be much like your user name, email or name';
   const SAME = 'must be the same as password';
   for (const [change, errors] of [
-    ...['a b', 'ä', 'a/b', 'a\n', 'a,b', '<a>', '⭐'].map((username) => [{ username }, { username: NAME }]),
+    ...['a b', 'ä', 'a/b', 'a\nb', 'a,b', '<a>', '⭐'].map((username) => [{ username }, { username: NAME }]),
     [{ username: 'x'.repeat(151) }, { username: ['must have at most 150 characters'] }],
     [{ username: null }, { username: ['must be a string'] }],
     [
       { username: undefined, email: undefined },
       { username: ['is required'], email: ['is required'] },
     ],
-    ...['new', 'new@', 'new@x', 'a b@example.org', '@example.org', 'a@b@example.org', 'new@example.org\n'].map(
+    ...['new', 'new@', 'new@x', 'a b@example.org', '@example.org', 'a@b@example.org', 'new@example\n.org'].map(
       (email) => [{ email }, { email: EMAIL }],
     ),
     [{ email: `${'x'.repeat(243)}@example.org` }, { email: ['must have at most 254 characters'] }],
@@ -115,7 +115,7 @@ t.test('registerUser', async (t) => {
       { first_name: ['must have at most 150 characters'], last_name: ['must be a string'] },
     ],
     [{ first_name: null }, { first_name: ['must be a string'] }],
-    [{ first_name: 'a\0b' }, { first_name: ['must not contain NUL or unpaired surrogates'] }],
+    [{ first_name: 'a\0b' }, { first_name: ['must not contain control characters'] }],
     [{ confirm_password: 'plum-Tractor-92' }, { confirm_password: [SAME] }],
     [{ confirm_password: undefined }, { confirm_password: ['is required'] }],
     [{ password: undefined }, { password: ['is required'], confirm_password: [SAME] }],
@@ -227,7 +227,7 @@ t.test('logIn', async (t) => {
       ['idle', PASSWORD],
       ['idle', 'plum-Tractor-92'],
       ['Ada@example.com', PASSWORD],
-      ['Ada ', PASSWORD],
+      ['A da', PASSWORD],
       ['%', PASSWORD],
       ["' or true --", PASSWORD],
     ] as const) {
@@ -279,7 +279,7 @@ t.test('logIn', async (t) => {
         { username: 'x'.repeat(151), password: 'x'.repeat(129) },
         { username: ['must have at most 150 characters'], password: ['must have at most 128 characters'] },
       ],
-      [{ username: 'a\0', password: 'x' }, { username: ['must not contain NUL or unpaired surrogates'] }],
+      [{ username: 'a\0', password: 'x' }, { username: ['must not contain control characters'] }],
     ] as const) {
       const answer = await api.post(LOGIN, { body });
       t.equal(answer.status, 400);

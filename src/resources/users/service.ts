@@ -120,8 +120,8 @@ export async function createUser<T>(
           .values({
             username: input.username,
             email: input.email,
-            firstName: input.first_name?.trim() ?? '',
-            lastName: input.last_name?.trim() ?? '',
+            firstName: input.first_name ?? '',
+            lastName: input.last_name ?? '',
             passwordHash,
             isStaff: input.isStaff ?? false,
           })
@@ -149,7 +149,7 @@ export async function changeUser(
   input: Given<Pick<ProfilePatch, 'username' | 'email' | 'first_name' | 'last_name'>>,
 ): Promise<void> {
   const { username, email, first_name: firstName, last_name: lastName } = input;
-  const changes = { username, email, firstName: firstName?.trim(), lastName: lastName?.trim() };
+  const changes = { username, email, firstName, lastName };
   if (Object.values(changes).every((value) => value === undefined)) return;
   // The constraints decide, but name one field only; and two users who swap names would wait for each other.
   const taken = await takenFields(db, input, id);

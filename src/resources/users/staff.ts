@@ -6,6 +6,7 @@ import { oneOrNone } from '../../../db/rows.js';
 import { caseless } from '../../../db/tables/columns.js';
 import { users } from '../../../db/tables/index.js';
 import { ProblemError } from '../../../openapi/problem-error.js';
+import { readText } from '../../../openapi/text.js';
 import { Email, Registration, Username } from '../../../openapi/generated/schemas.js';
 import { passwordFaults } from '../../lib/passwords.js';
 import { createUser } from './service.js';
@@ -49,7 +50,7 @@ async function findUser(db: Db, username: string): Promise<number | undefined> {
     await db
       .select({ id: users.id })
       .from(users)
-      .where(eq(caseless(users.username), caseless(username))),
+      .where(eq(caseless(users.username), caseless(readText(username, 'word')))),
   );
   return row?.id;
 }
@@ -59,7 +60,12 @@ async function findUser(db: Db, username: string): Promise<number | undefined> {
  * @returns the new user's id, or null where there was one
  * @throws InvalidStaff
  */
-export async function ensureStaff(db: Db, input: StaffInput): Promise<number | null> {
+export async function ensureStaff(db: Db, given: StaffInput): Promise<number | null> {
+  const input = {
+    username: readText(given.username, 'word'),
+    email: readText(given.email, 'word'),
+    password: readText(given.password, 'password'),
+  };
   if ((await findUser(db, input.username)) !== undefined) return null;
   check(input);
   try {
