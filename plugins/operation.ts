@@ -12,6 +12,7 @@ import { hashBody, once } from './idempotency.js';
 import { readForm } from './multipart.js';
 import { discardPictures, encodePictures, storePictures } from './pictures/hooks.js';
 import { endAttempt, limit } from './rate-limit/index.js';
+import { watchBody } from './slow-bodies.js';
 
 /** Where a request was sent, for the URLs in its answer. */
 export interface Link {
@@ -80,6 +81,7 @@ const isNeeded = <Hook>(hook: Hook | undefined): hook is Hook => hook !== undefi
 export function hooksOf(operation: Operation) {
   return {
     onRequest: [identify, limit(operation), expect(operation), available(operation), guard(operation)].filter(isNeeded),
+    preParsing: [watchBody(operation)].filter(isNeeded),
     preValidation: [readForm(operation), encodePictures(operation)].filter(isNeeded),
     preHandler: [hashBody(operation), storePictures(operation)].filter(isNeeded),
     preSerialization: [addEntityTag(operation)].filter(isNeeded),
@@ -133,5 +135,8 @@ export default fp(
     app.decorate('serve', serve as Serve);
     done();
   },
-  { name: 'operation', dependencies: ['contract', 'database', 'auth', 'rate-limit', 'multipart', 'idempotency'] },
+  {
+    name: 'operation',
+    dependencies: ['contract', 'database', 'auth', 'rate-limit', 'multipart', 'idempotency', 'slow-bodies'],
+  },
 );

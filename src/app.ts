@@ -15,6 +15,8 @@ import multipart from '../plugins/multipart.js';
 import operation from '../plugins/operation.js';
 import pictures from '../plugins/pictures/index.js';
 import rateLimit from '../plugins/rate-limit/index.js';
+import slowBodies from '../plugins/slow-bodies.js';
+import unreadBodies from '../plugins/unread-bodies.js';
 import utf8, { parseQuery } from '../plugins/utf8.js';
 import validation from '../plugins/validation.js';
 import type { Config } from './config.js';
@@ -56,7 +58,6 @@ export async function buildApp({
     routerOptions: { ignoreTrailingSlash: true, querystringParser: parseQuery },
     // While the server stops it still answers what comes over connections that are open.
     return503OnClosing: false,
-    requestTimeout: 60_000,
     // Node would refuse these with an answer that is not like ours.
     http: { requireHostHeader: false },
     // By the default of 10 s a start fails on a machine that is busy with other things.
@@ -69,6 +70,8 @@ export async function buildApp({
   await app.register(logging);
   await app.register(setAnswerHeaders, browsers);
   await app.register(errors, { onUnavailable: (error) => db.noteFailure(error) });
+  await app.register(unreadBodies);
+  await app.register(slowBodies);
   await app.register(contract, {
     outside: ['/', '/docs*', '/openapi.yaml', '/openapi.json', '/health/live', '/health/ready'],
   });

@@ -26,3 +26,30 @@ export function exchange(port: number, bytes: string | Buffer): Promise<string> 
     socket.on('error', reject).on('close', () => resolve(text));
   });
 }
+
+/** Sends all of a request before it reads the answer, as most clients do. Rejects where the connection breaks. */
+export function sendAll(port: number, head: string, body: Buffer): Promise<RawAnswer> {
+  return new Promise((resolve, reject) => {
+    let text = '';
+    const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true });
+    socket.pause().setEncoding('utf8').on('error', reject);
+    socket
+      .on('data', (chunk: string) => (text += chunk))
+      .on('end', () => {
+        socket.destroy();
+        resolve(readAnswer(text));
+      });
+    socket.write(`${head}\r\n\r\n`);
+    socket.write(body, () => socket.resume());
+  });
+}
+
+/** A body as chunks of 64 KiB. */
+export function chunked(body: Buffer): Buffer {
+  const size = 65_536;
+  const parts = Array.from({ length: Math.ceil(body.length / size) }, (_, index) => {
+    const part = body.subarray(index * size, (index + 1) * size);
+    return [Buffer.from(`${part.length.toString(16)}\r\n`), part, Buffer.from('\r\n')];
+  });
+  return Buffer.concat([...parts.flat(), Buffer.from('0\r\n\r\n')]);
+}

@@ -5,7 +5,7 @@ import { hooksOf } from '../../plugins/operation.js';
 import { buildTestApp } from '../helpers/app.js';
 import { allOperations } from '../helpers/operations.js';
 
-const STAGES = ['onRequest', 'preValidation', 'preHandler', 'preSerialization', 'onSend'] as const;
+const STAGES = ['onRequest', 'preParsing', 'preValidation', 'preHandler', 'preSerialization', 'onSend'] as const;
 
 /** The names of an operation's hooks, by stage. */
 const hookNames = (operation: Operation): string =>
@@ -17,6 +17,7 @@ const hookNames = (operation: Operation): string =>
 /** The order of all hooks, of which each operation has those that it needs. */
 const ORDER = [
   ['identifyBearer', 'limitRequests', 'limitAttempts', 'expectRequest', 'refuseUntilMigrated', 'guardAccess'],
+  ['watchArrival'],
   ['readFormBody', 'encodeForm'],
   ['noteHash', 'storeForm'],
   ['addTag'],
@@ -31,6 +32,7 @@ const isNeeded: Readonly<Record<string, (operation: (typeof allOperations)[numbe
   expectRequest: () => true,
   refuseUntilMigrated: ({ config }) => config.problems.includes(503),
   guardAccess: ({ config }) => config.access !== 'public',
+  watchArrival: ({ config }) => config.consumes.length > 0,
   readFormBody: ({ config }) => config.consumes.includes('multipart/form-data'),
   encodeForm: ({ config }) => config.consumes.includes('multipart/form-data'),
   noteHash: ({ config }) => config.takesIdempotencyKey,
@@ -55,10 +57,10 @@ t.test('what happens to a request, for every operation', async (t) => {
 const OPEN = 'identifyBearer limitRequests expectRequest refuseUntilMigrated';
 for (const [operationId, expected] of Object.entries({
   getProblemType: 'identifyBearer limitRequests expectRequest',
-  logIn: 'identifyBearer limitAttempts expectRequest refuseUntilMigrated | settleAttempt',
+  logIn: 'identifyBearer limitAttempts expectRequest refuseUntilMigrated | watchArrival | settleAttempt',
   listDoctors: `${OPEN} | addTag | sendNotModified`,
-  createPatient: `${OPEN} guardAccess | readFormBody encodeForm | noteHash storeForm | addTag | discardFiles`,
-  createAppointment: `${OPEN} guardAccess | noteHash | addTag`,
+  createPatient: `${OPEN} guardAccess | watchArrival | readFormBody encodeForm | noteHash storeForm | addTag | discardFiles`,
+  createAppointment: `${OPEN} guardAccess | watchArrival | noteHash | addTag`,
   deleteDoctor: `${OPEN} guardAccess | discardFiles`,
 } satisfies Partial<Record<OperationId, string>>)) {
   t.test(`what happens to a request for ${operationId}`, async (t) => {

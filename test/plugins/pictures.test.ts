@@ -314,7 +314,7 @@ void t.test('replaceDoctor 200 removes a picture, and the file of one that went'
   t.equal(json.statusCode, 200);
   t.same(files(), [second], 'a file that is left out stays');
   t.equal((await put(app, '/doctor/', Buffer.alloc(0))).statusCode, 400);
-  t.same(files(), [second], 'a file of no bytes is a mistake');
+  t.same(files(), [second], 'a file of no bytes removes nothing');
   t.same((await put(app, '/doctor/', '')).json(), { picture: null });
   t.same([files(), await listed()], [[], []]);
 });
