@@ -90,15 +90,16 @@ t.test(
     const agent = new Agent({ keepAlive: true, maxSockets: 8 });
     t.teardown(() => agent.destroy());
     let isTold = false;
+    let isStopping = false;
     const afterwards = new Set<string | undefined>();
     const faults: unknown[] = [];
     const clients = Array.from({ length: 8 }, async () => {
       for (;;) {
-        const wasTold = isTold;
+        const [wasTold, wasStopping] = [isTold, isStopping];
         try {
           const { status, connection } = await call(agent, `${server.url}/doctors/`);
           if (status !== 200) faults.push(status);
-          if (wasTold) afterwards.add(connection);
+          if (wasStopping) afterwards.add(connection);
         } catch (error) {
           if ((error as NodeJS.ErrnoException).code !== 'ECONNREFUSED' || !wasTold) faults.push(error);
           return;
@@ -106,9 +107,10 @@ t.test(
       }
     });
     await call(agent, `${server.url}/doctors/`);
+    isTold = true;
     server.child.kill('SIGTERM');
     while (!server.log.some((line) => line.includes('"stopping"'))) await sleep(5);
-    isTold = true;
+    isStopping = true;
     upload.end(body.subarray(body.length >> 1));
     t.equal(await uploaded, 201);
     await Promise.all(clients);
