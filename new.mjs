@@ -74,7 +74,7 @@ Next, in this order:
   3. src/resources/${plural}/service.ts: its rules. The compiler names each field that is still left out
   4. test/helpers/clinic.ts: what each kind of caller gets, and the bodies that are sent, in the rows of ${words.plurals}
   5. test/resources/${plural}.test.ts: a test for each rule; then it and the suites that try every operation:
-     npm test -- test/resources/${plural}.test.ts test/access.test.ts test/conditions.test.ts test/contract.test.ts test/hostile.test.ts
+     npm test -- test/resources/${plural}.test.ts test/access.test.ts test/conditions.test.ts test/contract.test.ts test/hostile.test.ts test/strict.test.ts
   6. src/demo/: some of them for the demo, and a look at them in test/src/demo.test.ts
   7. npm run format; npm run check; npm test
 `);

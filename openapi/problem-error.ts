@@ -27,3 +27,12 @@ export class ProblemError extends Error {
     this.headers = headers;
   }
 }
+
+/** What a request says can not be. */
+export class InvalidInput extends ProblemError {
+  constructor(errors: Readonly<FieldErrors>) {
+    // Names that clients made up may be long.
+    const fields = Object.keys(errors).join(', ').slice(0, 900);
+    super('invalid-input', `The request has invalid input: ${fields}.`, { errors });
+  }
+}

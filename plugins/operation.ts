@@ -11,6 +11,7 @@ import { addEntityTag, answerNotModified, namedBy } from './entity-tags.js';
 import { hashBody, once } from './idempotency.js';
 import { readForm } from './multipart.js';
 import { discardPictures, encodePictures, storePictures } from './pictures/hooks.js';
+import { honorPreference } from './preferences.js';
 import { endAttempt, limit } from './rate-limit/index.js';
 import { watchBody } from './slow-bodies.js';
 
@@ -82,7 +83,7 @@ export function hooksOf(operation: Operation) {
   return {
     onRequest: [identify, limit(operation), expect(operation), available(operation), guard(operation)].filter(isNeeded),
     preParsing: [watchBody(operation)].filter(isNeeded),
-    preValidation: [readForm(operation), encodePictures(operation)].filter(isNeeded),
+    preValidation: [readForm(operation), honorPreference(operation), encodePictures(operation)].filter(isNeeded),
     preHandler: [hashBody(operation), storePictures(operation)].filter(isNeeded),
     preSerialization: [addEntityTag(operation)].filter(isNeeded),
     onSend: [answerNotModified(operation), discardPictures(operation), endAttempt(operation)].filter(isNeeded),

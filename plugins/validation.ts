@@ -3,9 +3,10 @@ import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv';
 import addFormats from 'ajv-formats';
 import type { FastifyInstance } from 'fastify';
 import fp from 'fastify-plugin';
-import { ProblemError, type FieldErrors } from '../openapi/problem-error.js';
+import { InvalidInput, ProblemError, type FieldErrors } from '../openapi/problem-error.js';
 import { isBlank, readText, textFault, type TextKind } from '../openapi/text.js';
 import { FormBody, Upload } from './multipart.js';
+import { isStrict, unknownNames } from './preferences.js';
 
 /** Judges a string that has the rule's keyword in the contract. Returns what is wrong with it, in words that follow the field's name. */
 export type Rule = (value: string, argument: unknown, siblings: Readonly<Record<string, unknown>>) => string[];
@@ -34,7 +35,7 @@ interface Node {
 }
 
 class Faults {
-  readonly fields: FieldErrors = {};
+  readonly fields = Object.create(null) as FieldErrors;
 
   add(field: string, message: string): void {
     const messages = (this.fields[field] ??= []);
@@ -262,13 +263,12 @@ function compile(ajv: Ajv, schema: TSchema, part: string, rules: Readonly<Record
     const isText = part !== 'body' || data instanceof FormBody;
     const isQuery = part === 'querystring';
     const isHeader = part === 'headers';
-    const value = read(node, data instanceof FormBody ? withLists(node, data.fields) : data, {
-      isText,
-      isQuery,
-      isHeader,
-      field: '',
-      faults,
-    });
+    const sent: unknown = data instanceof FormBody ? withLists(node, data.fields) : data;
+    const value = read(node, sent, { isText, isQuery, isHeader, field: '', faults });
+    if (typeof sent === 'object' && sent !== null && isStrict(data as object)) {
+      const unknown = unknownNames(Object.keys(sent), Object.keys(node.properties ?? {}));
+      for (const [name, [fault = '']] of Object.entries(unknown)) faults.add(name, fault);
+    }
     if (!validate(value)) collect(validate.errors ?? [], isQuery ? 'query' : part, faults);
     for (const { name, rule, argument } of ruled) {
       const siblings = (typeof value === 'object' && value !== null ? value : {}) as Record<string, unknown>;
@@ -279,10 +279,7 @@ function compile(ajv: Ajv, schema: TSchema, part: string, rules: Readonly<Record
     if (faults.isEmpty) return { value: isHeader ? { ...(data as object), ...(value as object) } : value };
     // A path that holds no possible id names no record.
     if (part === 'params') return { error: new ProblemError('not-found', 'There is no such record.') };
-    const fields = Object.keys(faults.fields).join(', ');
-    return {
-      error: new ProblemError('invalid-input', `The request has invalid input: ${fields}.`, { errors: faults.fields }),
-    };
+    return { error: new InvalidInput(faults.fields) };
   };
 }
 

@@ -85,7 +85,7 @@ if (process.argv[1] === import.meta.filename) {
   if (missing.length > 0) {
     process.stdout
       .write(`Tests put what they see into the record: npm test, or those of the resource and the suites that try every operation:
-npm test -- test/resources/<name>.test.ts test/access.test.ts test/conditions.test.ts test/contract.test.ts test/hostile.test.ts\n`);
+npm test -- test/resources/<name>.test.ts test/access.test.ts test/conditions.test.ts test/contract.test.ts test/hostile.test.ts test/strict.test.ts\n`);
     process.exitCode = 1;
   }
 }

@@ -98,16 +98,18 @@ t.test('bodies that can not be read', async (t) => {
 t.test('queries that are not valid', async (t) => {
   const api = await buildTestApp(t);
   const { token } = await api.registerStaff();
-  for (const operation of documenting(400).filter(({ config }) => config.consumes.length === 0)) {
+  for (const operation of allOperations) {
     const { operationId } = operation.config;
-    await t.test(`${operationId} 400`, async (t) => {
-      const [name] = Object.entries(operation.schema.querystring?.properties ?? {}).find(([, schema]) =>
+    const [name] =
+      Object.entries(operation.schema.querystring?.properties ?? {}).find(([, schema]) =>
         /integer|date/.test(JSON.stringify(schema)),
-      ) ?? ['none'];
+      ) ?? [];
+    if (name === undefined) continue;
+    await t.test(`${operationId} 400`, async (t) => {
       const whole = await api.call(operation.method, pathOf(operation), { token });
       const empty = await api.call(operation.method, `${pathOf(operation)}?${name}=`, { token });
       t.equal(empty.status, whole.status, 'an empty one counts as left out');
-      for (const value of ['x', '1.5', '-9007199254740993', '99999999999999999999', '%00', 'null']) {
+      for (const value of ['x', '+1', '01', '1.5', '-9007199254740993', '99999999999999999999', '%00', 'null']) {
         const answer = await api.call(operation.method, `${pathOf(operation)}?${name}=${value}`, { token });
         t.equal(answer.status, 400, value);
         t.strictSame(Object.keys(answer.body.errors), [name]);

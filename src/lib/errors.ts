@@ -1,6 +1,8 @@
 import { violatedConstraint } from '../../db/client.js';
 import { ProblemError } from '../../openapi/problem-error.js';
 
+export { InvalidInput } from '../../openapi/problem-error.js';
+
 /** A record that is absent, or that the caller may not see: the two must not differ. */
 export class NotFound extends ProblemError {
   constructor() {
@@ -18,13 +20,6 @@ export class NotAllowed extends ProblemError {
 export class NoPatientRecord extends ProblemError {
   constructor() {
     super('no-patient-record', 'You have no patient record. Create one first with POST /patients/.');
-  }
-}
-
-/** Invalid input that only the stored data shows. */
-export class InvalidInput extends ProblemError {
-  constructor(errors: Readonly<Record<string, string[]>>) {
-    super('invalid-input', `The request has invalid input: ${Object.keys(errors).join(', ')}.`, { errors });
   }
 }
 

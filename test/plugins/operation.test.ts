@@ -18,7 +18,7 @@ const hookNames = (operation: Operation): string =>
 const ORDER = [
   ['identifyBearer', 'limitRequests', 'limitAttempts', 'expectRequest', 'refuseUntilMigrated', 'guardAccess'],
   ['watchArrival'],
-  ['readFormBody', 'encodeForm'],
+  ['readFormBody', 'noteStrictness', 'encodeForm'],
   ['noteHash', 'storeForm'],
   ['addTag'],
   ['sendNotModified', 'discardFiles', 'settleAttempt'],
@@ -33,6 +33,7 @@ const isNeeded: Readonly<Record<string, (operation: (typeof allOperations)[numbe
   refuseUntilMigrated: ({ config }) => config.problems.includes(503),
   guardAccess: ({ config }) => config.access !== 'public',
   watchArrival: ({ config }) => config.consumes.length > 0,
+  noteStrictness: () => true,
   readFormBody: ({ config }) => config.consumes.includes('multipart/form-data'),
   encodeForm: ({ config }) => config.consumes.includes('multipart/form-data'),
   noteHash: ({ config }) => config.takesIdempotencyKey,
@@ -56,12 +57,13 @@ t.test('what happens to a request, for every operation', async (t) => {
 
 const OPEN = 'identifyBearer limitRequests expectRequest refuseUntilMigrated';
 for (const [operationId, expected] of Object.entries({
-  getProblemType: 'identifyBearer limitRequests expectRequest',
-  logIn: 'identifyBearer limitAttempts expectRequest refuseUntilMigrated | watchArrival | settleAttempt',
-  listDoctors: `${OPEN} | addTag | sendNotModified`,
-  createPatient: `${OPEN} guardAccess | watchArrival | readFormBody encodeForm | noteHash storeForm | addTag | discardFiles`,
-  createAppointment: `${OPEN} guardAccess | watchArrival | noteHash | addTag`,
-  deleteDoctor: `${OPEN} guardAccess | discardFiles`,
+  getProblemType: 'identifyBearer limitRequests expectRequest | noteStrictness',
+  logIn:
+    'identifyBearer limitAttempts expectRequest refuseUntilMigrated | watchArrival | noteStrictness | settleAttempt',
+  listDoctors: `${OPEN} | noteStrictness | addTag | sendNotModified`,
+  createPatient: `${OPEN} guardAccess | watchArrival | readFormBody noteStrictness encodeForm | noteHash storeForm | addTag | discardFiles`,
+  createAppointment: `${OPEN} guardAccess | watchArrival | noteStrictness | noteHash | addTag`,
+  deleteDoctor: `${OPEN} guardAccess | noteStrictness | discardFiles`,
 } satisfies Partial<Record<OperationId, string>>)) {
   t.test(`what happens to a request for ${operationId}`, async (t) => {
     t.equal(hookNames(operations[operationId as OperationId]), expected);
