@@ -8,6 +8,8 @@ declare module 'fastify' {
     /** From now on every answer ends its connection, and readiness says so; new ones are still taken until `close`. */
     drain(): void;
     isDraining(): boolean;
+    /** How many connections are open. */
+    connections(): number;
   }
 }
 
@@ -35,6 +37,7 @@ export default fp(
       if (isDraining) answer.shouldKeepAlive = false;
     });
     app.decorate('isDraining', () => isDraining);
+    app.decorate('connections', () => sockets.size);
     app.decorate('drain', () => {
       isDraining = true;
       for (const socket of sockets) {

@@ -15,8 +15,8 @@ import { noteSecret } from './signing-secret.js';
 
 /** How long requests in flight have when the server stops, and then the database, in milliseconds. */
 const GRACE = 30_000;
-/** How long, at the least, a server that stops takes the requests that are on their way to it, in milliseconds. */
-const LINGER = 500;
+/** How long a server that stops takes the requests that are on their way over connections that are open, in milliseconds. */
+const LINGER = 2_000;
 
 function nameVariable(error: unknown): never {
   if (!(error instanceof InvalidStaff) || error.field === undefined) throw error;
@@ -71,7 +71,10 @@ export async function startServer(
   async function finish(): Promise<void> {
     if (app !== undefined) {
       app.drain();
-      await atMost(Math.max(LINGER, config.shutdownDelay * 1000));
+      await atMost(config.shutdownDelay * 1000);
+      for (const end = Date.now() + LINGER; app.connections() > 0 && Date.now() < end;) {
+        if ((await Promise.race([sleep(50, 'on'), hurried])) !== 'on') break;
+      }
       await Promise.race([app.close(), atMost(GRACE)]);
     }
     await Promise.race([closeDatabase(), sleep(GRACE, undefined, { ref: false })]);

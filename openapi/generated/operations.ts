@@ -2075,6 +2075,7 @@ export const operations = {
       params: Type.Object({ id: S.Id }),
       response: {
         204: Type.Unsafe<void>({ type: 'null' }),
+        400: S.Problem,
         401: S.Problem,
         403: S.Problem,
         404: S.Problem,
@@ -2089,7 +2090,7 @@ export const operations = {
       tag: 'specialisations',
       access: 'staff',
       success: 204,
-      problems: [401, 403, 404, 409, 429, 503],
+      problems: [400, 401, 403, 404, 409, 429, 503],
       hasEntityTag: false,
       takesIdempotencyKey: false,
       consumes: [],
@@ -2249,6 +2250,7 @@ export const operations = {
       params: Type.Object({ id: S.Id }),
       response: {
         204: Type.Unsafe<void>({ type: 'null' }),
+        400: S.Problem,
         401: S.Problem,
         403: S.Problem,
         404: S.Problem,
@@ -2263,7 +2265,7 @@ export const operations = {
       tag: 'available-times',
       access: 'staff',
       success: 204,
-      problems: [401, 403, 404, 409, 429, 503],
+      problems: [400, 401, 403, 404, 409, 429, 503],
       hasEntityTag: false,
       takesIdempotencyKey: false,
       consumes: [],
