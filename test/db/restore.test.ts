@@ -23,7 +23,7 @@ t.test('rows go into a migrated database without the help of a search_path', asy
       { json: string }[]
     >`select to_json(r)::text as json from ${source(`public.${name}`)} as r`;
     t.ok(rows.length > 0, name);
-    const names = ['id', ...columns.map((column) => column.name)].filter(isColumnOf(rows[0]?.json));
+    const names = [...new Set(['id', ...columns.map((column) => column.name)])].filter(isColumnOf(rows[0]?.json));
     for (const { json } of rows) {
       await target`insert into ${target(`public.${name}`)} (${target(names)}) overriding system value
         select ${target(names)} from json_populate_record(null::${target(`public.${name}`)}, ${json}::text::json)`;
