@@ -77,7 +77,7 @@ export interface Config {
   readonly admin: { readonly username: string; readonly email: string; readonly password: string } | null;
   /** Base of absolute URLs without a slash at its end; null: from the request. */
   readonly publicUrl: string | null;
-  /** Fastify's `trustProxy`. */
+  /** Whether `X-Forwarded-*` count: of any proxy, of a number of them, or of those in the networks. */
   readonly trustProxy: boolean | number | string[];
   /** `true`: any origin. */
   readonly corsOrigins: true | readonly string[];

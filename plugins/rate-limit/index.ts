@@ -2,8 +2,10 @@ import { normalizeIP } from '@fastify/rate-limit';
 import type { FastifyInstance, FastifyReply, FastifyRequest, onRequestHookHandler, onSendHookHandler } from 'fastify';
 import fp from 'fastify-plugin';
 import { LRUCache } from 'lru-cache';
+import { isIPv4 } from 'node:net';
 import type { Operation } from '../../openapi/operation.js';
 import { ProblemError } from '../../openapi/problem-error.js';
+import { bareAddress } from '../addresses.js';
 import { Attempts } from './attempts.js';
 import { openCounts, type Count, type Counts } from './counts.js';
 
@@ -68,18 +70,17 @@ const MINUTE = 60_000;
 const FAILED_LOGINS = 10;
 const FAILED_LOGIN_WINDOW = 15 * MINUTE;
 
-/** Clients by their IPv6 addresses, each of which takes ten times as long to read as all else here together. */
+/** Clients by their addresses, IPv6 or as proxies write them, each of which takes ten times as long to read as all else here together. */
 const clients = new LRUCache<string, string>({ max: 10_000 });
 
-/** Whom a request's address stands for: a subscriber of IPv6 has a whole /64, and some proxies add the port. */
+/** Whom a request's address stands for: a subscriber of IPv6 has a whole /64. */
 function clientOf(request: FastifyRequest): string {
   // A client that has hung up already has none.
   const address = (request.ip as string | undefined) ?? 'unknown';
-  if (!address.includes(':')) return address;
+  if (isIPv4(address)) return address;
   let client = clients.get(address);
   if (client === undefined) {
-    const [, bare = address] = /^\[(.+)\](?::\d+)?$/.exec(address) ?? /^([\d.]+):\d+$/.exec(address) ?? [];
-    client = normalizeIP(bare, 64);
+    client = normalizeIP(bareAddress(address).toLowerCase(), 64);
     clients.set(address, client);
   }
   return client;

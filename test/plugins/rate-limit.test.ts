@@ -115,6 +115,29 @@ t.test('requests', async (t) => {
     t.strictSame(await statuses(4, '/list'), [200, 200, 200, 429], 'a minute after the first of them');
   });
 
+  for (const forms of [
+    ['192.0.2.1', '192.0.2.1:4711', ' 192.0.2.1 ', '"192.0.2.1:1"', '[192.0.2.1]:2', '::ffff:192.0.2.1'],
+    ['192.0.2.1', '::FFFF:192.0.2.1', '[::ffff:192.0.2.1]:4711', '::ffff:c000:201', '192.0.2.1:_hidden'],
+    ['2001:db8::1', '[2001:db8::1]', '[2001:db8::1]:4711', '2001:DB8::2', '"[2001:db8::1]:4712"', '2001:db8::1:4711'],
+    ['2001:db8:0:0:1:2:3:4', '2001:db8:0:0:1:2:3:4:4711', '2001:0db8:0000:0000:0001:0002:0003:0004', '2001:db8::5'],
+    ['fe80::1%eth0', 'fe80::1', '[fe80::1%25eth0]:4711', '[FE80::1%eth1]'],
+    ['unknown', 'UNKNOWN', 'unknown:4711', '"unknown"'],
+  ]) {
+    await t.test(`are counted by address, in whatever form proxies write ${forms[0]}`, async (t) => {
+      const { get } = await build(t);
+      for (const [index, ip] of forms.entries()) {
+        t.equal((await get('/list', { ip })).statusCode, index < 3 ? 200 : 429, ip);
+      }
+      const failed = await Promise.all(
+        Array.from({ length: 12 }, (_, index) => {
+          const form = forms[index % forms.length] as string;
+          return get('/judge?username=ada&verdict=wrong', { ip: form });
+        }),
+      );
+      t.equal(failed.filter(({ statusCode }) => statusCode === 429).length, 2, 'so are failed logins');
+    });
+  }
+
   await t.test('with a valid token are counted by user', async (t) => {
     const { statuses } = await build(t);
     t.strictSame(await statuses(4, '/list', { user: '7' }), [200, 200, 200, 200]);
