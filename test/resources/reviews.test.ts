@@ -194,7 +194,7 @@ t.test('listReviews', async (t) => {
   });
 
   await t.test('listReviews 400, 404', async (t) => {
-    for (const query of ['rating=0', 'rating=6', 'rating=', 'rating=x', 'doctor=x', 'reviwer=-1', 'search=%00']) {
+    for (const query of ['rating=0', 'rating=6', 'rating=x', 'doctor=x', 'reviwer=-1', 'search=%00']) {
       const answer = await api.get(`/reviews/?${query}`);
       t.equal(answer.status, 400, query);
       t.strictSame(Object.keys(answer.body.errors), [query.split('=')[0]]);
