@@ -3,7 +3,7 @@ import postgres from 'postgres';
 import t from 'tap';
 import { PASSWORD } from './helpers/app.js';
 import { createTestDatabase, someoneWaits } from './helpers/database.js';
-import { startServerProcess } from './helpers/process.js';
+import { dataFolder, startServerProcess } from './helpers/process.js';
 
 interface Call {
   readonly method?: 'GET' | 'POST' | 'PATCH';
@@ -16,7 +16,7 @@ const ADMIN = { ADMIN_USERNAME: 'chief', ADMIN_EMAIL: 'chief@example.com', ADMIN
 const server = await startServerProcess(t, {
   ...ADMIN,
   DATABASE_URL: databaseUrl,
-  DATA_DIR: t.testdir(),
+  DATA_DIR: dataFolder(t),
   ...{ RATE_LIMIT_ANON: '1000000', RATE_LIMIT_USER: '1000000', RATE_LIMIT_AUTH: '1000000' },
 });
 const admin = postgres(databaseUrl, { max: 2, onnotice: () => undefined });

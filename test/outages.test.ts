@@ -19,7 +19,7 @@ import { PASSWORD } from './helpers/app.js';
 import { createTestDatabase } from './helpers/database.js';
 import { mountSmallDisk } from './helpers/mounts.js';
 import { pictureFile } from './helpers/pictures.js';
-import { runProgram, startServerProcess, type ServerProcess } from './helpers/process.js';
+import { dataFolder, runProgram, startServerProcess, type ServerProcess } from './helpers/process.js';
 
 const GENEROUS = { RATE_LIMIT_ANON: '1000000', RATE_LIMIT_AUTH: '1000000' };
 
@@ -44,7 +44,7 @@ async function until(condition: () => boolean | Promise<boolean>): Promise<void>
 }
 
 t.test('the embedded PostgreSQL is started again when it has died', async (t) => {
-  const DATA_DIR = t.testdir();
+  const DATA_DIR = dataFolder(t);
   const server = await startServerProcess(t, { DATA_DIR, ...GENEROUS });
   const pidFile = join(realpathSync(join(DATA_DIR, 'postgres')), 'data/postmaster.pid');
   for (const round of [1, 2]) {
@@ -74,7 +74,7 @@ t.test('the embedded PostgreSQL is started again when it has died', async (t) =>
 });
 
 t.test('the embedded PostgreSQL whose files are gone ends, and starts when they are back', async (t) => {
-  const DATA_DIR = t.testdir();
+  const DATA_DIR = dataFolder(t);
   const server = await startServerProcess(t, { DATA_DIR, ...GENEROUS });
   const home = realpathSync(join(DATA_DIR, 'postgres'));
   const pid = Number.parseInt(readFileSync(join(home, 'data/postmaster.pid'), 'utf8'), 10);
@@ -124,7 +124,7 @@ t.test('/health/ready 503, and every write, while the disk of the database is fu
 t.test('503 for pictures alone while their folder is full, read-only, gone or no folder', async (t) => {
   const disk = mountSmallDisk(t, 8);
   if (disk === undefined) return t.comment('skipped: this process may not mount a file system');
-  const DATA_DIR = t.testdir();
+  const DATA_DIR = dataFolder(t);
   const folder = join(disk.folder, 'pictures');
   mkdirSync(folder);
   symlinkSync(folder, join(DATA_DIR, 'pictures'));
@@ -225,7 +225,7 @@ t.test('a start that fails prints one line with the reason, and nobody’s data'
       const file = `dist/src/${program}.js`;
       const { code, stderr, stdout } = await runProgram(
         file,
-        { DATA_DIR: t.testdir(), LOG_LEVEL: 'trace', ...environment },
+        { DATA_DIR: dataFolder(t), LOG_LEVEL: 'trace', ...environment },
         args,
         `${PASSWORD}\n`,
       );

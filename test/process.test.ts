@@ -5,7 +5,7 @@ import { request } from 'node:http';
 import { createConnection } from 'node:net';
 import { PASSWORD } from './helpers/app.js';
 import { createTestDatabase } from './helpers/database.js';
-import { runProgram, startServerProcess } from './helpers/process.js';
+import { dataFolder, runProgram, startServerProcess } from './helpers/process.js';
 
 const GENEROUS = { RATE_LIMIT_ANON: '1000000', RATE_LIMIT_AUTH: '1000000' };
 
@@ -20,7 +20,7 @@ const registration = (username: string) => ({
 });
 
 t.test('a second server on one data folder stops with one line, and the first lives on', async (t) => {
-  const DATA_DIR = t.testdir();
+  const DATA_DIR = dataFolder(t);
   const first = await startServerProcess(t, { DATA_DIR, ...GENEROUS });
   const second = await runProgram('dist/src/server.js', { DATA_DIR });
   t.equal(second.code, 1);
@@ -52,7 +52,7 @@ t.test('a second server on one data folder stops with one line, and the first li
 });
 
 t.test('kill -9 under registrations, ten times: every acknowledged user is there', async (t) => {
-  const DATA_DIR = t.testdir();
+  const DATA_DIR = dataFolder(t);
   const acknowledged: string[] = [];
   for (let round = 0; round < 10; round++) {
     const server = await startServerProcess(t, { DATA_DIR, ...GENEROUS });
@@ -89,7 +89,7 @@ t.test('kill -9 under registrations, ten times: every acknowledged user is there
 
 t.test('a stop finishes what is in flight', async (t) => {
   const DATABASE_URL = await createTestDatabase(t);
-  const server = await startServerProcess(t, { DATABASE_URL, DATA_DIR: t.testdir(), ...GENEROUS });
+  const server = await startServerProcess(t, { DATABASE_URL, DATA_DIR: dataFolder(t), ...GENEROUS });
   let received = 0;
   const answers = Array.from({ length: 12 }, (_, index) => {
     const body = JSON.stringify(registration(`inflight${index}`));
@@ -146,14 +146,14 @@ t.test('a bad value in the environment stops the start with one line', async (t)
     ['JWT_SECRET', 'short'],
     ['CLINIC_TIME_ZONE', 'Mars/Olympus'],
   ] as const) {
-    const { code, stderr } = await runProgram('dist/src/server.js', { [name]: value, DATA_DIR: t.testdir() });
+    const { code, stderr } = await runProgram('dist/src/server.js', { [name]: value, DATA_DIR: dataFolder(t) });
     t.equal(code, 1);
     t.match(stderr, new RegExp(`^${name} must [^\\n]+\\n$`));
   }
-  const production = await runProgram('dist/src/server.js', { NODE_ENV: 'production', DATA_DIR: t.testdir() });
+  const production = await runProgram('dist/src/server.js', { NODE_ENV: 'production', DATA_DIR: dataFolder(t) });
   t.match(production.stderr, /^JWT_SECRET must be set in production\n$/);
   const staff = await runProgram('dist/src/server.js', {
-    ...{ DATABASE_URL: await createTestDatabase(t), DATA_DIR: t.testdir() },
+    ...{ DATABASE_URL: await createTestDatabase(t), DATA_DIR: dataFolder(t) },
     ...{ ADMIN_USERNAME: 'boss', ADMIN_EMAIL: 'boss@example.com', ADMIN_PASSWORD: 'boss1234' },
   });
   t.equal(staff.code, 1);
@@ -162,16 +162,16 @@ t.test('a bad value in the environment stops the start with one line', async (t)
 
 t.test('a port that is taken stops the start with one line', async (t) => {
   const DATABASE_URL = await createTestDatabase(t);
-  const server = await startServerProcess(t, { DATABASE_URL, DATA_DIR: t.testdir() });
+  const server = await startServerProcess(t, { DATABASE_URL, DATA_DIR: dataFolder(t) });
   const PORT = new URL(server.url).port;
-  const { code, stderr } = await runProgram('dist/src/server.js', { DATABASE_URL, DATA_DIR: t.testdir(), PORT });
+  const { code, stderr } = await runProgram('dist/src/server.js', { DATABASE_URL, DATA_DIR: dataFolder(t), PORT });
   t.equal(code, 1);
   t.match(stderr, new RegExp(`^PORT must be free, but something listens on ${PORT} already\n$`));
 });
 
 t.test('bytes that are no HTTP get a problem document', async (t) => {
   const DATABASE_URL = await createTestDatabase(t);
-  const server = await startServerProcess(t, { DATABASE_URL, DATA_DIR: t.testdir() });
+  const server = await startServerProcess(t, { DATABASE_URL, DATA_DIR: dataFolder(t) });
   const socket = createConnection(Number(new URL(server.url).port), '127.0.0.1');
   socket.end('\x00rubbish\r\n\r\n');
   let text = '';

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import t, { type Test } from 'tap';
 import { PASSWORD } from './helpers/app.js';
-import { start, startServerProcess, type ServerProcess } from './helpers/process.js';
+import { dataFolder, start, startServerProcess, type ServerProcess } from './helpers/process.js';
 import { pictureFile } from './helpers/pictures.js';
 
 const GENEROUS = { RATE_LIMIT_ANON: '1000000', RATE_LIMIT_USER: '1000000', RATE_LIMIT_AUTH: '1000000' };
@@ -45,7 +45,7 @@ function call(agent: Agent, url: string): Promise<{ status: number; connection: 
 
 /** Starts a server with an embedded database, a silent connection, and one whose request is half sent. */
 async function startBusy(t: Test, environment: Record<string, string> = {}) {
-  const DATA_DIR = t.testdir();
+  const DATA_DIR = dataFolder(t);
   const server = await startServerProcess(t, { DATA_DIR, ...GENEROUS, ...environment });
   const silent = await open(server);
   t.teardown(() => silent.destroy());
@@ -161,7 +161,7 @@ t.test('a request that never ends does not keep a hurried stop', async (t) => {
 for (const signal of ['SIGTERM', 'SIGINT'] as const) {
   t.test(`${signal} during the start ends it, and leaves no database`, async (t) => {
     for (const phase of ['postgres', 'postgres/data/PG_VERSION', 'postgres/data/postmaster.pid']) {
-      const DATA_DIR = t.testdir();
+      const DATA_DIR = dataFolder(t);
       const child = start(['dist/src/server.js'], { DATA_DIR });
       const ended = new Promise((resolve) => child.on('exit', (code, by) => resolve(code ?? by)));
       while (!existsSync(join(DATA_DIR, phase)) && child.exitCode === null) await sleep(2);
@@ -175,7 +175,7 @@ for (const signal of ['SIGTERM', 'SIGINT'] as const) {
 t.test('a stop while the database is away', async (t) => {
   const server = await startServerProcess(t, {
     DATABASE_URL: 'postgres://127.0.0.1:1/nowhere',
-    DATA_DIR: t.testdir(),
+    DATA_DIR: dataFolder(t),
   });
   t.equal((await fetch(`${server.url}/health/live`)).status, 200);
   server.child.kill('SIGTERM');

@@ -4,10 +4,10 @@ import t from 'tap';
 import type { Body } from '../helpers/app.js';
 import { createTestDatabase } from '../helpers/database.js';
 import { pictureFile } from '../helpers/pictures.js';
-import { startDemo } from '../helpers/process.js';
+import { dataFolder, startDemo } from '../helpers/process.js';
 
 t.test('a patient of the demo in Swagger UI', async (t) => {
-  const { url, text } = await startDemo(t, { DATABASE_URL: await createTestDatabase(t), DATA_DIR: t.testdir() });
+  const { url, text } = await startDemo(t, { DATABASE_URL: await createTestDatabase(t), DATA_DIR: dataFolder(t) });
   const [, username = '', password = ''] = /^ +(patient) +(\S+) /m.exec(text) ?? [];
   const browser = await chromium.launch({
     executablePath: process.env['CHROMIUM'] ?? '/usr/bin/chromium',

@@ -6,7 +6,7 @@ import { pipelineOf } from '../../db/client.js';
 import { readDatabaseUrl } from '../../db/url.js';
 import { anotherInstance, PASSWORD } from '../helpers/app.js';
 import { createTestDatabase } from '../helpers/database.js';
-import { runProgram, startServerProcess } from '../helpers/process.js';
+import { dataFolder, runProgram, startServerProcess } from '../helpers/process.js';
 
 /** Settings of a database that would make other answers, or none, of our queries; and what the program needs. */
 const HOSTILE: readonly (readonly [name: string, hostile: string, needed: string])[] = [
@@ -63,7 +63,7 @@ t.test('sessions have the settings that the program needs, whatever the database
 t.test('a database with other settings is migrated, served and administered', async (t) => {
   const url = await createTestDatabase(t, 'template0');
   await spoil(t, url);
-  const environment = { DATABASE_URL: url, DATA_DIR: t.testdir() };
+  const environment = { DATABASE_URL: url, DATA_DIR: dataFolder(t) };
   const args = ['--username', 'boss', '--email', 'boss@example.com'];
   const made = await runProgram('dist/src/admin.js', environment, args, 'correct horse battery staple\n');
   t.equal(made.stderr, '');
@@ -114,7 +114,7 @@ t.test('parameters of DATABASE_URL', async (t) => {
     })) {
       url.searchParams.set(name, value);
     }
-    const server = await startServerProcess(t, { DATABASE_URL: url.href, DATA_DIR: t.testdir() });
+    const server = await startServerProcess(t, { DATABASE_URL: url.href, DATA_DIR: dataFolder(t) });
     t.equal((await fetch(`${server.url}/health/ready`)).status, 200);
   });
 
@@ -136,7 +136,7 @@ t.test('parameters of DATABASE_URL', async (t) => {
     }
     const { code, stderr } = await runProgram('dist/src/server.js', {
       DATABASE_URL: 'postgres://user:hidden@127.0.0.1:1/clinic?channel_binding=require',
-      DATA_DIR: t.testdir(),
+      DATA_DIR: dataFolder(t),
     });
     t.equal(stderr, 'DATABASE_URL must have channel_binding as one of: disable, prefer\n');
     t.equal(code, 1);

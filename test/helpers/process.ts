@@ -6,6 +6,12 @@ import { databaseEndsWithUs, endsWithUs } from './reaper.js';
 
 const root = fileURLToPath(new URL('../../../', import.meta.url));
 
+/** A data folder that goes after what uses it has ended: tap removes one first that is made before there is a teardown. */
+export function dataFolder(t: Test): string {
+  t.teardown(() => undefined);
+  return t.testdir();
+}
+
 export interface ServerProcess {
   readonly child: ChildProcess;
   readonly url: string;

@@ -9,7 +9,7 @@ import t, { type Test } from 'tap';
 import { anotherInstance } from '../helpers/app.js';
 import { createTestDatabase } from '../helpers/database.js';
 import { freePort } from '../helpers/ports.js';
-import { runProgram, startServerProcess } from '../helpers/process.js';
+import { dataFolder, runProgram, startServerProcess } from '../helpers/process.js';
 import { endsWithUs } from '../helpers/reaper.js';
 
 /** Stands a PgBouncer in front of a database. Returns the URL that leads there. */
@@ -53,7 +53,7 @@ async function startPgBouncer(t: Test, target: string, settings: Readonly<Record
 
 /** What a start on a URL that it refuses prints. */
 async function refusal(t: Test, url: string): Promise<string> {
-  const { code, stderr } = await runProgram('dist/src/server.js', { DATABASE_URL: url, DATA_DIR: t.testdir() });
+  const { code, stderr } = await runProgram('dist/src/server.js', { DATABASE_URL: url, DATA_DIR: dataFolder(t) });
   t.equal(code, 1);
   t.notMatch(stderr, 'hidden');
   t.match(stderr, /^[^\n]+\n$/, 'one line');
@@ -67,7 +67,7 @@ t.test('a PgBouncer that takes no settings is refused, naming what it needs; wit
   t.match(line, /^DATABASE_URL leads to a pooler that says "unsupported startup parameter: \w+"/);
 
   const url = await startPgBouncer(t, target, { pool_mode: 'session', ignore_startup_parameters: setting });
-  const server = await startServerProcess(t, { DATABASE_URL: url, DATA_DIR: t.testdir() });
+  const server = await startServerProcess(t, { DATABASE_URL: url, DATA_DIR: dataFolder(t) });
   t.equal((await fetch(`${server.url}/health/ready`)).status, 200);
   const api = await anotherInstance(t, { databaseUrl: url });
   const staff = await api.registerStaff();

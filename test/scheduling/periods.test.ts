@@ -9,7 +9,7 @@ import { createAvailableTime } from '../../src/resources/available-times/service
 import type { Calendar } from '../../src/scheduling/calendar.js';
 import { alignPeriods, OverlappingAppointments } from '../../src/scheduling/periods.js';
 import { createTestDatabase, openTestDatabase } from '../helpers/database.js';
-import { runProgram, startServerProcess } from '../helpers/process.js';
+import { dataFolder, runProgram, startServerProcess } from '../helpers/process.js';
 import { visitOf } from '../helpers/visit.js';
 
 const DAY = 86_400_000;
@@ -117,7 +117,7 @@ t.test('a start says what it put right, and refuses in one line what it can not'
   await here.db.execute(
     `update appointments set period = tsrange(lower(period) + interval '9 hours', upper(period) + interval '9 hours')`,
   );
-  const environment = { DATABASE_URL: here.url, DATA_DIR: t.testdir(), CLINIC_TIME_ZONE: 'Asia/Tokyo' };
+  const environment = { DATABASE_URL: here.url, DATA_DIR: dataFolder(t), CLINIC_TIME_ZONE: 'Asia/Tokyo' };
   const server = await startServerProcess(t, environment);
   t.match(server.log.join('\n'), '1 upcoming appointments were put back on the clock of Asia/Tokyo');
   t.strictSame(await here.periods(), [`["${day} 10:00:00","${day} 10:30:00")`]);
@@ -165,7 +165,7 @@ t.test('appointments that were stored as instants are read by the zone of the cl
     values (1, 1, 2, ${day}, 'online', 'x')`;
   const server = await startServerProcess(t, {
     DATABASE_URL: url,
-    DATA_DIR: t.testdir(),
+    DATA_DIR: dataFolder(t),
     CLINIC_TIME_ZONE: 'Europe/Berlin',
   });
   t.strictSame(

@@ -14,7 +14,7 @@ import { seedDemo } from '../../src/demo/seed.js';
 import { buildTestApp } from '../helpers/app.js';
 import { pictureFile } from '../helpers/pictures.js';
 import { createTestDatabase, openTestDatabase } from '../helpers/database.js';
-import { runProgram, start, startDemo } from '../helpers/process.js';
+import { dataFolder, runProgram, start, startDemo } from '../helpers/process.js';
 
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
 const CALENDAR = { now: new Date(), zone: 'UTC', horizonDays: 365, slotMinutes: 30 };
@@ -176,7 +176,7 @@ t.test('a database with other users stays as it is', async (t) => {
 t.test('a demo that is killed half-way leaves nothing', async (t) => {
   const { database, url: DATABASE_URL } = await openTestDatabase(t);
   const { db } = database;
-  const DATA_DIR = t.testdir();
+  const DATA_DIR = dataFolder(t);
   const before = await contents(db);
 
   // Holds the demo up at its last table.
@@ -229,7 +229,7 @@ t.test('a portrait is always the same for the same person', async (t) => {
 
 t.test('npm run demo', async (t) => {
   const DATABASE_URL = await createTestDatabase(t);
-  const environment = { DATABASE_URL, DATA_DIR: t.testdir(), ADMIN_USERNAME: 'boss' };
+  const environment = { DATABASE_URL, DATA_DIR: dataFolder(t), ADMIN_USERNAME: 'boss' };
 
   await t.test('prints where Swagger UI is and who can log in, without any log line', async (t) => {
     const { text, url } = await startDemo(t, environment);
