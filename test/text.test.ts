@@ -242,6 +242,18 @@ t.test('passwords compare by their text', async (t) => {
       'number',
     );
     t.equal(await logIn('chief', 'change-it-now'), 200);
+    // What no request could log in with; the last is what bytes that are no UTF-8 become on the way here.
+    for (const password of [
+      'plum\x07-Tractor',
+      `plum-${'e\u0301'.repeat(2)}${'\u0323'.repeat(40)}-Tractor`,
+      'plum-Tractor-\ufffd',
+    ]) {
+      await t.rejects(
+        ensureStaff(db, { username: 'other', email: 'other@example.com', password }),
+        { name: 'InvalidStaff', field: 'password', message: /^the password must [^\n]+$/ },
+        JSON.stringify(password),
+      );
+    }
     t.equal(await ensureStaff(db, { username: 'CHIEF', email: 'x@example.com', password: PASSWORD }), null);
   });
 });

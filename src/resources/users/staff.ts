@@ -6,7 +6,7 @@ import { oneOrNone } from '../../../db/rows.js';
 import { caseless } from '../../../db/tables/columns.js';
 import { users } from '../../../db/tables/index.js';
 import { ProblemError } from '../../../openapi/problem-error.js';
-import { readText } from '../../../openapi/text.js';
+import { readText, textFault } from '../../../openapi/text.js';
 import { Email, Registration, Username } from '../../../openapi/generated/schemas.js';
 import { passwordFaults } from '../../lib/passwords.js';
 import { createUser } from './service.js';
@@ -41,7 +41,11 @@ function check({ username, email, password }: StaffInput): void {
   if (!ajv.validate(Registration.properties.password, password)) {
     throw new InvalidStaff('the password must have 8 to 128 characters', 'password');
   }
-  const [fault] = passwordFaults(password, [username, email]);
+  // Node shows bytes of the environment and of standard input that are no UTF-8 as U+FFFD, and so all of them as the same.
+  const isDecoded = !password.includes('\ufffd');
+  const fault = isDecoded
+    ? (textFault(password) ?? passwordFaults(password, [username, email])[0])
+    : 'must be Unicode text in UTF-8';
   if (fault !== undefined) throw new InvalidStaff(`the password ${fault.replace('your', 'the')}`, 'password');
 }
 
