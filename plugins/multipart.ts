@@ -66,6 +66,15 @@ async function refusal({ file }: MultipartFile): Promise<never> {
   throw Object.assign(new Error('too large'), { code: 'FST_REQ_FILE_TOO_LARGE' });
 }
 
+/** Fails where the parser has put U+FFFD for bytes of a name that are no UTF-8. */
+function checkNames({ fieldname, filename }: { fieldname: string; filename: string | undefined }): void {
+  if (!`${fieldname}${filename ?? ''}`.includes('\ufffd')) return;
+  const detail = 'The name of a field or file of the body is not UTF-8.';
+  throw new ProblemError('invalid-input', detail, {
+    errors: { body: ['has the name of a field or file that is not UTF-8'] },
+  });
+}
+
 async function readParts(request: FastifyRequest): Promise<FormBody> {
   const body = new FormBody();
   try {
@@ -74,6 +83,7 @@ async function readParts(request: FastifyRequest): Promise<FormBody> {
     // Of each part the bytes, since the parser would decode a text that is no UTF-8 into one that nobody sent.
     for await (const part of request.files()) {
       const { fieldname, filename, mimetype } = part;
+      checkNames(part);
       const isText = filename === undefined && mimetype !== 'application/octet-stream';
       if (isText ? ++fields > MAX_FIELDS : ++files > 1) throw tooMany();
       const bytes = await Promise.race([part.toBuffer(), refusal(part)]);

@@ -60,6 +60,24 @@ t.test('text that is none', async (t) => {
   }
 
   for (const operation of withForm) {
+    const { operationId } = operation.config;
+    await t.test(`${operationId} 400 when the name of a field or file is not UTF-8`, async (t) => {
+      for (const bytes of NO_UTF8) {
+        const bad = bytes.toString('latin1');
+        for (const names of [
+          `name="bio${bad}"`,
+          `name="picture"; filename="${bad}.png"`,
+          `name="${bad}"; filename="a.png"`,
+        ]) {
+          const answer = await api.call(operation.method, pathOf(operation), {
+            token,
+            body: Buffer.from(`--x\r\nContent-Disposition: form-data; ${names}\r\n\r\nx\r\n--x--\r\n`, 'latin1'),
+            headers: { 'content-type': 'multipart/form-data; boundary=x' },
+          });
+          isRefused(t, answer, 'body', encodeURIComponent(names));
+        }
+      }
+    });
     await t.test(`${operation.config.operationId} 400 when a form's text is not UTF-8`, async (t) => {
       for (const [field] of textFieldsOf(operation.schema.body)) {
         for (const bytes of NO_UTF8) {
