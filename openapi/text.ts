@@ -2,7 +2,7 @@
  * What the contract's `x-text` says of a field. Without it a text stays as it is written, but composed (NFC).
  * - `name` loses blanks at its ends, and all where nothing of it can be seen
  * - `word` loses what can not be seen, and blanks at its ends
- * - `phone` is a word whose blanks and hyphens may be of any kind
+ * - `phone` is a word whose blanks and hyphens may be of any kind, and the rest of full width
  * - `password` is what compares as equal (NFKC), and not trimmed
  */
 export type TextKind = 'name' | 'word' | 'phone' | 'password';
@@ -15,6 +15,8 @@ const MANY_MARKS = /\p{M}{31}/u;
 const INVISIBLE = /[\p{Cf}\p{Default_Ignorable_Code_Point}]/gu;
 const BLANK = /^[\s\u2800\p{Cf}\p{Default_Ignorable_Code_Point}]*$/u;
 const HYPHEN = /[\p{Pd}\u02d7\u2043\u2212]/gu;
+/** ASCII as keyboards of East Asia write it. Not all that NFKC makes digits of: what is raised, say, belongs to something else. */
+const FULL_WIDTH = /[\uff01-\uff5e]/g;
 
 /** In place of bytes that are no UTF-8: no text may have one, so that whoever reads the field refuses it. */
 export const NO_TEXT = '\ud800';
@@ -39,7 +41,12 @@ export function readText(text: string, kind?: TextKind): string {
     case 'word':
       return text.replaceAll(INVISIBLE, '').trim();
     case 'phone':
-      return text.replaceAll(INVISIBLE, '').replaceAll(HYPHEN, '-').replaceAll(/\s/g, ' ').trim();
+      return text
+        .replaceAll(INVISIBLE, '')
+        .replaceAll(HYPHEN, '-')
+        .replaceAll(FULL_WIDTH, (letter) => letter.normalize('NFKC'))
+        .replaceAll(/\s/g, ' ')
+        .trim();
     case 'password':
       return text.normalize('NFKC');
     case undefined:

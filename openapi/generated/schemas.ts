@@ -202,32 +202,25 @@ export const PatientPage = Type.Object({
 });
 export type PatientPage = Static<typeof PatientPage>;
 
+export const PatientPhone = Type.Unsafe<string | null>({
+  type: ['string', 'null'],
+  minLength: 3,
+  maxLength: 20,
+  pattern: '^[ +().-]*[0-9][0-9 +().-]*$',
+  'x-text': 'phone',
+  'x-pattern-message': 'may contain only digits, spaces and + - ( ) . and needs a digit',
+});
+export type PatientPhone = Static<typeof PatientPhone>;
+
 export const PatientInput = Type.Object({
   profile: Type.Optional(PrivatePictureUpload),
-  phone: Type.Optional(
-    Type.Unsafe<string | null>({
-      type: ['string', 'null'],
-      minLength: 3,
-      maxLength: 20,
-      pattern: '^[ +().-]*[0-9][0-9 +().-]*$',
-      'x-pattern-message': 'may contain only digits, spaces and + - ( ) . and needs a digit',
-    }),
-  ),
+  phone: Type.Optional(PatientPhone),
 });
 export type PatientInput = Static<typeof PatientInput>;
 
 export const PatientPatch = Type.Object({
   profile: Type.Optional(PrivatePictureUpload),
-  phone: Type.Optional(
-    Type.Unsafe<string | null>({
-      type: ['string', 'null'],
-      minLength: 3,
-      maxLength: 20,
-      pattern: '^[ +().-]*[0-9][0-9 +().-]*$',
-      'x-text': 'phone',
-      'x-pattern-message': 'may contain only digits, spaces and + - ( ) . and needs a digit',
-    }),
-  ),
+  phone: Type.Optional(PatientPhone),
 });
 export type PatientPatch = Static<typeof PatientPatch>;
 
