@@ -133,8 +133,19 @@ t.test('text that is none', async (t) => {
         }
       }
     });
+    await t.test(`${operation.config.operationId} 400 when a query's text has control characters`, async (t) => {
+      for (const [field] of textFieldsOf(operation.schema.querystring)) {
+        for (const encoded of ['%00', '%01', '%7F', '%C2%85', `e${'%CC%81'.repeat(31)}`]) {
+          isRefused(t, await api.get(`${pathOf(operation)}?${field}=5${encoded}`, { token }), field, encoded);
+        }
+      }
+    });
   }
 
+  await t.test('createContact 201 with a mark of the order of bytes before the JSON', async (t) => {
+    const body = `\ufeff${JSON.stringify({ name: 'Ada', phone: '020 7946', massage: 'Hello.' })}`;
+    t.match(await api.post('/contacts/', { body }), { status: 201, body: { name: 'Ada' } });
+  });
   await t.test('listPatients 200 with a percent sign that encodes nothing, and bytes that nobody reads', async (t) => {
     for (const query of ['search=100%', 'search=%zz%20a', '%ff=%ff', 'unknown=%ff', 'search=a+b%2Bc']) {
       t.equal((await api.get(`/patients/?${query}`, { token })).status, 200, query);
