@@ -1,6 +1,6 @@
 import type { Sql } from 'postgres';
 
-/** How long work waits for a connection, in milliseconds. */
+/** How long work waits for a connection, in milliseconds, in both lanes together. */
 const MAX_WAIT = 10_000;
 
 /** Connections that all wait equally long for a lock. */
@@ -102,13 +102,13 @@ export function shareConnections(briefLane: Lane, patientLane: Lane, gaveUp: (er
       if (waiting.size > 0) serveWaiting();
     }
 
-    const queue = () =>
+    const queue = (deadline: number) =>
       new Promise<LaneInUse>((resolve, reject) => {
         const giveUp = setTimeout(() => {
           waiters.delete(waiter);
           if (waiters.size === 0) waiting.delete(self);
           reject(new NoConnection('no connection was free in time'));
-        }, MAX_WAIT);
+        }, deadline - performance.now());
         const waiter: Waiter = {
           enter: (lane) => {
             clearTimeout(giveUp);
@@ -123,10 +123,11 @@ export function shareConnections(briefLane: Lane, patientLane: Lane, gaveUp: (er
         waiting.add(self);
       });
 
-    const enter = (): LaneInUse | Promise<LaneInUse> => (waiters.size === 0 ? take() : undefined) ?? queue();
+    const enter = (deadline: number): LaneInUse | Promise<LaneInUse> =>
+      (waiters.size === 0 ? take() : undefined) ?? queue(deadline);
 
-    async function runOnce<T>(work: Work<T>): Promise<{ result: T } | undefined> {
-      const lane = await enter();
+    async function runOnce<T>(work: Work<T>, deadline: number): Promise<{ result: T } | undefined> {
+      const lane = await enter(deadline);
       try {
         return { result: await work(lane.client) };
       } catch (error) {
@@ -140,11 +141,11 @@ export function shareConnections(briefLane: Lane, patientLane: Lane, gaveUp: (er
       }
     }
 
-    async function persist<T>(work: Work<T>): Promise<T> {
+    async function persist<T>(work: Work<T>, deadline = performance.now() + MAX_WAIT): Promise<T> {
       heldUp++;
       try {
         // Held up, it does not run in the brief lane.
-        return ((await runOnce(work)) as { result: T }).result;
+        return ((await runOnce(work, deadline)) as { result: T }).result;
       } finally {
         heldUp--;
         if (waiting.size > 0) serveWaiting();
@@ -153,10 +154,11 @@ export function shareConnections(briefLane: Lane, patientLane: Lane, gaveUp: (er
 
     return {
       use: async (work) => {
-        const done = await runOnce(work);
-        return done === undefined ? persist(work) : done.result;
+        const deadline = performance.now() + MAX_WAIT;
+        const done = await runOnce(work, deadline);
+        return done === undefined ? persist(work, deadline) : done.result;
       },
-      persist,
+      persist: (work) => persist(work),
       isHeldUp: () => heldUp > 0,
     };
   }

@@ -129,7 +129,8 @@ for (const table of ['contacts', 'doctors', 'appointments', 'profiles']) {
     const given = answers.filter(({ status }) => status >= 500);
     t.ok(given.length > 0);
     t.ok(given.every(({ status, retryAfter }) => status === 503 && retryAfter === '5'));
-    t.ok(Math.max(...answers.map(({ took }) => took)) < 15_000, 'nobody waits for long');
+    // 10 s at the most for a connection, 5.1 s for a lock, and the work.
+    t.ok(Math.max(...answers.map(({ took }) => took)) < 20_000, 'nobody waits for long');
     await slowest(blocked);
   });
 }
