@@ -149,7 +149,10 @@ export async function buildTestApp(
   parts: { now?: () => Date } = {},
 ): Promise<TestApp> {
   const config = testConfig(t, environment);
-  const { database, url } = await openTestDatabase(t, { timeZone: config.clinicTimeZone });
+  const { database, url } = await openTestDatabase(t, {
+    pool: config.databasePool,
+    timeZone: config.clinicTimeZone,
+  });
   const app = await buildApp({ config, database, secret: SECRET, logger: false, ...parts });
   t.teardown(() => app.close());
   return new TestApp(app, database, url);

@@ -1,9 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { TestAnswer, TestApp } from './app.js';
 
+/** For an application whose requests are to race: what waits for a lock has less than half of the connections. */
+export const RACING = { DATABASE_POOL: '24' };
+
 /**
  * Makes requests at once that all get as far as the rows that `lock` (a select for update) holds, and only then lets
- * them go on: no more than find a free connection besides that of the lock.
+ * them go on: no more than have a connection each.
  */
 export async function race(
   { database: { db } }: TestApp,

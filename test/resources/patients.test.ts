@@ -2,7 +2,7 @@ import { sql } from 'drizzle-orm';
 import t from 'tap';
 import { buildTestApp, type TestApp, type User } from '../helpers/app.js';
 import { pictureFile } from '../helpers/pictures.js';
-import { race } from '../helpers/races.js';
+import { race, RACING } from '../helpers/races.js';
 
 /** The id and path of a user's own patient record. */
 async function own(api: TestApp, { token, username }: User): Promise<{ id: number; url: string }> {
@@ -40,7 +40,7 @@ const usernames = (answer: { body: { results: { user: string }[] } }): string[] 
 const statuses = (answers: readonly { status: number }[]): number[] => answers.map(({ status }) => status).sort();
 
 t.test('createPatient', async (t) => {
-  const api = await buildTestApp(t);
+  const api = await buildTestApp(t, RACING);
   const create = (user: User, body: object) => api.post('/patients/', { token: user.token, body });
 
   await t.test('createPatient 201 fills the record that registration has opened', async (t) => {
@@ -342,7 +342,7 @@ t.test('getPatient, replacePatient, updatePatient', async (t) => {
 });
 
 t.test('deletePatient', async (t) => {
-  const api = await buildTestApp(t, { CLINIC_TIME_ZONE: 'Pacific/Kiritimati' });
+  const api = await buildTestApp(t, { ...RACING, CLINIC_TIME_ZONE: 'Pacific/Kiritimati' });
   const staff = await api.registerStaff();
   const doctor = await api.registerDoctor();
 

@@ -1,7 +1,7 @@
 import t from 'tap';
 import { buildTestApp, type TestApp, type User } from '../helpers/app.js';
 import { pictureFile } from '../helpers/pictures.js';
-import { race } from '../helpers/races.js';
+import { race, RACING } from '../helpers/races.js';
 
 const PROFILES = '/api/user/profiles/';
 
@@ -17,7 +17,7 @@ const usernames = (answer: { body: { results: { user: { username: string } }[] }
 const statuses = (answers: readonly { status: number }[]): number[] => answers.map(({ status }) => status).sort();
 
 t.test('createProfile', async (t) => {
-  const api = await buildTestApp(t);
+  const api = await buildTestApp(t, RACING);
   const create = (user: User, body: object) => api.post(PROFILES, { token: user.token, body });
 
   await t.test('createProfile 201 fills the profile that registration has opened', async (t) => {
@@ -251,7 +251,7 @@ t.test('getProfile, getMyProfile', async (t) => {
 });
 
 t.test('replaceProfile, updateProfile, deleteProfile', async (t) => {
-  const api = await buildTestApp(t);
+  const api = await buildTestApp(t, RACING);
   const staff = await api.registerStaff();
   const other = await api.registerDoctor();
   const ada = await api.register({ username: 'ada', first_name: 'Ada', last_name: 'Lovelace' });
