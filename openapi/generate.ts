@@ -29,6 +29,7 @@ interface Response {
   $ref?: string;
   headers?: Record<string, unknown>;
   content?: Content;
+  links?: Record<string, { operationId: string; parameters: Record<string, string> }>;
 }
 interface Operation {
   operationId: string;
@@ -126,8 +127,8 @@ function typeBox(schema: Schema, where: string, prefix: string): string {
   }
 }
 
-/** Component names so ordered that each stands after those it refers to. */
-function inOrder({ schemas }: Contract['components']): string[] {
+/** Names of the components that an operation takes or answers, so ordered that each stands after those it refers to. */
+function inOrder(operations: readonly Located[], { schemas }: Contract['components']): string[] {
   const ordered: string[] = [];
   const visiting = new Set<string>();
   const visit = (name: string): void => {
@@ -138,7 +139,14 @@ function inOrder({ schemas }: Contract['components']): string[] {
     for (const [, ref] of JSON.stringify(schema).matchAll(/"\$ref":"([^"]+)"/g)) visit(refName(ref as string));
     ordered.push(name);
   };
-  Object.keys(schemas).forEach(visit);
+  const refer = (value: unknown): void => {
+    for (const [, ref] of JSON.stringify(value).matchAll(/"#\/components\/schemas\/([^"]+)"/g)) visit(ref as string);
+  };
+  for (const { parameters, requestBody = {}, responses } of operations) {
+    // Every problem leaves as a Problem: what the contract says of some in particular is for clients.
+    refer([parameters, requestBody, Object.entries(responses).filter(([status]) => status.startsWith('2'))]);
+  }
+  visit('Problem');
   return ordered;
 }
 
@@ -195,18 +203,17 @@ function locate({ paths, components }: Contract): Located[] {
   );
 }
 
-function operationText(operation: Located): string {
-  const { operationId: id, path, method, parameters: all } = operation;
+function operationText(operation: Located, all: readonly Located[]): string {
+  const { operationId: id, path, method, parameters } = operation;
   const statuses = Object.keys(operation.responses);
   const [success, ...more] = statuses.filter((status) => status.startsWith('2'));
   if (success === undefined || more.length > 0) fail(id, 'needs exactly one 2xx answer');
-  if (!statuses.includes('default')) fail(id, 'needs a default answer');
   const bodies = Object.values(operation.requestBody?.content ?? {}).map(({ schema }) => typeBox(schema, id, 'S.'));
   if (new Set(bodies).size > 1) fail(id, 'takes different schemas for different media types');
   const parts = {
-    params: parameterObject(all, 'path', id),
-    querystring: parameterObject(all, 'query', id),
-    headers: parameterObject(all, 'header', id),
+    params: parameterObject(parameters, 'path', id),
+    querystring: parameterObject(parameters, 'query', id),
+    headers: parameterObject(parameters, 'header', id),
     body: bodies[0] ?? null,
   };
   const schemaText = Object.entries(parts)
@@ -220,8 +227,9 @@ function operationText(operation: Located): string {
     access: access(operation),
     success: Number(success),
     problems: problems.map(Number),
+    location: locationOf(operation, all),
     hasEntityTag: operation.responses[success]?.headers?.['ETag'] !== undefined,
-    takesIdempotencyKey: all.some(({ name }) => name === 'Idempotency-Key'),
+    takesIdempotencyKey: parameters.some(({ name }) => name === 'Idempotency-Key'),
     consumes: Object.keys(operation.requestBody?.content ?? {}),
     limit: operation['x-rate-limit'] ?? 'general',
     expiredToken: operation['x-expired-token'] ?? 'refused',
@@ -232,7 +240,7 @@ function operationText(operation: Located): string {
     url: '${path.replaceAll(/\{(\w+)\}/g, ':$1')}',
     schema: {
       ${schemaText}
-      response: { ${success}: ${success2xx}, ${[...problems, 'default'].map((status) => `${status}: S.Problem`).join(', ')} },
+      response: { ${success}: ${success2xx}, ${problems.map((status) => `${status}: S.Problem`).join(', ')} },
     },
     config: ${JSON.stringify(config)},
   },`;
@@ -249,9 +257,20 @@ function queryType({ operationId: id, parameters: all }: Located): string {
 function checkProblems({ responses }: Contract['components']): void {
   for (const [name, response] of Object.entries(responses)) {
     if (response.content === undefined) continue;
-    const schema = response.content['application/problem+json']?.schema;
-    if (schema?.$ref !== '#/components/schemas/Problem') fail(`responses ${name}`, 'must be a Problem');
+    if (response.content['application/problem+json'] === undefined) fail(`responses ${name}`, 'must be a Problem');
   }
+}
+
+/** Where the record is that an operation creates: the path of its link, and where its answer has the id. */
+function locationOf({ operationId: id, responses }: Located, all: readonly Located[]) {
+  const { headers = {}, links = {} } = responses['201'] ?? {};
+  if (headers['Location'] === undefined) return null;
+  const [link, ...others] = Object.values(links);
+  if (link === undefined || others.length > 0)
+    fail(id, 'a Location needs one link, to the operation that gets the record');
+  const target = all.find(({ operationId }) => operationId === link.operationId) ?? fail(id, `links to no operation`);
+  const pointer = link.parameters['id']?.match(/^\$response\.body#\/(.+)$/)?.[1];
+  return { url: target.path, id: pointer?.split('/') ?? fail(id, 'the link needs the id from the body') };
 }
 
 const HEADER = '// Made by openapi/generate.ts from openapi.yaml. Do not edit.\n\n';
@@ -264,7 +283,7 @@ export function generate(contract: Contract): Readonly<Record<'schemas.ts' | 'op
   const { components } = contract;
   checkProblems(components);
   const operations = locate(contract);
-  const schemas = inOrder(components).map((name) => {
+  const schemas = inOrder(operations, components).map((name) => {
     const value = typeBox(components.schemas[name] as Schema, name, '');
     return `export const ${name} = ${value};\nexport type ${name} = Static<typeof ${name}>;\n`;
   });
@@ -274,7 +293,7 @@ export function generate(contract: Contract): Readonly<Record<'schemas.ts' | 'op
 import * as S from './schemas.js';
 
 export const operations = {
-  ${operations.map(operationText).join('\n')}
+  ${operations.map((operation) => operationText(operation, operations)).join('\n')}
 } as const;
 
 ${operations

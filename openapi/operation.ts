@@ -13,6 +13,8 @@ export interface OperationConfig {
   /** The status of the one successful answer. */
   readonly success: number;
   readonly problems: readonly number[];
+  /** Of an operation that creates: the path of the new record, and where the answer has its id. */
+  readonly location: { readonly url: string; readonly id: readonly string[] } | null;
   /** Whether the successful answer carries an ETag; a GET that has it also answers 304. */
   readonly hasEntityTag: boolean;
   readonly takesIdempotencyKey: boolean;

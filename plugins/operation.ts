@@ -1,9 +1,9 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest, UserVisit, Visit } from 'fastify';
 import fp from 'fastify-plugin';
 import type { Db, Tx } from '../db/client.js';
-import type { JsonText } from '../db/json.js';
+import { JsonText } from '../db/json.js';
 import type { operations } from '../openapi/generated/operations.js';
-import type { Answer, Input, Operation, OperationId } from '../openapi/operation.js';
+import type { Answer, Input, Operation, OperationConfig, OperationId } from '../openapi/operation.js';
 import { guard, identify, type Caller } from './auth.js';
 import { expect } from './contract.js';
 import { available } from './database.js';
@@ -75,6 +75,13 @@ export interface OperationOptions {
 
 const isNeeded = <Hook>(hook: Hook | undefined): hook is Hook => hook !== undefined;
 
+/** The path of the record that an answer shows. */
+function pathOf({ url, id }: NonNullable<OperationConfig['location']>, answer: unknown): string {
+  const record: unknown = answer instanceof JsonText ? JSON.parse(answer.text) : answer;
+  const value = id.reduce((part, name) => (part as Record<string, unknown>)[name], record);
+  return url.replace('{id}', String(value));
+}
+
 /**
  * What happens to a request for an operation, in order, before and after its handler. A hook that the operation has no
  * use for is left out. In front of these come, for every request, its id and log line, the security headers and CORS.
@@ -130,7 +137,13 @@ export default fp(
       app.operate(each, (request, reply) => {
         const { params, query, body } = request;
         const answer = (db: Db | Tx) => service(visitOf(request, db), { params, query, body });
-        return each.config.takesIdempotencyKey ? once(request, reply, ofOperation, answer) : answer(ofOperation);
+        const { location, takesIdempotencyKey } = each.config;
+        const answered = takesIdempotencyKey ? once(request, reply, ofOperation, answer) : answer(ofOperation);
+        if (location === null) return answered;
+        return Promise.resolve(answered).then((record) => {
+          reply.header('location', linkOf(request).base + pathOf(location, record));
+          return record;
+        });
       });
     };
     app.decorate('serve', serve as Serve);

@@ -1,4 +1,6 @@
 /** The answers that all operations share, asked of each operation of the contract. */
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
 import t from 'tap';
 import { openDatabase } from '../db/client.js';
 import { buildApp } from '../src/app.js';
@@ -114,6 +116,28 @@ t.test('queries that are not valid', async (t) => {
         t.equal(answer.status, 400, value);
         t.strictSame(Object.keys(answer.body.errors), [name]);
       }
+    });
+  }
+});
+
+t.test('a server with a fault of its own', async (t) => {
+  const api = await buildTestApp(t);
+  const staff = await api.registerStaff();
+  // As if somebody had dropped them: a fault that waiting does not mend.
+  await api.database.db.execute(`do $$ declare t text; begin
+    for t in select tablename from pg_tables where schemaname = 'public' loop
+      execute format('alter table %I rename to %I', t, t || '_gone');
+    end loop; end $$`);
+  const picture = `p-${'x'.repeat(22)}.png`;
+  mkdirSync(join(t.testdirName, 'pictures', picture), { recursive: true });
+  for (const operation of documenting(500)) {
+    const { method, config } = operation;
+    const path = pathOf(operation, config.operationId === 'getPicture' ? picture : 1);
+    await t.test(`${config.operationId} 500`, async (t) => {
+      const refresh = operation.schema.body?.properties['refresh'] && { refresh: staff.refresh };
+      const body = config.consumes.length > 0 ? { body: { ...exampleOf(operation), ...refresh } } : {};
+      const answer = await api.call(method, path, { token: staff.token, ...body });
+      t.match(answer, { status: 500, body: { detail: 'The server met an unexpected fault.' } });
     });
   }
 });

@@ -2,34 +2,6 @@
 
 import { Type, type Static } from '@sinclair/typebox';
 
-export const Id = Type.Integer({ format: 'int64', minimum: 1, maximum: 9007199254740991 });
-export type Id = Static<typeof Id>;
-
-export const Timestamp = Type.String({ format: 'date-time', maxLength: 35 });
-export type Timestamp = Static<typeof Timestamp>;
-
-export const Date = Type.String({ format: 'date', maxLength: 10 });
-export type Date = Static<typeof Date>;
-
-export const Slot = Type.Object({ date: Date, time: Id });
-export type Slot = Static<typeof Slot>;
-
-export const Problem = Type.Object({
-  type: Type.String({ maxLength: 100 }),
-  title: Type.String({ maxLength: 100 }),
-  status: Type.Integer({ minimum: 400, maximum: 599 }),
-  detail: Type.String({ maxLength: 1000 }),
-  instance: Type.String({ maxLength: 45 }),
-  errors: Type.Optional(
-    Type.Record(Type.String(), Type.Array(Type.String({ maxLength: 500 }), { maxItems: 20 }), { maxProperties: 100 }),
-  ),
-  alternatives: Type.Optional(Type.Array(Slot, { maxItems: 5 })),
-});
-export type Problem = Static<typeof Problem>;
-
-export const Message = Type.Object({ message: Type.String({ maxLength: 500 }) });
-export type Message = Static<typeof Message>;
-
 export const Username = Type.String({
   minLength: 1,
   maxLength: 150,
@@ -61,23 +33,17 @@ export const Registration = Type.Object({
 });
 export type Registration = Static<typeof Registration>;
 
-export const Credentials = Type.Object({
-  username: Type.String({ minLength: 1, maxLength: 150, 'x-text': 'word' }),
-  password: Type.String({ format: 'password', minLength: 1, maxLength: 128 }),
-});
-export type Credentials = Static<typeof Credentials>;
-
-export const RefreshToken = Type.Object({ refresh: Type.String({ minLength: 1, maxLength: 2000 }) });
-export type RefreshToken = Static<typeof RefreshToken>;
-
-export const AccessToken = Type.Object({ access: Type.String({ maxLength: 2000 }) });
-export type AccessToken = Static<typeof AccessToken>;
-
 export const Tokens = Type.Object({
   refresh: Type.String({ maxLength: 2000 }),
   access: Type.String({ maxLength: 2000 }),
 });
 export type Tokens = Static<typeof Tokens>;
+
+export const Id = Type.Integer({ format: 'int64', minimum: 1, maximum: 9007199254740991 });
+export type Id = Static<typeof Id>;
+
+export const Timestamp = Type.String({ format: 'date-time', maxLength: 35 });
+export type Timestamp = Static<typeof Timestamp>;
 
 export const User = Type.Object({
   id: Id,
@@ -93,6 +59,28 @@ export type User = Static<typeof User>;
 
 export const RegistrationResult = Type.Object({ message: Type.String({ maxLength: 500 }), tokens: Tokens, user: User });
 export type RegistrationResult = Static<typeof RegistrationResult>;
+
+export const Credentials = Type.Object({
+  username: Type.String({ minLength: 1, maxLength: 150, 'x-text': 'word' }),
+  password: Type.String({ format: 'password', minLength: 1, maxLength: 128 }),
+});
+export type Credentials = Static<typeof Credentials>;
+
+export const RefreshToken = Type.Object({ refresh: Type.String({ minLength: 1, maxLength: 2000 }) });
+export type RefreshToken = Static<typeof RefreshToken>;
+
+export const AccessToken = Type.Object({ access: Type.String({ maxLength: 2000 }) });
+export type AccessToken = Static<typeof AccessToken>;
+
+export const Message = Type.Object({ message: Type.String({ maxLength: 500 }) });
+export type Message = Static<typeof Message>;
+
+export const PasswordChange = Type.Object({
+  current_password: Type.String({ format: 'password', minLength: 1, maxLength: 128 }),
+  password: Type.String({ format: 'password', minLength: 8, maxLength: 128, 'x-text': 'password' }),
+  confirm_password: Type.String({ format: 'password', maxLength: 128, 'x-text': 'password', 'x-same-as': 'password' }),
+});
+export type PasswordChange = Static<typeof PasswordChange>;
 
 export const Count = Type.Integer({ format: 'int64', minimum: 0, maximum: 9007199254740991 });
 export type Count = Static<typeof Count>;
@@ -113,13 +101,6 @@ export const UserPatch = Type.Object({
   is_staff: Type.Optional(Type.Boolean()),
 });
 export type UserPatch = Static<typeof UserPatch>;
-
-export const PasswordChange = Type.Object({
-  current_password: Type.String({ format: 'password', minLength: 1, maxLength: 128 }),
-  password: Type.String({ format: 'password', minLength: 8, maxLength: 128, 'x-text': 'password' }),
-  confirm_password: Type.String({ format: 'password', maxLength: 128, 'x-text': 'password', 'x-same-as': 'password' }),
-});
-export type PasswordChange = Static<typeof PasswordChange>;
 
 export const Profile = Type.Object({
   id: Id,
@@ -235,9 +216,6 @@ export const Rating = Type.Unsafe<'⭐' | '⭐⭐' | '⭐⭐⭐' | '⭐⭐⭐⭐
 });
 export type Rating = Static<typeof Rating>;
 
-export const ReviewBody = Type.String({ minLength: 1, maxLength: 2000 });
-export type ReviewBody = Static<typeof ReviewBody>;
-
 export const Review = Type.Object({
   id: Id,
   reviewer: Type.String({ maxLength: 150 }),
@@ -256,6 +234,9 @@ export const ReviewPage = Type.Object({
 });
 export type ReviewPage = Static<typeof ReviewPage>;
 
+export const ReviewBody = Type.String({ minLength: 1, maxLength: 2000 });
+export type ReviewBody = Static<typeof ReviewBody>;
+
 export const ReviewInput = Type.Object({ doctor: Id, body: ReviewBody, rating: Rating });
 export type ReviewInput = Static<typeof ReviewInput>;
 
@@ -265,9 +246,6 @@ export const ReviewPatch = Type.Object({
   rating: Type.Optional(Rating),
 });
 export type ReviewPatch = Static<typeof ReviewPatch>;
-
-export const ServiceDescription = Type.String({ minLength: 1, maxLength: 5000 });
-export type ServiceDescription = Static<typeof ServiceDescription>;
 
 export const Service = Type.Object({
   id: Id,
@@ -286,6 +264,9 @@ export type PictureUpload = Static<typeof PictureUpload>;
 export const LookupName = Type.String({ minLength: 1, maxLength: 50 });
 export type LookupName = Static<typeof LookupName>;
 
+export const ServiceDescription = Type.String({ minLength: 1, maxLength: 5000 });
+export type ServiceDescription = Static<typeof ServiceDescription>;
+
 export const ServiceCreate = Type.Object({ image: PictureUpload, name: LookupName, description: ServiceDescription });
 export type ServiceCreate = Static<typeof ServiceCreate>;
 
@@ -303,9 +284,6 @@ export const ServicePatch = Type.Object({
 });
 export type ServicePatch = Static<typeof ServicePatch>;
 
-export const ContactMessage = Type.String({ minLength: 1, maxLength: 5000 });
-export type ContactMessage = Static<typeof ContactMessage>;
-
 export const Contact = Type.Object({
   id: Id,
   name: Type.String({ maxLength: 50 }),
@@ -316,6 +294,9 @@ export type Contact = Static<typeof Contact>;
 
 export const ContactList = Type.Array(Contact, { maxItems: 10000 });
 export type ContactList = Static<typeof ContactList>;
+
+export const ContactMessage = Type.String({ minLength: 1, maxLength: 5000 });
+export type ContactMessage = Static<typeof ContactMessage>;
 
 export const ContactInput = Type.Object({ name: LookupName, phone: Phone, massage: ContactMessage });
 export type ContactInput = Static<typeof ContactInput>;
@@ -330,16 +311,6 @@ export type ContactPatch = Static<typeof ContactPatch>;
 export const Fee = Type.Integer({ format: 'int32', minimum: 0, maximum: 10000000 });
 export type Fee = Static<typeof Fee>;
 
-export const IdList = Type.Array(Id, { maxItems: 100 });
-export type IdList = Static<typeof IdList>;
-
-export const MeetLink = Type.String({
-  maxLength: 250,
-  pattern: '^(https?://[^\\s]+)?$',
-  'x-pattern-message': 'must be an http or https URL, or empty',
-});
-export type MeetLink = Static<typeof MeetLink>;
-
 export const Doctor = Type.Object({
   id: Id,
   user: Type.String({ maxLength: 301 }),
@@ -352,7 +323,38 @@ export const Doctor = Type.Object({
 });
 export type Doctor = Static<typeof Doctor>;
 
-export const BookedSlot = Type.Object({ id: Id, date: Date, time: Id });
+export const DoctorPage = Type.Object({
+  count: Count,
+  next: PageLink,
+  previous: PageLink,
+  results: Type.Array(Doctor, { maxItems: 1000 }),
+});
+export type DoctorPage = Static<typeof DoctorPage>;
+
+export const IdList = Type.Array(Id, { maxItems: 100 });
+export type IdList = Static<typeof IdList>;
+
+export const MeetLink = Type.String({
+  maxLength: 250,
+  pattern: '^(https?://[^\\s]+)?$',
+  'x-pattern-message': 'must be an http or https URL, or empty',
+});
+export type MeetLink = Static<typeof MeetLink>;
+
+export const DoctorInput = Type.Object({
+  profile: Type.Optional(PictureUpload),
+  designation: Type.Optional(IdList),
+  specialisation: Type.Optional(IdList),
+  available_time: Type.Optional(IdList),
+  fee: Type.Optional(Fee),
+  meet_link: Type.Optional(MeetLink),
+});
+export type DoctorInput = Static<typeof DoctorInput>;
+
+export const CalendarDate = Type.String({ format: 'date', maxLength: 10 });
+export type CalendarDate = Static<typeof CalendarDate>;
+
+export const BookedSlot = Type.Object({ id: Id, date: CalendarDate, time: Id });
 export type BookedSlot = Static<typeof BookedSlot>;
 
 export const ChangedDoctor = Type.Object({
@@ -368,24 +370,6 @@ export const ChangedDoctor = Type.Object({
 });
 export type ChangedDoctor = Static<typeof ChangedDoctor>;
 
-export const DoctorPage = Type.Object({
-  count: Count,
-  next: PageLink,
-  previous: PageLink,
-  results: Type.Array(Doctor, { maxItems: 1000 }),
-});
-export type DoctorPage = Static<typeof DoctorPage>;
-
-export const DoctorInput = Type.Object({
-  profile: Type.Optional(PictureUpload),
-  designation: Type.Optional(IdList),
-  specialisation: Type.Optional(IdList),
-  available_time: Type.Optional(IdList),
-  fee: Type.Optional(Fee),
-  meet_link: Type.Optional(MeetLink),
-});
-export type DoctorInput = Static<typeof DoctorInput>;
-
 export const DoctorPatch = Type.Object({
   profile: Type.Optional(PictureUpload),
   designation: Type.Optional(IdList),
@@ -396,22 +380,44 @@ export const DoctorPatch = Type.Object({
 });
 export type DoctorPatch = Static<typeof DoctorPatch>;
 
+export const FreeSlot = Type.Object({ date: CalendarDate, time: Id, label: Type.String({ maxLength: 50 }) });
+export type FreeSlot = Static<typeof FreeSlot>;
+
+export const FreeSlotList = Type.Array(FreeSlot, { maxItems: 3100 });
+export type FreeSlotList = Static<typeof FreeSlotList>;
+
+export const DoctorSlot = Type.Object({
+  doctor: Id,
+  doctor_name: Type.String({ maxLength: 301 }),
+  fee: Fee,
+  date: CalendarDate,
+  time: Id,
+  label: Type.String({ maxLength: 50 }),
+});
+export type DoctorSlot = Static<typeof DoctorSlot>;
+
+export const DoctorSlotPage = Type.Object({
+  count: Count,
+  next: PageLink,
+  previous: PageLink,
+  results: Type.Array(DoctorSlot, { maxItems: 1000 }),
+});
+export type DoctorSlotPage = Static<typeof DoctorSlotPage>;
+
+export const AppointmentStatus = Type.Unsafe<'Pendding' | 'Runing' | 'Complated'>({
+  type: 'string',
+  enum: ['Pendding', 'Runing', 'Complated'],
+  maxLength: 9,
+  'x-enum-varnames': ['Pending', 'Running', 'Completed'],
+});
+export type AppointmentStatus = Static<typeof AppointmentStatus>;
+
 export const AppointmentType = Type.Unsafe<'Online' | 'Offline'>({
   type: 'string',
   enum: ['Online', 'Offline'],
   maxLength: 7,
 });
 export type AppointmentType = Static<typeof AppointmentType>;
-
-export const AppointmentStatus = Type.Unsafe<'Pendding' | 'Runing' | 'Complated'>({
-  type: 'string',
-  enum: ['Pendding', 'Runing', 'Complated'],
-  maxLength: 9,
-});
-export type AppointmentStatus = Static<typeof AppointmentStatus>;
-
-export const Symptoms = Type.String({ minLength: 1, maxLength: 2000 });
-export type Symptoms = Static<typeof Symptoms>;
 
 export const Appointment = Type.Object({
   id: Id,
@@ -422,7 +428,7 @@ export const Appointment = Type.Object({
   symptoms: Type.String({ maxLength: 2000 }),
   time: Id,
   cancel: Type.Boolean(),
-  date: Date,
+  date: CalendarDate,
 });
 export type Appointment = Static<typeof Appointment>;
 
@@ -434,6 +440,9 @@ export const AppointmentPage = Type.Object({
 });
 export type AppointmentPage = Static<typeof AppointmentPage>;
 
+export const Symptoms = Type.String({ minLength: 1, maxLength: 2000 });
+export type Symptoms = Static<typeof Symptoms>;
+
 export const AppointmentStatusInput = Type.Unknown();
 export type AppointmentStatusInput = Static<typeof AppointmentStatusInput>;
 
@@ -443,7 +452,7 @@ export const AppointmentInput = Type.Object({
   symptoms: Symptoms,
   time: Id,
   cancel: Type.Optional(Type.Boolean()),
-  date: Type.Optional(Date),
+  date: Type.Optional(CalendarDate),
   patient: Type.Optional(Id),
   appointment_status: Type.Optional(AppointmentStatusInput),
 });
@@ -455,7 +464,7 @@ export const AppointmentPatch = Type.Object({
   symptoms: Type.Optional(Symptoms),
   time: Type.Optional(Id),
   cancel: Type.Optional(Type.Boolean()),
-  date: Type.Optional(Date),
+  date: Type.Optional(CalendarDate),
   patient: Type.Optional(Id),
   appointment_status: Type.Optional(AppointmentStatusInput),
 });
@@ -483,38 +492,6 @@ export const AppointmentChangePage = Type.Object({
 });
 export type AppointmentChangePage = Static<typeof AppointmentChangePage>;
 
-export const FreeSlot = Type.Object({ date: Date, time: Id, label: Type.String({ maxLength: 50 }) });
-export type FreeSlot = Static<typeof FreeSlot>;
-
-export const FreeSlotList = Type.Array(FreeSlot, { maxItems: 3100 });
-export type FreeSlotList = Static<typeof FreeSlotList>;
-
-export const DoctorSlot = Type.Object({
-  doctor: Id,
-  doctor_name: Type.String({ maxLength: 301 }),
-  fee: Fee,
-  date: Date,
-  time: Id,
-  label: Type.String({ maxLength: 50 }),
-});
-export type DoctorSlot = Static<typeof DoctorSlot>;
-
-export const DoctorSlotPage = Type.Object({
-  count: Count,
-  next: PageLink,
-  previous: PageLink,
-  results: Type.Array(DoctorSlot, { maxItems: 1000 }),
-});
-export type DoctorSlotPage = Static<typeof DoctorSlotPage>;
-
-export const Slug = Type.String({
-  minLength: 1,
-  maxLength: 60,
-  pattern: '^[A-Za-z0-9_-]+$',
-  'x-pattern-message': 'may contain only letters, digits, _ and -',
-});
-export type Slug = Static<typeof Slug>;
-
 export const Designation = Type.Object({
   id: Id,
   name: Type.String({ maxLength: 50 }),
@@ -524,6 +501,14 @@ export type Designation = Static<typeof Designation>;
 
 export const DesignationList = Type.Array(Designation, { maxItems: 10000 });
 export type DesignationList = Static<typeof DesignationList>;
+
+export const Slug = Type.String({
+  minLength: 1,
+  maxLength: 60,
+  pattern: '^[A-Za-z0-9_-]+$',
+  'x-pattern-message': 'may contain only letters, digits, _ and -',
+});
+export type Slug = Static<typeof Slug>;
 
 export const DesignationInput = Type.Object({ name: LookupName, slug: Slug });
 export type DesignationInput = Static<typeof DesignationInput>;
@@ -570,3 +555,19 @@ export type AvailableTimeInput = Static<typeof AvailableTimeInput>;
 
 export const AvailableTimePatch = Type.Object({ time: Type.Optional(LookupName) });
 export type AvailableTimePatch = Static<typeof AvailableTimePatch>;
+
+export const Slot = Type.Object({ date: CalendarDate, time: Id });
+export type Slot = Static<typeof Slot>;
+
+export const Problem = Type.Object({
+  type: Type.String({ maxLength: 100 }),
+  title: Type.String({ maxLength: 100 }),
+  status: Type.Integer({ minimum: 400, maximum: 599 }),
+  detail: Type.String({ maxLength: 1000 }),
+  instance: Type.String({ maxLength: 45 }),
+  errors: Type.Optional(
+    Type.Record(Type.String(), Type.Array(Type.String({ maxLength: 500 }), { maxItems: 20 }), { maxProperties: 100 }),
+  ),
+  alternatives: Type.Optional(Type.Array(Slot, { maxItems: 5 })),
+});
+export type Problem = Static<typeof Problem>;

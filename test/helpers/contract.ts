@@ -7,10 +7,15 @@ import { parse } from 'yaml';
 import { operations } from '../../openapi/generated/operations.js';
 
 type Json = Record<string, unknown>;
+interface Media {
+  readonly schema: unknown;
+  readonly example?: Json;
+  readonly examples?: Readonly<Record<string, { readonly value: Json }>>;
+}
 
 const document = parse(readFileSync(new URL('../../../openapi/openapi.yaml', import.meta.url), 'utf8')) as {
   paths: Record<string, Record<string, { responses: Record<string, Json> }>>;
-  components: { responses: Record<string, Json>; schemas: Record<string, Json> };
+  components: { responses: Record<string, Json>; schemas: Record<string, Json>; headers: Record<string, Json> };
 };
 
 /** Closes every object schema, so that a field the contract does not name is a fault. */
@@ -74,15 +79,17 @@ export function checkAnswer(method: string, url: string, { status, headers, text
   const named = responses[String(status)] ?? fail('which the contract does not document');
   const ref = named['$ref'] as string | undefined;
   const response = ref === undefined ? named : (document.components.responses[ref.split('/').at(-1) ?? ''] ?? {});
-  const content = response['content'] as Record<string, { schema: unknown }> | undefined;
+  const content = response['content'] as Record<string, Media> | undefined;
   const mediaType = String(headers['content-type'] ?? '').split(';', 1)[0] ?? '';
-  for (const header of Object.keys((response['headers'] as Json | undefined) ?? {})) {
-    if (headers[header.toLowerCase()] === undefined) fail(`without the header ${header}`);
+  for (const [name, { $ref = '' }] of Object.entries((response['headers'] as Record<string, Json> | undefined) ?? {})) {
+    const { required } = document.components.headers[String($ref).split('/').at(-1) ?? ''] ?? {};
+    if (required === true && headers[name.toLowerCase()] === undefined) fail(`without the header ${name}`);
   }
   if (content === undefined) {
     if (text !== '') fail('with a body, where the contract has none');
   } else {
-    const { schema } = content[mediaType] ?? fail(`as ${mediaType}, which the contract does not document`);
+    const { schema, example, examples } =
+      content[mediaType] ?? fail(`as ${mediaType}, which the contract does not document`);
     if (mediaType.endsWith('json')) {
       const body = JSON.parse(text) as Json;
       const validate = validatorOf(`${route.operationId} ${status}`, schema);
@@ -92,6 +99,19 @@ export function checkAnswer(method: string, url: string, { status, headers, text
         (body['status'] !== status || body['instance'] !== `urn:uuid:${String(headers['x-request-id'])}`)
       ) {
         fail('with a problem document of another status or request');
+      }
+      if (status === 201) {
+        const { pathname } = new URL(String(headers['location']));
+        const id = (body['id'] ?? (body['user'] as Json)['id']) as number;
+        // PUBLIC_URL may have a path in front.
+        const leads = routes.some(
+          ({ method, matches }) => method === 'GET' && new RegExp(matches.source.slice(1)).test(pathname),
+        );
+        if (!leads || !pathname.endsWith(`/${id}/`)) fail(`with the Location ${pathname}`);
+      }
+      const shown = example === undefined ? Object.values(examples ?? {}).map(({ value }) => value) : [example];
+      if (status >= 400 && !shown.some(({ type }) => type === body['type'])) {
+        fail(`with ${String(body['type'])}, of which the contract shows no example`);
       }
     }
   }

@@ -31,6 +31,7 @@ export const madeUp = (config: Partial<OperationConfig>, method = 'GET', body?: 
     consumes: [],
     limit: 'general',
     expiredToken: 'refused',
+    location: null,
     hasEntityTag: false,
     takesIdempotencyKey: false,
     ...config,
@@ -63,8 +64,4 @@ export const documentedAnswers: readonly string[] = Object.values(document.paths
   .flatMap((path) => Object.values(path))
   // A path has parameters too.
   .filter(({ operationId }) => operationId !== undefined)
-  .flatMap(({ operationId, responses }) =>
-    Object.keys(responses)
-      .filter((status) => status !== 'default')
-      .map((status) => `${operationId} ${status}`),
-  );
+  .flatMap(({ operationId, responses }) => Object.keys(responses).map((status) => `${operationId} ${status}`));

@@ -22,7 +22,6 @@ paths:
       responses:
         '200': { content: { application/json: { schema: { $ref: '#/components/schemas/Room' } } } }
         '404': { $ref: '#/components/responses/NotFound' }
-        default: { $ref: '#/components/responses/NotFound' }
 components:
   parameters:
     RoomId: { name: id, in: path, required: true, schema: { $ref: '#/components/schemas/Id' } }
@@ -74,7 +73,7 @@ t.test('an operation has its path, its schemas, its access and the type of its q
   t.match(text, 'params: Type.Object({ id: S.Id })');
   t.match(text, 'querystring: Type.Object({ dry_run: Type.Boolean({"default":false}) })', 'a default is always there');
   t.match(text, 'body: S.RoomPatch');
-  t.match(text, 'response: { 200: S.Room, 404: S.Problem, default: S.Problem }');
+  t.match(text, 'response: { 200: S.Room, 404: S.Problem }');
   t.match(text, '"access":"staff"');
   t.match(text, 'export type UpdateRoomQuery = Static<typeof operations.updateRoom.schema.querystring>;');
   t.end();
@@ -83,6 +82,22 @@ t.test('an operation has its path, its schemas, its access and the type of its q
 type Path = Contract['paths'][string];
 type Patch = { -readonly [Key in keyof Extract<Path[string], { operationId: string }>]: unknown };
 const patchOf = (contract: Contract): Patch => (contract.paths['/rooms/{id}/'] as Path)['patch'] as unknown as Patch;
+
+const created = (link: object) => ({ '201': { headers: { Location: {} }, links: { record: link } } });
+
+t.test('an operation that creates knows where the record is', (t) => {
+  const contract = small();
+  patchOf(contract).responses = created({ operationId: 'updateRoom', parameters: { id: '$response.body#/room/id' } });
+  t.match(generate(contract)['operations.ts'], '"location":{"url":"/rooms/{id}/","id":["room","id"]}');
+  t.end();
+});
+
+t.test('schemas that only problems have make no code', (t) => {
+  const contract = small();
+  contract.components.schemas['RoomTaken'] = { oneOf: [{ $ref: '#/components/schemas/Problem' }] };
+  t.notMatch(generate(contract)['schemas.ts'], 'RoomTaken');
+  t.end();
+});
 
 for (const [what, spoil, message] of [
   ['no security', (c) => delete patchOf(c).security, 'updateRoom: needs a security entry'],
@@ -99,9 +114,19 @@ for (const [what, spoil, message] of [
     'updateRoom: needs exactly one 2xx answer',
   ],
   [
-    'no default answer',
-    (c) => delete (patchOf(c).responses as Record<string, unknown>)['default'],
-    'updateRoom: needs a default answer',
+    'a Location that no link explains',
+    (c) => (patchOf(c).responses = { '201': { headers: { Location: {} } } }),
+    'updateRoom: a Location needs one link, to the operation that gets the record',
+  ],
+  [
+    'a Location that leads nowhere',
+    (c) => (patchOf(c).responses = created({ operationId: 'getRoom', parameters: { id: '$response.body#/id' } })),
+    'updateRoom: links to no operation',
+  ],
+  [
+    'a Location without an id',
+    (c) => (patchOf(c).responses = created({ operationId: 'updateRoom', parameters: { id: '$request.path.id' } })),
+    'updateRoom: the link needs the id from the body',
   ],
   [
     'a keyword that nobody validates',
