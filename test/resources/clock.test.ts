@@ -195,7 +195,15 @@ t.test('labels that name a weekday', (t) => {
       'Sa 10-12',
     ],
     ...['PAZARTESİ 10:00', 'SALI 10:00', 'ΔΕΥΤΕΡΑ 10:00', 'MIERCOLES 10:00', 'sabado 10:00', 'الإثنين 10:00'],
-    ...['Montagvormittag', 'Freitagabends 18 Uhr', 'Workdays', 'werktags 10:00', '(Mon) 10:00', '[10:00 - 10:30] Tue'],
+    ...[
+      'Montagvormittag',
+      'Freitagabends 18 Uhr',
+      'Sonnabend 10 Uhr',
+      'Workdays',
+      'werktags 10:00',
+      '(Mon) 10:00',
+      '[10:00 - 10:30] Tue',
+    ],
     ...['礼拜一 10:00', '周一至周五 10:00', '星期天', '周末 10:00', '平日 10:00', '月水金 10:00', '월수금 10:00'],
     ...['月曜 10:00', '（月）10:00', '周一10:00', '星期一上午10:00', '월요일 10:00', 'Thứ 2 10:00', '９:００ Ｍｏｎ'],
   ]) {

@@ -112,7 +112,20 @@ const LANGUAGES = [
 /** Some that Intl has not. The short ones of English are here, the one-letter short names that it has in Latin letters say nothing. */
 const MORE_FULL = [
   ...['mon', 'tue', 'tues', 'wed', 'weds', 'thu', 'thur', 'thurs', 'fri', 'sat', 'sun'],
-  ...['weekday', 'weekend', 'workday', 'werktag', 'wochenende', '평일', '주말', '平日', '週末', '周末', '工作日'],
+  ...[
+    'weekday',
+    'weekend',
+    'workday',
+    'werktag',
+    'wochenende',
+    'sonnabend',
+    '평일',
+    '주말',
+    '平日',
+    '週末',
+    '周末',
+    '工作日',
+  ],
 ];
 /** Weekdays of Chinese, Japanese and Korean that Intl writes otherwise, or several of them in a row. */
 const MORE_UNSPACED = String.raw`(?:星期|礼拜|禮拜|周|週)[一二三四五六日天]|(?<!\p{L})(?:[月火水木金土日]{2,7}|[월화수목금토일]{2,7})(?!\p{L})`;
