@@ -13,6 +13,17 @@ const NAMED: Readonly<Record<string, readonly string[]>> = {
   uniquelocal: ['10.0.0.0/8', '172.16.0.0/12', '192.168.0.0/16', 'fc00::/7'],
 };
 
+type Trust = boolean | ((address: string, hop: number) => boolean);
+
+/**
+ * Fastify's `trustProxy`, which takes a number for none.
+ * @param proxies whose `X-Forwarded-*` count: all, none, a number of them, or those in the networks
+ */
+export function trustOf(proxies: boolean | number | readonly string[]): Trust {
+  if (typeof proxies === 'boolean') return proxies;
+  return typeof proxies === 'number' ? (_address, hop) => hop < proxies : inNetworks(proxies);
+}
+
 /** Tells whether an address, as proxies write it, is in one of the networks. */
 export function inNetworks(networks: readonly string[]): (address: string) => boolean {
   const list = new BlockList();

@@ -15,11 +15,22 @@ const HOUR = 3_600_000;
 
 const hashes = new WeakMap<FastifyRequest, string>();
 
-/** Names what a request asks for; two with the same hash ask for the same. */
+/**
+ * Names what a request asks for; two with the same hash ask for the same.
+ * @throws ProblemError invalid-input for fields that nobody knows, nested deeper than can be written
+ */
 function hashRequest(request: FastifyRequest): string {
-  const body = JSON.stringify(request.body, (_name, value: unknown) =>
-    value instanceof Upload ? createHash('sha256').update(value.bytes).digest('hex') : value,
-  );
+  let body: string;
+  try {
+    body = JSON.stringify(request.body, (_name, value: unknown) =>
+      value instanceof Upload ? createHash('sha256').update(value.bytes).digest('hex') : value,
+    );
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    throw new ProblemError('invalid-input', 'The body is nested too deep.', {
+      errors: { body: ['is nested too deep'] },
+    });
+  }
   const { operationId } = request.routeOptions.config;
   return createHash('sha256').update(`${operationId} ${body}`).digest('hex');
 }

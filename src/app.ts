@@ -1,7 +1,7 @@
 import fastify, { LogController, type FastifyBaseLogger, type FastifyInstance } from 'fastify';
 import { join } from 'node:path';
 import type { Database } from '../db/client.js';
-import { inNetworks } from '../plugins/addresses.js';
+import { trustOf } from '../plugins/addresses.js';
 import setAnswerHeaders, { answerHeaders } from '../plugins/answer-headers.js';
 import auth from '../plugins/auth.js';
 import contract from '../plugins/contract.js';
@@ -54,7 +54,7 @@ export async function buildApp({
     // A logger for each request would cost more than the id in the one line that most of them have.
     childLoggerFactory: (parent) => parent,
     genReqId: () => crypto.randomUUID(),
-    trustProxy: typeof config.trustProxy === 'object' ? inNetworks(config.trustProxy) : (config.trustProxy as boolean),
+    trustProxy: trustOf(config.trustProxy),
     bodyLimit: MAX_BODY_BYTES,
     routerOptions: { ignoreTrailingSlash: true, querystringParser: parseQuery },
     // While the server stops it still answers what comes over connections that are open.

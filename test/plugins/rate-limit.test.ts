@@ -461,6 +461,31 @@ t.test('the application', async (t) => {
     }
   });
 
+  for (const [proxies, clients] of [
+    ['off', ['127.0.0.1', '127.0.0.1', '127.0.0.1']],
+    ['1', ['192.0.2.3', '192.0.2.3', '192.0.2.3']],
+    ['2', ['192.0.2.2', '192.0.2.2', '192.0.2.4']],
+    ['on', ['192.0.2.1', '192.0.2.9', '192.0.2.1']],
+    ['127.0.0.1, 192.0.2.3', ['192.0.2.2', '192.0.2.2', '192.0.2.4']],
+  ] as const) {
+    await t.test(`logIn 429 for the client before the proxies that count: ${proxies}`, async (t) => {
+      const api = await buildTestApp(t, { TRUST_PROXY: proxies, RATE_LIMIT_AUTH: '1' });
+      const ways = [
+        '192.0.2.1, 192.0.2.2:80, 192.0.2.3',
+        '192.0.2.9, 192.0.2.2, 192.0.2.3',
+        '192.0.2.1, 192.0.2.4, 192.0.2.3',
+      ];
+      const body = { username: 'nobody', password: 'wrong' };
+      const seen = new Set<string>();
+      for (const [index, way] of ways.entries()) {
+        const client = clients[index] as string;
+        const { status } = await api.post('/api/user/login/', { body, headers: { 'x-forwarded-for': way } });
+        t.equal(status, seen.has(client) ? 429 : 401, way);
+        seen.add(client);
+      }
+    });
+  }
+
   await t.test('the limits of the configuration, by the kind of operation', async (t) => {
     const api = await buildTestApp(t, { RATE_LIMIT_ANON: '2', RATE_LIMIT_USER: '3', RATE_LIMIT_AUTH: '4' });
     const { token } = await api.register();

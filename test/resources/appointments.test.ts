@@ -647,6 +647,13 @@ t.test('Idempotency-Key', async (t) => {
     t.equal((await api.get('/appointments/', { token: ann.token })).body.count, 1);
   });
 
+  await t.test('createAppointment 400 for what is nested too deep to tell whether it is a repeat', async (t) => {
+    const [open, close] = ['[', ']'].map((bracket) => bracket.repeat(50_000));
+    const body = `{"doctor":1,"appointment_type":"Online","symptoms":"x","time":1,"appointment_status":${open}${close}}`;
+    const answer = await api.post('/appointments/', { token: ann.token, body, headers: { 'idempotency-key': 'deep' } });
+    t.match(answer, { status: 400, body: { errors: { body: ['is nested too deep'] } } });
+  });
+
   await t.test('createAppointment 422 with another body under the key', async (t) => {
     const answer = await send(ann, 'one', { symptoms: 'other' });
     t.equal(answer.status, 422);

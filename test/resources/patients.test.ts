@@ -373,8 +373,6 @@ t.test('deletePatient', async (t) => {
   });
 
   await t.test('deletePatient 204 cancels the upcoming appointments, and only those', async (t) => {
-    const user = await api.register();
-    const { id, url } = await own(api, user);
     /** On the clinic's clock, which is 14 hours ahead of UTC. */
     const hours = (from: number, to: number): string => {
       const at = (hour: number) => new Date(Date.now() + (14 + hour) * 3_600_000).toISOString().slice(0, -1);
@@ -383,31 +381,36 @@ t.test('deletePatient', async (t) => {
     /** At the clinic it is the next day already for 14 of UTC's 24 hours. */
     const day = (offset: number): string =>
       new Date(Date.now() + 14 * 3_600_000 + offset * 86_400_000).toISOString().slice(0, 10);
-    const booked: [string, Slot, boolean][] = [
-      ['in an hour', { period: hours(1, 2) }, true],
-      ['now', { period: hours(-0.5, 0.5) }, true],
-      ['over', { period: hours(-2, -1) }, false],
-      ['today, without clock times', { date: day(0) }, true],
-      ['tomorrow, without clock times', { date: day(1) }, true],
-      ['yesterday, without clock times', { date: day(-1) }, false],
-      ['running', { period: hours(3, 4), status: 'running' }, true],
-      ['completed early', { period: hours(5, 6), status: 'completed' }, false],
-      ['archived', { period: hours(7, 8), archived: true }, false],
+    const booked: [string, Slot, byStaff: boolean, byPatient: boolean][] = [
+      ['in an hour', { period: hours(1, 2) }, true, true],
+      ['now', { period: hours(-0.5, 0.5) }, true, false],
+      ['over', { period: hours(-2, -1) }, false, false],
+      ['today, without clock times', { date: day(0) }, true, true],
+      ['tomorrow, without clock times', { date: day(1) }, true, true],
+      ['yesterday, without clock times', { date: day(-1) }, false, false],
+      ['running', { period: hours(3, 4), status: 'running' }, true, false],
+      ['completed early', { period: hours(5, 6), status: 'completed' }, false, false],
+      ['archived', { period: hours(7, 8), archived: true }, false, false],
     ];
-    const ids: number[] = [];
-    for (const [, slot] of booked) ids.push(await book(api, doctor.doctorId, id, slot));
     const stranger = await own(api, staff);
     const unrelated = await book(api, doctor.doctorId, stranger.id, { period: hours(9, 10) });
-    t.equal((await api.delete(url, { token: doctor.token })).status, 403, 'not by the doctor');
-    t.equal((await api.delete(url, { token: staff.token })).status, 204);
-    const rows = await api.database.db.execute<{ id: string; is_cancelled: boolean }>(
-      'select id, is_cancelled from appointments',
-    );
-    const cancelled = new Map(rows.map((row) => [Number(row.id), row.is_cancelled]));
-    for (const [index, [what, , expected]] of booked.entries()) {
-      t.equal(cancelled.get(ids[index] as number), expected, what);
+    for (const isByStaff of [true, false]) {
+      const user = await api.register();
+      const other = await api.registerDoctor();
+      const { id, url } = await own(api, user);
+      const ids: number[] = [];
+      for (const [, slot] of booked) ids.push(await book(api, other.doctorId, id, slot));
+      t.equal((await api.delete(url, { token: other.token })).status, 403, 'not by the doctor');
+      t.equal((await api.delete(url, { token: (isByStaff ? staff : user).token })).status, 204);
+      const rows = await api.database.db.execute<{ id: string; is_cancelled: boolean }>(
+        'select id, is_cancelled from appointments',
+      );
+      const cancelled = new Map(rows.map((row) => [Number(row.id), row.is_cancelled]));
+      for (const [index, [what, , byStaff, byPatient]] of booked.entries()) {
+        t.equal(cancelled.get(ids[index] as number), isByStaff ? byStaff : byPatient, `${what}, ${isByStaff}`);
+      }
+      t.equal(cancelled.get(unrelated), false);
     }
-    t.equal(cancelled.get(unrelated), false);
   });
 
   await t.test('deletePatient 204 once of many at once', async (t) => {

@@ -6,7 +6,7 @@ import { oneOrNone } from '../../../db/rows.js';
 import { appointments, doctors, patients, users } from '../../../db/tables/index.js';
 import type { Patient, PatientPage, PatientPatch } from '../../../openapi/generated/schemas.js';
 import type { Input } from '../../../openapi/operation.js';
-import { isLive, isUpcoming } from '../../scheduling/slots.js';
+import { hasBegun, isLive, isUpcoming } from '../../scheduling/slots.js';
 import { AlreadyFilled, AlreadyTaken, explain, NotAllowed, NotFound } from '../../lib/errors.js';
 import { signTransaction } from '../../lib/history.js';
 import { filtered } from '../../lib/lists.js';
@@ -198,7 +198,10 @@ export const replacePatient = (
   { params, body }: Input<'replacePatient'>,
 ): Promise<JsonText<Patient>> => updatePatient(visit, { params, body: { phone: null, ...body } });
 
-/** Archives the record, whose picture is removed, and cancels its upcoming appointments. */
+/**
+ * Archives the record, whose picture is removed, and cancels its upcoming appointments; by the patient only those that a
+ * patient may cancel.
+ */
 export async function deletePatient(visit: UserVisit, { params: { id } }: Input<'deletePatient'>): Promise<void> {
   await inTransaction(visit, async (visit) => {
     const { db, caller, calendar } = visit;
@@ -208,9 +211,12 @@ export async function deletePatient(visit: UserVisit, { params: { id } }: Input<
       .update(patients)
       .set({ archivedAt: new Date(), archivedBy: caller.id, picture: null })
       .where(eq(patients.id, id));
+    const mayCancel = caller.isStaff
+      ? undefined
+      : and(eq(appointments.status, 'pending'), sql`not ${hasBegun(calendar)}`);
     await db
       .update(appointments)
       .set({ isCancelled: true })
-      .where(and(eq(appointments.patientId, id), isLive, isUpcoming(calendar)));
+      .where(and(eq(appointments.patientId, id), isLive, isUpcoming(calendar), mayCancel));
   });
 }
