@@ -106,13 +106,16 @@ export async function checkSession(databaseUrl: string, client: postgres.Sql): P
  */
 async function checkMeaning(client: postgres.Sql): Promise<void> {
   const rows = await client<{ name: string; setting: string }[]>`
-    select name, setting from pg_settings where name in ${client([...MEANING])}
+    select name, setting from pg_settings where name in ${client([...MEANING, 'session_replication_role'])}
     union all select 'search_path', coalesce(current_schema(), '')`;
-  const needed: ReadonlyMap<string, string> = new Map(Object.entries({ ...SESSION, search_path: 'public' }));
+  // The last one only superusers may set: without triggers, what they hold up is not held up.
+  const others = { search_path: 'public', session_replication_role: 'origin' };
+  const needed: ReadonlyMap<string, string> = new Map(Object.entries({ ...SESSION, ...others }));
   for (const { name, setting } of rows) {
     if (setting === needed.get(name)) continue;
+    const what = Object.hasOwn(SESSION, name) ? 'a pooler that ignores' : 'sessions that can not have';
     throw new PoolerRefused(
-      `DATABASE_URL leads to a pooler that ignores ${name}: it is "${setting}" and has to be "${needed.get(name)}"; ` +
+      `DATABASE_URL leads to ${what} ${name}: it is "${setting}" and has to be "${needed.get(name)}"; ` +
         `set it for the user that signs in, by ALTER ROLE ... SET ${name}`,
     );
   }

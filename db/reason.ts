@@ -8,6 +8,8 @@ export function reasonOf(error: unknown): string {
   if (error instanceof DrizzleQueryError) return error.cause === undefined ? 'a query failed' : reasonOf(error.cause);
   // Class 22, data exceptions, quotes what could not be converted.
   const hasValues = error instanceof postgres.PostgresError && error.code.startsWith('22');
+  // How Node tells of a server that has refused TLS.
+  if (/before secure TLS connection/.test(error.message)) return 'it does not take TLS, which sslmode asks for';
   const said = hasValues ? error.message.replace(/".*"/s, '"…"') : error.message;
   // An error of several addresses of a host has no message.
   const parts = error instanceof AggregateError && said === '' ? error.errors.map(reasonOf) : [said];

@@ -35,6 +35,9 @@ function readNumber(value: string, name: string): number {
   return /^\d{1,5}$/.test(value) ? Number(value) : refuse(`have a number of seconds as ${name}`);
 }
 
+/** A certificate of whatever name. */
+const ANY_NAME = { checkServerIdentity: () => undefined };
+
 /** What each parameter that libpq, or a library in common use, knows comes to. */
 const PARAMETERS: Readonly<Record<string, (wishes: Wishes, value: string, name: string) => void>> = {
   sslmode: (wishes, value) => {
@@ -43,7 +46,7 @@ const PARAMETERS: Readonly<Record<string, (wishes: Wishes, value: string, name: 
       allow: 'prefer',
       prefer: 'prefer',
       require: 'require',
-      'verify-ca': { checkServerIdentity: () => undefined },
+      'verify-ca': ANY_NAME,
       'verify-full': 'verify-full',
     };
     if (!Object.hasOwn(modes, value)) refuse(`have sslmode as one of: ${Object.keys(modes).join(', ')}`);
@@ -54,12 +57,14 @@ const PARAMETERS: Readonly<Record<string, (wishes: Wishes, value: string, name: 
     wishes.ssl = value === 'true' || value === '1' ? 'require' : false;
   },
   sslrootcert: (wishes, value) => {
+    // Where libpq goes on without TLS, it checks no certificate; and by `require` with one it means `verify-ca`.
+    if (wishes.ssl === false || wishes.ssl === 'prefer') return;
     if (value === 'system') {
       wishes.ssl = 'verify-full';
       return;
     }
     try {
-      const given = typeof wishes.ssl === 'object' ? wishes.ssl : {};
+      const given = wishes.ssl === 'require' ? ANY_NAME : typeof wishes.ssl === 'object' ? wishes.ssl : {};
       wishes.ssl = { ...given, ca: readFileSync(value, 'utf8') };
     } catch {
       refuse('have a file that can be read as sslrootcert');
@@ -73,7 +78,8 @@ const PARAMETERS: Readonly<Record<string, (wishes: Wishes, value: string, name: 
   application_name: (wishes, value) => (wishes.connection.application_name = value),
   options: (wishes, value) => (wishes.connection.options = value),
   target_session_attrs: (wishes, value) => {
-    const known = ['any', 'read-write', 'read-only', 'primary', 'standby', 'prefer-standby'];
+    // Not those of servers that take no writes.
+    const known = ['any', 'read-write', 'primary'];
     if (!known.includes(value)) refuse(`have target_session_attrs as one of: ${known.join(', ')}`);
     if (value !== 'any') wishes.target_session_attrs = value as Exclude<Wishes['target_session_attrs'], undefined>;
   },
@@ -104,8 +110,16 @@ const PARAMETERS: Readonly<Record<string, (wishes: Wishes, value: string, name: 
  * @throws ParameterRefused
  */
 export function readDatabaseUrl(text: string): { readonly url: string; readonly wishes: Wishes } {
-  const [url = '', query = ''] = text.split(/\?(.*)/s);
+  const [given = '', query = ''] = text.split(/\?(.*)/s);
   const wishes: Wishes = { connection: {} };
+  // A socket's folder, or no host where a parameter names it: as libpq reads it, but no URL to others.
+  const url = given.replace(
+    /^(\w+:\/\/(?:[^/]*@)?)(%2f[^/:]*)?(?=[:/]|$)/i,
+    (_all, before: string, folder?: string) => {
+      if (folder !== undefined) wishes.host = decodeURIComponent(folder);
+      return `${before}localhost`;
+    },
+  );
   // A root certificate adds to what sslmode says.
   for (const [name, value] of [...new URLSearchParams(query)].sort(([a], [b]) => a.localeCompare(b))) {
     const read = Object.hasOwn(PARAMETERS, name) ? PARAMETERS[name] : undefined;

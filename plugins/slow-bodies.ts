@@ -26,12 +26,15 @@ export class Arrivals {
     if (!raw.complete) this.#open.set(raw, undefined);
   }
 
-  /** Ends those that have brought too little since the last look. Returns how many are left. */
-  look(): number {
+  /**
+   * Ends those that have brought too little since the last look. Returns how many are left.
+   * @param part of a window that has passed since
+   */
+  look(part = 1): number {
     for (const [raw, before] of this.#open) {
       const { bytesRead } = raw.socket;
       if (raw.complete || raw.destroyed) this.#open.delete(raw);
-      else if (before === undefined || bytesRead - before >= this.#minBytes) this.#open.set(raw, bytesRead);
+      else if (before === undefined || bytesRead - before >= this.#minBytes * part) this.#open.set(raw, bytesRead);
       else {
         this.#open.delete(raw);
         const error = Object.assign(new Error('the body makes no progress'), { code: 'ERR_HTTP_REQUEST_TIMEOUT' });
@@ -65,7 +68,13 @@ export default fp(
   function slowBodies(app: FastifyInstance, { minBytes = 5_000, window = 20_000 }: SlowBodiesOptions, done) {
     const arrivals = new Arrivals(app.server, minBytes);
     app.decorate('arrivals', arrivals);
-    const timer = setInterval(() => arrivals.look(), window).unref();
+    let timer = setInterval(() => arrivals.look(), window).unref();
+    // A server that closes has less time than a window.
+    app.addHook('preClose', (next) => {
+      clearInterval(timer);
+      timer = setInterval(() => arrivals.look(1 / 8), window / 8).unref();
+      next();
+    });
     app.addHook('onClose', (_app, next) => {
       clearInterval(timer);
       next();

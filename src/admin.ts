@@ -5,6 +5,7 @@ import { parseArgs } from 'node:util';
 import { openDatabase } from '../db/client.js';
 import { readConfig } from './config.js';
 import { ensureStaff, InvalidStaff, promoteUser } from './resources/users/staff.js';
+import { endOnSignal } from './signals.js';
 import { orRefuse } from './start-server.js';
 
 const USAGE = `Makes a staff user, or makes an existing user staff.
@@ -52,7 +53,7 @@ await orRefuse(async () => {
   }
   if (username === undefined || (email === undefined && !promote)) throw new InvalidStaff(USAGE);
   const config = readConfig({ ...process.env, ADMIN_USERNAME: '', ADMIN_EMAIL: '', ADMIN_PASSWORD: '' });
-  const database = await openDatabase({
+  const opening = openDatabase({
     url: config.databaseUrl,
     dataDir: config.dataDir,
     timeZone: config.clinicTimeZone,
@@ -60,6 +61,8 @@ await orRefuse(async () => {
     join: true,
     warn: (line) => process.stderr.write(`${line}\n`),
   });
+  endOnSignal(() => opening.then((database) => database.close()));
+  const database = await opening;
   try {
     await database.migrated;
     if (promote) {

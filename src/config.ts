@@ -145,11 +145,11 @@ function isServerUrl(value: string): boolean {
 }
 
 function checkDatabaseUrl(value: string): void {
-  // The driver also takes several hosts, of which a URL has one.
-  const isUrl = isServerUrl(value.replace(/^(\w+:\/\/(?:[^/?]*@)?[^/?,@]*),[^/?@]*(?=[/?]|$)/, '$1'));
-  if (!isUrl) refuse('DATABASE_URL', MUST_BE_DATABASE_URL);
   try {
-    readDatabaseUrl(value);
+    const { url } = readDatabaseUrl(value);
+    // The driver also takes several hosts, of which a URL has one.
+    const isUrl = isServerUrl(url.replace(/^(\w+:\/\/(?:[^/]*@)?[^/,@]*),[^/@]*(?=[/]|$)/, '$1'));
+    if (!isUrl) refuse('DATABASE_URL', MUST_BE_DATABASE_URL);
   } catch (error) {
     throw error instanceof ParameterRefused ? new ConfigError(`DATABASE_URL must ${error.message}`) : error;
   }

@@ -12,11 +12,17 @@ import { calendarOf } from './scheduling/calendar.js';
 import { alignPeriods, OverlappingAppointments } from './scheduling/periods.js';
 import { ensureStaff, InvalidStaff } from './resources/users/staff.js';
 import { noteSecret } from './signing-secret.js';
+import { STOP_SIGNALS } from './signals.js';
 
-/** How long requests in flight have when the server stops, and then the database, in milliseconds. */
-const GRACE = 30_000;
+/**
+ * How long requests in flight have when the server stops, and then the database, in milliseconds: in all, less than the
+ * half minute after which containers are killed.
+ */
+const GRACE = 20_000;
 /** How long a server that stops takes the requests that are on their way over connections that are open, in milliseconds. */
 const LINGER = 2_000;
+/** Milliseconds within which a signal comes twice: from a terminal or service manager, and passed on by npm. */
+const ECHO = 250;
 
 function nameVariable(error: unknown): never {
   if (!(error instanceof InvalidStaff) || error.field === undefined) throw error;
@@ -88,10 +94,13 @@ export async function startServer(
       logger.flush();
       process.exit(error === undefined ? 0 : 1);
     })());
-  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGQUIT'] as const) {
+  let told = -Infinity;
+  for (const signal of STOP_SIGNALS) {
     process.on(signal, () => {
-      if (stopping === undefined) void stop(signal);
-      else hurry();
+      if (stopping === undefined) {
+        told = performance.now();
+        void stop(signal);
+      } else if (performance.now() - told > ECHO) hurry();
     });
   }
   process.on('uncaughtException', (error) => void stop('', error));
@@ -126,7 +135,9 @@ export async function startServer(
     // It listens before the database is ready, so that whoever asks whether it lives gets an answer meanwhile.
     app = await buildApp({ config, database, secret: await signingSecret(config), logger });
     if (stopping !== undefined) await never;
-    const address = await app.listen({ host: config.host, port: config.port });
+    // For the name, Fastify would open a second server, of which the app does not know.
+    const host = config.host === 'localhost' ? '127.0.0.1' : config.host;
+    const address = await app.listen({ host, port: config.port });
     await database.firstTry;
     // A refusal, other than an absence, is final at once.
     await Promise.race([database.migrated, new Promise(setImmediate)]);

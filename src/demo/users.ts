@@ -3,12 +3,13 @@ import { drizzle } from 'drizzle-orm/postgres-js';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { isUnavailable, type Db, type Tx } from '../../db/client.js';
-import postgres from '../../db/driver.js';
+import { connect } from '../../db/connect.js';
 import { openEmbedded } from '../../db/embedded/index.js';
 import { reasonOf } from '../../db/reason.js';
 import { one } from '../../db/rows.js';
 import { users } from '../../db/tables/index.js';
 import { ConfigError, type Config } from '../config.js';
+import { endOnSignal } from '../signals.js';
 import { ACCOUNTS } from './people.js';
 
 /** Whose users a database has, and which of the demo's accounts are there under their own name. */
@@ -55,8 +56,10 @@ export async function checkUsers(config: Config): Promise<void> {
   const { databaseUrl, dataDir } = config;
   // Not made yet.
   if (databaseUrl === null && !existsSync(join(dataDir, 'postgres'))) return;
-  const embedded = databaseUrl === null ? await openEmbedded({ dataDir }) : undefined;
-  const client = postgres(embedded?.url ?? (databaseUrl as string), { max: 1, connect_timeout: 5 });
+  const opening = databaseUrl === null ? openEmbedded({ dataDir }) : undefined;
+  const beDeaf = endOnSignal(async () => (await opening)?.stop());
+  const embedded = await opening;
+  const client = connect(embedded?.url ?? (databaseUrl as string), { max: 1 });
   try {
     refuseOthers(await usersOf(drizzle(client)), config);
   } catch (error) {
@@ -65,5 +68,6 @@ export async function checkUsers(config: Config): Promise<void> {
   } finally {
     await client.end({ timeout: 5 });
     await embedded?.stop();
+    beDeaf();
   }
 }

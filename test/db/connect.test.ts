@@ -4,6 +4,7 @@ import postgres from 'postgres';
 import t, { type Test } from 'tap';
 import { pipelineOf } from '../../db/client.js';
 import { readDatabaseUrl } from '../../db/url.js';
+import { readConfig } from '../../src/config.js';
 import { anotherInstance, PASSWORD } from '../helpers/app.js';
 import { createTestDatabase } from '../helpers/database.js';
 import { dataFolder, runProgram, startServerProcess } from '../helpers/process.js';
@@ -75,6 +76,16 @@ t.test('a database with other settings is migrated, served and administered', as
   t.equal((await fetch(`${server.url}/api/user/login/`, { method: 'POST', body, headers })).status, 200);
 });
 
+t.test('sessions without triggers are refused in one line', async (t) => {
+  const url = new URL(await createTestDatabase(t));
+  const sql = postgres(url.href, { max: 1 });
+  t.teardown(() => sql.end());
+  await sql.unsafe(`alter database "${url.pathname.slice(1)}" set session_replication_role = replica`);
+  const { code, stderr } = await runProgram('dist/src/server.js', { DATABASE_URL: url.href, DATA_DIR: dataFolder(t) });
+  t.equal(code, 1);
+  t.match(stderr, /^DATABASE_URL leads to sessions that .* session_replication_role: it is "replica"[^\n]*\n$/);
+});
+
 t.test('parameters of DATABASE_URL', async (t) => {
   const certificate = join(t.testdir(), 'root.pem');
   writeFileSync(certificate, 'CERTIFICATE');
@@ -89,6 +100,8 @@ t.test('parameters of DATABASE_URL', async (t) => {
       ['ssl=true', { ssl: 'require' }],
       [`sslrootcert=${certificate}&sslmode=verify-full`, { ssl: { ca: 'CERTIFICATE' } }],
       ['sslmode=verify-full&sslrootcert=system', { ssl: 'verify-full' }],
+      [`sslmode=disable&sslrootcert=${certificate}`, { ssl: false }],
+      [`sslmode=prefer&sslrootcert=${certificate}`, { ssl: 'prefer' }],
       ['connect_timeout=9', { connect_timeout: 9 }],
       ['target_session_attrs=read-write', { target_session_attrs: 'read-write' }],
       ['host=%2Fvar%2Frun%2Fpostgresql&port=5433', { host: '/var/run/postgresql', port: 5433 }],
@@ -99,10 +112,25 @@ t.test('parameters of DATABASE_URL', async (t) => {
       t.equal(url, 'postgres://db/clinic');
       t.strictSame(read, { connection: {}, ...wishes }, query);
     }
-    t.type(
-      (readDatabaseUrl('postgres://db/clinic?sslmode=verify-ca').wishes.ssl as object | undefined) ?? null,
-      'object',
-    );
+    for (const query of ['sslmode=verify-ca', `sslmode=require&sslrootcert=${certificate}`]) {
+      const { ssl } = readDatabaseUrl(`postgres://db/clinic?${query}`).wishes;
+      t.type((ssl as { checkServerIdentity?: unknown } | undefined)?.checkServerIdentity, 'function', query);
+    }
+    t.end();
+  });
+
+  await t.test('a socket by its folder, as libpq reads it', (t) => {
+    const folder = '/var/run/postgresql';
+    for (const [given, url] of [
+      [`postgresql:///clinic?host=${folder}`, 'postgresql://localhost/clinic'],
+      [`postgres://me:a%40b@/clinic?host=${folder}`, 'postgres://me:a%40b@localhost/clinic'],
+      [`postgres://me@:5433/clinic?host=${folder}`, 'postgres://me@localhost:5433/clinic'],
+      [`postgres://me@${encodeURIComponent(folder)}:5433/clinic`, 'postgres://me@localhost:5433/clinic'],
+      [`postgres://${encodeURIComponent(folder)}/clinic`, 'postgres://localhost/clinic'],
+    ] as const) {
+      t.equal(readConfig({ DATABASE_URL: given }).databaseUrl, given);
+      t.strictSame(readDatabaseUrl(given), { url, wishes: { connection: {}, host: folder } }, given);
+    }
     t.end();
   });
 
@@ -126,7 +154,7 @@ t.test('parameters of DATABASE_URL', async (t) => {
       ['sslmode=always', 'have sslmode as one of: disable, allow, prefer, require, verify-ca, verify-full'],
       ['sslrootcert=/nowhere', 'have a file that can be read as sslrootcert'],
       ['connect_timeout=soon', 'have a number of seconds as connect_timeout'],
-      ['target_session_attrs=best', /^have target_session_attrs as one of: any, /],
+      ['target_session_attrs=standby', /^have target_session_attrs as one of: any, /],
       ['pgbouncer=true', 'not have the parameter pgbouncer, which this program does not know'],
       ['password=secret', 'not have the parameter password, which this program does not know'],
       ['toString=x', 'not have the parameter toString, which this program does not know'],

@@ -13,10 +13,10 @@ const MIN_BYTES = 100;
 const LENGTH = 1_000;
 
 /** An app that is looked at by hand, and a client in the middle of sending it a body. */
-async function build(t: Test) {
+async function build(t: Test, window = 1e9) {
   const app = Fastify({ clientErrorHandler: refuseConnection(answerHeaders({ origins: [] })) });
   t.teardown(() => app.close());
-  await app.register(slowBodies, { window: 1e9, minBytes: MIN_BYTES });
+  await app.register(slowBodies, { window, minBytes: MIN_BYTES });
   const operation = madeUp({ consumes: ['text/plain'] }, 'POST', Type.String());
   let server: Socket | undefined;
   app.addHook('onRequest', (request, _reply, next) => {
@@ -73,6 +73,15 @@ for (const [title, pieces] of [
     t.equal(app.arrivals.look(), 0);
   });
 }
+
+t.test('a body that makes no progress is ended soon while the server closes', async (t) => {
+  const { app, answer } = await build(t, 8_000);
+  const begun = performance.now();
+  const closed = app.close();
+  t.equal((await answer()).status, 408);
+  await closed;
+  t.ok(performance.now() - begun < 6_000);
+});
 
 t.test('watched is only what takes a body', (t) => {
   t.equal(watchBody(madeUp({})), undefined);
