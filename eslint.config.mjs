@@ -33,7 +33,7 @@ const shadowDatabase = {
 };
 
 export default tseslint.config(
-  { ignores: ['dist/', 'node_modules/', '.tap/', '*.mjs', 'drizzle.config.ts'] },
+  { ignores: ['dist/', 'node_modules/', '.tap/', '*.mjs', 'drizzle.config.ts', 'plugins/docs/swagger-ui/'] },
   eslint.configs.recommended,
   tseslint.configs.recommendedTypeChecked,
   {

@@ -6,7 +6,7 @@ import setAnswerHeaders, { answerHeaders } from '../plugins/answer-headers.js';
 import auth from '../plugins/auth.js';
 import contract from '../plugins/contract.js';
 import database from '../plugins/database.js';
-import docs from '../plugins/docs.js';
+import docs from '../plugins/docs/index.js';
 import drain from '../plugins/drain.js';
 import errors, { frameworkErrors, refuseConnection } from '../plugins/errors.js';
 import health from '../plugins/health.js';

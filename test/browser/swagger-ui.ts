@@ -44,15 +44,58 @@ t.test('a patient of the demo in Swagger UI', async (t) => {
     return { status: status.split('\n')[0] ?? '', body: JSON.parse(body) };
   };
 
-  await t.test('authorises with the token of logIn 200', async (t) => {
+  await t.test('chooses no record where a request changes or removes it', async (t) => {
+    for (const operationId of ['replaceDoctor', 'updateDoctor', 'deleteDoctor']) {
+      const operation = await open('doctors', operationId);
+      t.equal(await operation.locator('tr[data-param-name="id"] input').inputValue(), '', operationId);
+    }
+    const read = await open('doctors', 'getDoctor');
+    t.equal(await read.locator('tr[data-param-name="id"] input').inputValue(), '1', 'where it only reads, one is');
+  });
+
+  await t.test('finds operations by words, whatever their case', async (t) => {
+    const filter = page.locator('.operation-filter-input');
+    const shown = page.locator('.opblock');
+    const all = await shown.count();
+    await filter.fill('LOG in');
+    await page.locator('#operations-patients-listPatients').waitFor({ state: 'detached' });
+    t.equal(await page.locator('#operations-users-logIn').count(), 1);
+    t.ok((await shown.count()) < all);
+    await filter.fill('');
+    await page.locator('#operations-patients-listPatients').waitFor();
+  });
+
+  await t.test('is signed in by logIn 200', async (t) => {
     const operation = await open('users', 'logIn');
     await operation.locator('textarea').fill(JSON.stringify({ username, password }));
-    const { status, body } = await execute(operation);
-    t.equal(status, '200');
+    t.equal((await execute(operation)).status, '200');
+    const mine = await open('profiles', 'getMyProfile');
+    t.match(await execute(mine), { status: '200', body: { user: { username } } });
+  });
+
+  await t.test('takes a token that is pasted with the word Bearer', async (t) => {
+    const { access } = (await (
+      await fetch(`${url}/api/user/login/`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify({ username, password }),
+      })
+    ).json()) as { access: string };
     await page.getByRole('button', { name: 'Authorize', exact: true }).click();
-    await page.getByLabel('auth-bearer-value').fill(body.access);
+    await page.getByRole('button', { name: 'Remove authorization' }).click();
+    await page.getByLabel('auth-bearer-value').fill(`Bearer ${access}`);
     await page.getByRole('button', { name: 'Apply credentials' }).click();
     await page.getByRole('button', { name: 'Close' }).click();
+    t.equal((await execute(page.locator('#operations-profiles-getMyProfile'))).status, '200');
+  });
+
+  await t.test('keeps dark mode', async (t) => {
+    const isDark = () => page.locator('html.dark-mode').count();
+    await page.getByRole('button', { name: 'Dark mode' }).click();
+    await page.reload();
+    t.equal(await isDark(), 1);
+    await page.getByRole('button', { name: 'Light mode' }).click();
+    t.equal(await isDark(), 0);
   });
 
   await t.test('creates a patient with a picture by createPatient 201', async (t) => {

@@ -4,11 +4,25 @@ import type { FastifyInstance } from 'fastify';
 import fp from 'fastify-plugin';
 import { readFile } from 'node:fs/promises';
 import { parse } from 'yaml';
-import { operations } from '../openapi/generated/operations.js';
-import { problems } from '../openapi/generated/problems.js';
-import { ProblemError } from '../openapi/problem-error.js';
+import { operations } from '../../openapi/generated/operations.js';
+import { problems } from '../../openapi/generated/problems.js';
+import { ProblemError } from '../../openapi/problem-error.js';
 
-const file = new URL('../../openapi/openapi.yaml', import.meta.url);
+const file = new URL('../../../openapi/openapi.yaml', import.meta.url);
+
+const PAGE = new URL('../../../plugins/docs/swagger-ui/', import.meta.url);
+/** What the page loads besides Swagger UI itself. */
+const PARTS = {
+  'page.js': 'text/javascript; charset=utf-8',
+  'page.css': 'text/css; charset=utf-8',
+  'mark.svg': 'image/svg+xml',
+};
+
+/** Swagger UI sets styles of its own, and shows pictures as blobs; the page also has to work over plain HTTP. */
+const POLICY = [
+  ...["default-src 'none'", "script-src 'self'", "style-src 'self' 'unsafe-inline'", "img-src 'self' data: blob:"],
+  ...["connect-src 'self'", "base-uri 'none'", "form-action 'self'", "frame-ancestors 'self'"],
+].join('; ');
 
 const escape = (text: string): string => text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
 
@@ -20,32 +34,27 @@ export default fp(
     const json = JSON.stringify(document);
 
     await app.register(swagger, { mode: 'static', specification: { document: document as never } });
+    const page = await readFile(new URL('page.html', PAGE), 'utf8');
     await app.register(swaggerUi, {
       routePrefix: '/docs',
-      staticCSP: true,
-      // The page also has to work over plain HTTP, and it sets styles of its own.
-      transformStaticCSP: (policy) =>
-        policy
-          .replace(' upgrade-insecure-requests;', '')
-          .replace(/style-src [^;]*/, "style-src 'self' 'unsafe-inline'"),
+      staticCSP: POLICY,
       uiHooks: {
-        onRequest: (_request, reply, next) => {
+        // In the place of its page, which knows nothing of what this one is for, and of its renderings of the contract.
+        onRequest: (request, reply, next) => {
+          const { url = '' } = request.routeOptions;
+          if (/\/(json|yaml|swagger-initializer\.js)$/.test(url)) {
+            next(new ProblemError('not-found', 'There is nothing at this path.'));
+            return;
+          }
           // The page may hold a tester's token: no page that opened it gets at its window.
-          reply.header('cross-origin-opener-policy', 'same-origin');
-          next();
+          void reply.header('cross-origin-opener-policy', 'same-origin').type('text/html; charset=utf-8').send(page);
         },
       },
-      theme: { title: 'Hospital Management API' },
-      uiConfig: {
-        url: '/openapi.json',
-        docExpansion: 'list',
-        persistAuthorization: true,
-        tryItOutEnabled: true,
-        displayRequestDuration: true,
-        filter: true,
-        validatorUrl: null,
-      },
     });
+    for (const [name, type] of Object.entries(PARTS)) {
+      const part = await readFile(new URL(name, PAGE));
+      app.get(`/docs/page/${name}`, (_request, reply) => reply.type(type).send(part));
+    }
     app.get('/openapi.yaml', (_request, reply) => reply.type('application/yaml').send(yaml));
     app.get('/openapi.json', (_request, reply) => reply.type('application/json').send(json));
     app.get('/', (_request, reply) => reply.redirect('/docs/'));
