@@ -42,6 +42,12 @@ export function expect({ config: { success, consumes } }: Operation): onRequestH
       next(new ProblemError('unsupported-media-type', `Send the body as ${consumes.join(' or ')}.`));
       return;
     }
+    const coding = headers['content-encoding'] ?? 'identity';
+    if (hasBody && coding.toLowerCase() !== 'identity') {
+      const detail = 'Send the body as it is, without a Content-Encoding.';
+      next(new ProblemError('unsupported-media-type', detail, {}, { 'accept-encoding': 'identity' }));
+      return;
+    }
     next();
   };
 }

@@ -122,7 +122,11 @@ const LINGER = 1000;
  * @param headersFor what every answer has
  */
 export function refuseConnection(headersFor: AnswerHeaders) {
+  const refused = new WeakSet<Socket>();
   return (error: Error & { code?: string; rawPacket?: unknown }, socket: Socket): void => {
+    // What follows the bytes that were refused is no request either, but to break off now would take the answer away.
+    if (refused.has(socket) && error.code !== 'ECONNRESET') return;
+    refused.add(socket);
     if (error.code === 'ECONNRESET' || !socket.writable) {
       socket.destroy();
       return;

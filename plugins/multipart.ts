@@ -42,6 +42,8 @@ export class FormBody {
 
 const MAX_FIELD_BYTES = 32_768;
 const MAX_FIELDS = 400;
+/** The media types of what is a file, though it comes without the name of one. */
+const OF_FILES = /^(?:image\/|application\/octet-stream$)/;
 
 const tooMany = () =>
   new ProblemError('too-large', `The body has more than one file or more than ${MAX_FIELDS} fields.`);
@@ -84,15 +86,16 @@ async function readParts(request: FastifyRequest): Promise<FormBody> {
     for await (const part of request.files()) {
       const { fieldname, filename, mimetype } = part;
       checkNames(part);
-      const isText = filename === undefined && mimetype !== 'application/octet-stream';
-      if (isText ? ++fields > MAX_FIELDS : ++files > 1) throw tooMany();
+      const isText = filename === undefined && !OF_FILES.test(mimetype);
       const bytes = await Promise.race([part.toBuffer(), refusal(part)]);
+      // A browser sends a file input in which nothing was chosen as an empty file without a name: that field is left out.
+      if (!isText && !filename && bytes.length === 0) continue;
+      if (isText ? ++fields > MAX_FIELDS : ++files > 1) throw tooMany();
       if (isText && bytes.length > MAX_FIELD_BYTES) {
         throw new ProblemError('too-large', `A field of the body is larger than ${MAX_FIELD_BYTES / 1024} KiB.`);
       }
       if (!isText) {
-        // A browser sends a file input in which nothing was chosen as an empty file without a name: that field is left out.
-        if (bytes.length > 0 || filename) body.add(fieldname, new Upload(bytes));
+        body.add(fieldname, new Upload(bytes));
       } else {
         const text = decodeUtf8(bytes);
         body.add(fieldname, mimetype === 'application/json' ? JSON.parse(text) : text);

@@ -157,7 +157,7 @@ export const operations = {
       querystring: Type.Object({
         page: Type.Integer({ format: 'int64', minimum: 1, maximum: 9007199254740, default: 1 }),
         limits: Type.Integer({ format: 'int32', minimum: 1, maximum: 1000, default: 100 }),
-        search: Type.Optional(Type.String({ maxLength: 254 })),
+        search: Type.Optional(Type.String({ maxLength: 320 })),
       }),
       response: {
         200: S.UserPage,
@@ -251,7 +251,7 @@ export const operations = {
       querystring: Type.Object({
         page: Type.Integer({ format: 'int64', minimum: 1, maximum: 9007199254740, default: 1 }),
         limits: Type.Integer({ format: 'int32', minimum: 1, maximum: 1000, default: 100 }),
-        search: Type.Optional(Type.String({ maxLength: 254 })),
+        search: Type.Optional(Type.String({ maxLength: 320 })),
       }),
       headers: Type.Object({ 'if-none-match': Type.Optional(Type.String({ maxLength: 4000 })) }),
       response: {
@@ -480,7 +480,7 @@ export const operations = {
       querystring: Type.Object({
         page: Type.Integer({ format: 'int64', minimum: 1, maximum: 9007199254740, default: 1 }),
         limits: Type.Integer({ format: 'int32', minimum: 1, maximum: 1000, default: 100 }),
-        search: Type.Optional(Type.String({ maxLength: 150 })),
+        search: Type.Optional(Type.String({ maxLength: 320 })),
         phone: Type.Optional(S.Phone),
       }),
       headers: Type.Object({ 'if-none-match': Type.Optional(Type.String({ maxLength: 4000 })) }),
@@ -688,7 +688,7 @@ export const operations = {
         doctor: Type.Optional(S.Id),
         reviwer: Type.Optional(S.Id),
         rating: Type.Optional(S.Rating),
-        search: Type.Optional(Type.String({ maxLength: 150 })),
+        search: Type.Optional(Type.String({ maxLength: 320 })),
       }),
       headers: Type.Object({ 'if-none-match': Type.Optional(Type.String({ maxLength: 4000 })) }),
       response: {
@@ -1243,7 +1243,7 @@ export const operations = {
         fee: Type.Optional(S.Fee),
         min_fee: Type.Optional(S.Fee),
         max_fee: Type.Optional(S.Fee),
-        search: Type.Optional(Type.String({ maxLength: 150 })),
+        search: Type.Optional(Type.String({ maxLength: 320 })),
         ordering: Type.Unsafe<'id' | 'fee' | '-fee' | 'name'>({
           type: 'string',
           enum: ['id', 'fee', '-fee', 'name'],

@@ -130,6 +130,18 @@ t.test('bodies', async (t) => {
     });
   }
 
+  for (const coding of ['gzip', 'br', 'Deflate', 'identity, gzip', 'x-none']) {
+    await t.test(`createDesignation 415 for a body coded as ${coding}`, async (t) => {
+      const headers = { 'content-type': 'application/json', 'content-encoding': coding };
+      const answer = await send('POST', '/designations/', headers, '{"a":1}');
+      t.match(answer, { status: 415, detail: 'Send the body as it is, without a Content-Encoding.' });
+    });
+  }
+  await t.test('createDesignation takes a body coded as Identity', async (t) => {
+    const headers = { 'content-type': 'application/json', 'content-encoding': 'Identity' };
+    t.equal((await send('POST', '/designations/', headers, '{"a":1}')).status, 201);
+  });
+
   for (const type of [
     'application/json',
     'Application/JSON',

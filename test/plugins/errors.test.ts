@@ -11,7 +11,7 @@ import { answerHeaders } from '../../plugins/answer-headers.js';
 import errors, { frameworkErrors, loggable, refuseConnection } from '../../plugins/errors.js';
 import { buildTestApp } from '../helpers/app.js';
 import { openTestDatabase } from '../helpers/database.js';
-import { exchange, readAnswer } from '../helpers/exchange.js';
+import { exchange, readAnswer, sendAll } from '../helpers/exchange.js';
 
 const UUID = /^urn:uuid:[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
@@ -251,6 +251,19 @@ t.test('bytes that are no HTTP request', async (t) => {
 
 t.test('the application', async (t) => {
   const api = await buildTestApp(t);
+  await t.test('what is no HTTP request is answered to who sends 8 MB of it before reading', async (t) => {
+    const { port } = new URL(await api.app.listen({ port: 0, host: '127.0.0.1' }));
+    const filler = Buffer.alloc(8_000_000, 'a');
+    const post = 'POST /contacts/ HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n';
+    for (const [title, head, status] of [
+      ['a header', `GET /doctors/ HTTP/1.1\r\nHost: a\r\nX: ${'a'.repeat(20_000)}`, 431],
+      ['a query', `GET /doctors/?${'a'.repeat(20_000)}`, 431],
+      ['a body after a bad header', `${post}Bad Header: 1\r\nContent-Length: 8000000`, 400],
+      ['a body after a bad chunk', `${post}Transfer-Encoding: chunked\r\n\r\nzz`, 400],
+    ] as const) {
+      t.equal((await sendAll(Number(port), head, filler)).status, status, title);
+    }
+  });
   for (const [title, url, headers, status] of [
     ['a range past the end of a static file', '/docs/static/swagger-ui.css', { range: 'bytes=99999999-' }, 400],
     ['a precondition on a static file', '/docs/static/swagger-ui.css', { 'if-match': '"x"' }, 400],

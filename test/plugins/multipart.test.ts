@@ -75,6 +75,13 @@ t.test('forms', async (t) => {
     ['a file as large as it may be', [file('f', MAX_FILE)], { f: [{ bytes: MAX_FILE }] }],
     ['an empty file', [file('f', 0)], { f: [{ bytes: 0 }] }],
     ['a file input in which nothing was chosen', [file('f', 0, ''), text('a', '1')], { a: ['1'] }],
+    [
+      'a file beside inputs in which nothing was chosen',
+      [file('f', 3), file('g', 0, ''), file('h', 0, '')],
+      { f: [{ bytes: 3 }] },
+    ],
+    ['a picture without the name of a file', [{ name: 'f', value: 'GIF', type: 'image/gif' }], { f: [{ bytes: 3 }] }],
+    ['an empty picture without the name of a file', [{ name: 'f', value: '', type: 'image/gif' }], {}],
     ['a file and text of one name', [text('f', 'a'), file('f', 3)], { f: ['a', { bytes: 3 }] }],
     ['a file that no operation knows', [file('unknown', 10), text('a', '1')], { unknown: [{ bytes: 10 }], a: ['1'] }],
     ['a file with a name that leads elsewhere', [file('f', 1, '../../etc/passwd')], { f: [{ bytes: 1 }] }],
