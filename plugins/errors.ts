@@ -123,7 +123,7 @@ const LINGER = 1000;
  */
 export function refuseConnection(headersFor: AnswerHeaders) {
   const refused = new WeakSet<Socket>();
-  return (error: Error & { code?: string; rawPacket?: unknown }, socket: Socket): void => {
+  return (error: Error & { code?: string; rawPacket?: unknown; origin?: string }, socket: Socket): void => {
     // What follows the bytes that were refused is no request either, but to break off now would take the answer away.
     if (refused.has(socket) && error.code !== 'ECONNRESET') return;
     refused.add(socket);
@@ -135,7 +135,7 @@ export function refuseConnection(headersFor: AnswerHeaders) {
     const id = crypto.randomUUID();
     const problem = problemDocument(new ProblemError(slug, detail), id);
     const body = JSON.stringify({ ...problem, status: Number(line.slice(0, 3)) });
-    const origin = /^origin: *(\S+)/im.exec(String(error.rawPacket))?.[1];
+    const origin = error.origin ?? /^origin: *(\S+)/im.exec(String(error.rawPacket))?.[1];
     const headers = {
       'content-type': PROBLEM_TYPE,
       'content-length': Buffer.byteLength(body),

@@ -89,7 +89,7 @@ async function readParts(request: FastifyRequest): Promise<FormBody> {
       const isText = filename === undefined && !OF_FILES.test(mimetype);
       const bytes = await Promise.race([part.toBuffer(), refusal(part)]);
       // A browser sends a file input in which nothing was chosen as an empty file without a name: that field is left out.
-      if (filename === '' && bytes.length === 0) continue;
+      if (!isText && !filename && bytes.length === 0) continue;
       if (isText ? ++fields > MAX_FIELDS : ++files > 1) throw tooMany();
       if (isText && bytes.length > MAX_FIELD_BYTES) {
         throw new ProblemError('too-large', `A field of the body is larger than ${MAX_FIELD_BYTES / 1024} KiB.`);

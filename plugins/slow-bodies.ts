@@ -37,7 +37,10 @@ export class Arrivals {
       else if (before === undefined || bytesRead - before >= this.#minBytes * part) this.#open.set(raw, bytesRead);
       else {
         this.#open.delete(raw);
-        const error = Object.assign(new Error('the body makes no progress'), { code: 'ERR_HTTP_REQUEST_TIMEOUT' });
+        // Its client will send it again: what still arrives must not be served as well.
+        raw.unpipe().removeAllListeners('data').removeAllListeners('end').resume();
+        const { origin } = raw.headers;
+        const error = Object.assign(new Error('no progress'), { code: 'ERR_HTTP_REQUEST_TIMEOUT', origin });
         this.#server.emit('clientError', error, raw.socket);
       }
     }

@@ -14,16 +14,20 @@ const LENGTH = 1_000;
 
 /** An app that is looked at by hand, and a client in the middle of sending it a body. */
 async function build(t: Test, window = 1e9) {
-  const app = Fastify({ clientErrorHandler: refuseConnection(answerHeaders({ origins: [] })) });
+  const app = Fastify({ clientErrorHandler: refuseConnection(answerHeaders({ origins: true })) });
   t.teardown(() => app.close());
   await app.register(slowBodies, { window, minBytes: MIN_BYTES });
   const operation = madeUp({ consumes: ['text/plain'] }, 'POST', Type.String());
   let server: Socket | undefined;
+  let served = 0;
   app.addHook('onRequest', (request, _reply, next) => {
     server = request.raw.socket;
     next();
   });
-  app.post('/', { preParsing: watchBody(operation) ?? [] }, ({ body }) => String((body as string).length));
+  app.post('/', { preParsing: watchBody(operation) ?? [] }, ({ body }) => {
+    served++;
+    return String((body as string).length);
+  });
   const { port } = new URL(await app.listen({ port: 0, host: '127.0.0.1' }));
 
   const client = connect(Number(port), '127.0.0.1');
@@ -36,13 +40,13 @@ async function build(t: Test, window = 1e9) {
     while ((server?.bytesRead ?? 0) < sent) await new Promise(setImmediate);
   };
   await send(
-    `POST / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Type: text/plain\r\nContent-Length: ${LENGTH}\r\n\r\n`,
+    `POST / HTTP/1.1\r\nHost: a\r\nOrigin: https://a.example\r\nConnection: close\r\nContent-Type: text/plain\r\nContent-Length: ${LENGTH}\r\n\r\n`,
   );
   const answer = async () => {
     if (!client.closed) await once(client, 'close');
     return readAnswer(text);
   };
-  return { app, send, answer };
+  return { app, send, answer, served: () => served };
 }
 
 t.test('a body that makes progress may take as long as it likes', async (t) => {
@@ -67,8 +71,9 @@ for (const [title, pieces] of [
       await send(piece);
       app.arrivals.look();
     }
-    const { status, body } = await answer();
+    const { status, body, headers } = await answer();
     t.equal(status, 408);
+    t.equal(headers['access-control-allow-origin'], 'https://a.example', 'a page can read it');
     t.match(JSON.parse(body), { type: '/problems/invalid-input', detail: 'The request did not arrive in time.' });
     t.equal(app.arrivals.look(), 0);
   });
@@ -81,6 +86,15 @@ t.test('a body that makes no progress is ended soon while the server closes', as
   t.equal((await answer()).status, 408);
   await closed;
   t.ok(performance.now() - begun < 6_000);
+});
+
+t.test('a body that comes after it was ended is not served: its client has been told to send it again', async (t) => {
+  const { app, send, answer, served } = await build(t);
+  app.arrivals.look();
+  app.arrivals.look();
+  await send('a'.repeat(LENGTH));
+  t.equal((await answer()).status, 408);
+  t.equal(served(), 0);
 });
 
 t.test('watched is only what takes a body', (t) => {
