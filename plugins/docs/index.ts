@@ -7,6 +7,7 @@ import { parse } from 'yaml';
 import { operations } from '../../openapi/generated/operations.js';
 import { problems } from '../../openapi/generated/problems.js';
 import { ProblemError } from '../../openapi/problem-error.js';
+import { serveDocument } from './documents.js';
 
 const file = new URL('../../../openapi/openapi.yaml', import.meta.url);
 
@@ -55,8 +56,8 @@ export default fp(
       const part = await readFile(new URL(name, PAGE));
       app.get(`/docs/page/${name}`, (_request, reply) => reply.type(type).send(part));
     }
-    app.get('/openapi.yaml', (_request, reply) => reply.type('application/yaml').send(yaml));
-    app.get('/openapi.json', (_request, reply) => reply.type('application/json').send(json));
+    serveDocument(app, { path: '/openapi.yaml', type: 'application/yaml', text: yaml });
+    serveDocument(app, { path: '/openapi.json', type: 'application/json; charset=utf-8', text: json });
     app.get('/', (_request, reply) => reply.redirect('/docs/'));
 
     app.operate(operations.getProblemType, (request, reply) => {

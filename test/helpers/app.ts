@@ -92,7 +92,8 @@ export class TestApp {
     });
     const { statusCode: status, rawPayload: bytes, payload: text } = response;
     checkAnswer(method, url, { status, headers: response.headers, text });
-    const isJson = /json/.test(String(response.headers['content-type']));
+    const isCoded = response.headers['content-encoding'] !== undefined;
+    const isJson = !isCoded && /json/.test(String(response.headers['content-type']));
     return {
       status,
       headers: response.headers as Record<string, string>,

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
+import { brotliDecompressSync, gunzipSync } from 'node:zlib';
 import t from 'tap';
 import { parse } from 'yaml';
 import { problems } from '../../openapi/generated/problems.js';
@@ -29,6 +30,37 @@ t.test('documentation', async (t) => {
     t.strictSame(answer.body, JSON.parse(JSON.stringify(parse(file))));
     t.notMatch(answer.text, /"&|"\*/, 'without anchors and aliases');
   });
+
+  for (const path of ['/openapi.yaml', '/openapi.json']) {
+    await t.test(`${path} is named, coded as the client takes it, and for pages of every origin`, async (t) => {
+      const whole = await api.get(path, { headers: { origin: 'https://elsewhere.example' } });
+      t.equal(whole.headers['access-control-allow-origin'], '*');
+      t.equal(whole.headers['access-control-allow-credentials'], undefined);
+      t.equal(whole.headers['vary'], 'Accept-Encoding');
+      t.equal(whole.headers['content-encoding'], undefined);
+      const decoders = { br: brotliDecompressSync, gzip: gunzipSync };
+      for (const [asked, coding] of [
+        ['gzip', 'gzip'],
+        ['gzip, deflate, br', 'br'],
+        ['br;q=0, gzip;q=0.5', 'gzip'],
+        ['zstd', undefined],
+        ['', undefined],
+      ] as const) {
+        const coded = await api.get(path, { headers: { 'accept-encoding': asked } });
+        t.equal(coded.headers['content-encoding'], coding, asked);
+        const text = coding === undefined ? coded.bytes : decoders[coding](coded.bytes);
+        t.ok(text.equals(whole.bytes), asked);
+        t.equal(coded.headers['etag'], whole.headers['etag']);
+      }
+      const tag = String(whole.headers['etag']);
+      for (const condition of [tag, `"x", ${tag}`, '*']) {
+        const known = await api.get(path, { headers: { 'if-none-match': condition } });
+        t.match(known, { status: 304, text: '' }, condition);
+        t.equal(known.headers['etag'], tag);
+      }
+      t.equal((await api.get(path, { headers: { 'if-none-match': '"x"' } })).status, 200);
+    });
+  }
 
   await t.test('/ leads to /docs/', async (t) => {
     const answer = await api.get('/');
