@@ -4,7 +4,8 @@
  */
 import { readFile, writeFile } from 'node:fs/promises';
 import { format, resolveConfig } from 'prettier';
-import { parse } from 'yaml';
+import { parse, stringify } from 'yaml';
+import { forOpenApi30, forSdks } from './renderings.js';
 
 interface Schema {
   $ref?: string;
@@ -273,13 +274,15 @@ function locationOf({ operationId: id, responses }: Located, all: readonly Locat
   return { url: target.path, id: pointer?.split('/') ?? fail(id, 'the link needs the id from the body') };
 }
 
+type GeneratedFile = 'schemas.ts' | 'operations.ts' | 'problems.ts' | 'openapi-sdk.json' | 'openapi-3.0.yaml';
+
 const HEADER = '// Made by openapi/generate.ts from openapi.yaml. Do not edit.\n\n';
 
 /**
  * The generated files by their names, not yet formatted. They depend on nothing but the contract.
  * @throws Error that names the place in the contract and what is wrong there
  */
-export function generate(contract: Contract): Readonly<Record<'schemas.ts' | 'operations.ts' | 'problems.ts', string>> {
+export function generate(contract: Contract): Readonly<Record<GeneratedFile, string>> {
   const { components } = contract;
   checkProblems(components);
   const operations = locate(contract);
@@ -304,6 +307,8 @@ ${operations
     'problems.ts': `${HEADER}/** Every problem type of the contract, by the slug in its \`type\`. */
 export const problems = ${JSON.stringify(contract['x-problems'])} as const;
 `,
+    'openapi-sdk.json': JSON.stringify(forSdks({ ...contract })),
+    'openapi-3.0.yaml': `# Made by openapi/generate.ts from openapi.yaml. Do not edit.\n${stringify(forOpenApi30({ ...contract }), { aliasDuplicateObjects: false, lineWidth: 120 })}`,
   };
 }
 
@@ -313,6 +318,6 @@ if (process.argv[1] === import.meta.filename) {
   for (const [name, text] of Object.entries(generate(contract))) {
     const target = new URL(`generated/${name}`, root);
     const options = await resolveConfig(target);
-    await writeFile(target, await format(text, { ...options, parser: 'typescript' }));
+    await writeFile(target, await format(text, { ...options, filepath: name }));
   }
 }

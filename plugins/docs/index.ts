@@ -11,6 +11,9 @@ import { serveDocument } from './documents.js';
 
 const file = new URL('../../../openapi/openapi.yaml', import.meta.url);
 
+/** For tools that do not take the contract as it is, as openapi/renderings.ts makes them. */
+const RENDERINGS = { 'openapi-sdk.json': 'application/json; charset=utf-8', 'openapi-3.0.yaml': 'application/yaml' };
+
 const PAGE = new URL('../../../plugins/docs/swagger-ui/', import.meta.url);
 /** What the page loads besides Swagger UI itself. */
 const PARTS = {
@@ -58,6 +61,10 @@ export default fp(
     }
     serveDocument(app, { path: '/openapi.yaml', type: 'application/yaml', text: yaml });
     serveDocument(app, { path: '/openapi.json', type: 'application/json; charset=utf-8', text: json });
+    for (const [name, type] of Object.entries(RENDERINGS)) {
+      const text = await readFile(new URL(`generated/${name}`, file), 'utf8');
+      serveDocument(app, { path: `/${name}`, type, text });
+    }
     app.get('/', (_request, reply) => reply.redirect('/docs/'));
 
     app.operate(operations.getProblemType, (request, reply) => {

@@ -31,7 +31,7 @@ t.test('documentation', async (t) => {
     t.notMatch(answer.text, /"&|"\*/, 'without anchors and aliases');
   });
 
-  for (const path of ['/openapi.yaml', '/openapi.json']) {
+  for (const path of ['/openapi.yaml', '/openapi.json', '/openapi-sdk.json', '/openapi-3.0.yaml']) {
     await t.test(`${path} is named, coded as the client takes it, and for pages of every origin`, async (t) => {
       const whole = await api.get(path, { headers: { origin: 'https://elsewhere.example' } });
       t.equal(whole.headers['access-control-allow-origin'], '*');

@@ -1,0 +1,123 @@
+/** The contract in the forms that tools take which do not take the file as it is. */
+
+type Json = Record<string, unknown>;
+
+const isObject = (value: unknown): value is Json =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+/** A copy in which `change` has had its way with every object, from the inside outwards. */
+function rewrite(value: unknown, change: (object: Json, key: string) => unknown, key = ''): unknown {
+  if (Array.isArray(value)) return value.map((item) => rewrite(item, change, key));
+  if (!isObject(value)) return value;
+  return change(
+    Object.fromEntries(Object.entries(value).map(([name, inner]) => [name, rewrite(inner, change, name)])),
+    key,
+  );
+}
+
+function resolve(document: Json, ref: string): Json {
+  const target = ref
+    .split('/')
+    .slice(1)
+    .reduce<unknown>((part, name) => (isObject(part) ? part[name] : undefined), document);
+  if (!isObject(target)) throw new Error(`openapi.yaml: ${ref} leads nowhere`);
+  return target;
+}
+
+/**
+ * For generators of clients: parameters, headers and answers stand where they are used, and an operation that takes a
+ * file takes it as multipart alone, since most generators know one media type an operation.
+ */
+export function forSdks(document: Json): Json {
+  const expand = (value: unknown): unknown =>
+    rewrite(value, (object) => {
+      const { $ref: ref } = object;
+      return typeof ref === 'string' && !ref.startsWith('#/components/schemas/')
+        ? expand(resolve(document, ref))
+        : object;
+    });
+  const { components, paths: all, ...rest } = document as { components: Json; paths: Json };
+  const { schemas, securitySchemes } = components;
+  const paths = rewrite(expand(all), (object, key) => {
+    if (key !== 'content' || object['multipart/form-data'] === undefined) return object;
+    return { 'multipart/form-data': object['multipart/form-data'] };
+  });
+  return { ...rest, paths, components: { securitySchemes, schemas } };
+}
+
+/**
+ * As OpenAPI 3.0.3, for older generators: primitive and array schemas stand where they are used, stars are a pattern, what
+ * may be null is not required, multipart bodies neither, roles are left to the descriptions, and what answers no JSON is
+ * left out.
+ */
+export function forOpenApi30(document: Json): Json {
+  const { schemas } = (document as { components: { schemas: Record<string, Json> } }).components;
+  const isNamed = ({ type, oneOf }: Json): boolean => type === 'object' || oneOf !== undefined;
+
+  const schemaOf = (schema: Json): Json => {
+    const { $ref: ref, description } = schema;
+    if (typeof ref === 'string' && ref.startsWith('#/components/schemas/')) {
+      const target = resolve(document, ref);
+      if (isNamed(target)) return { $ref: ref };
+      return { ...schemaOf(target), ...(description !== undefined && { description }) };
+    }
+    const { examples, ...result } = schema;
+    if (Array.isArray(examples)) result['example'] = examples[0] as unknown;
+    if (Array.isArray(result['type'])) {
+      result['type'] = (result['type'] as string[]).find((type) => type !== 'null');
+      result['nullable'] = true;
+    }
+    if (Array.isArray(result['enum']) && !(result['enum'] as string[]).every((value) => /^[\x20-\x7e]*$/.test(value))) {
+      result['pattern'] = `^(${(result['enum'] as string[]).join('|')})$`;
+      for (const name of ['enum', 'x-enum-varnames', 'x-enumNames']) delete result[name];
+    }
+    const { properties, items, required, additionalProperties } = result as Record<string, Json | undefined>;
+    if (isObject(items)) result['items'] = schemaOf(items);
+    if (isObject(additionalProperties)) result['additionalProperties'] = schemaOf(additionalProperties);
+    if (isObject(properties)) {
+      const fields = Object.entries(properties as Record<string, Json>).map(
+        ([name, field]) => [name, schemaOf(field)] as const,
+      );
+      result['properties'] = Object.fromEntries(fields);
+      const nullable = new Set(fields.filter(([, field]) => field['nullable'] === true).map(([name]) => name));
+      const left = ((required ?? []) as unknown as string[]).filter((name) => !nullable.has(name));
+      if (left.length > 0) result['required'] = left;
+      else delete result['required'];
+    }
+    return result;
+  };
+
+  const { info, paths, components, tags, ...rest } = document as Record<string, Json>;
+  const { summary: _summary, ...about } = info as Json;
+  const json = Object.entries(paths as Record<string, Record<string, Json>>).filter(
+    ([, item]) => !Object.values(item).some(({ tags: [tag] = [] }: { tags?: string[] }) => tag === 'files'),
+  );
+  const changed = rewrite(
+    { paths: Object.fromEntries(json), components: { ...components, schemas: {} } },
+    (object, key) => {
+      if (key === 'schema') return schemaOf(object);
+      if (key === 'security' && object['bearerAuth'] !== undefined) return { bearerAuth: [] };
+      if (
+        key === 'requestBody' &&
+        isObject(object['content']) &&
+        object['content']['multipart/form-data'] !== undefined
+      ) {
+        const { required: _required, ...body } = object;
+        return body;
+      }
+      return object;
+    },
+  ) as { paths: Json; components: Json };
+  const named = Object.entries(schemas).filter(([, schema]) => isNamed(schema));
+  return {
+    ...rest,
+    openapi: '3.0.3',
+    info: { ...about, license: { name: 'Apache-2.0', url: 'https://www.apache.org/licenses/LICENSE-2.0' } },
+    tags: (tags as unknown as { name: string }[]).filter(({ name }) => name !== 'files'),
+    paths: changed.paths,
+    components: {
+      ...changed.components,
+      schemas: Object.fromEntries(named.map(([name, schema]) => [name, schemaOf(schema)])),
+    },
+  };
+}
