@@ -77,9 +77,10 @@ const BUSY = new Set(['40001', '40P01', '53300', '55P03', '57014', '25P03', '25P
 
 /**
  * What somebody has to mend: invalid_authorization_specification, invalid_catalog_name (no such database),
- * object_not_in_prerequisite_state, and certificates.
+ * insufficient_privilege, object_not_in_prerequisite_state, and certificates.
  */
-const MISCONFIGURED = /^(28...|3D000|55000|CERT_.*|ERR_TLS_.*|ERR_SSL_.*|DEPTH_ZERO_.*|SELF_SIGNED_.*|UNABLE_TO_.*)$/;
+const MISCONFIGURED =
+  /^(28...|3D000|42501|55000|CERT_.*|ERR_TLS_.*|ERR_SSL_.*|DEPTH_ZERO_.*|SELF_SIGNED_.*|UNABLE_TO_.*)$/;
 
 /** Connection exceptions, insufficient resources such as a full disk, operator intervention, system errors. */
 const AWAY_CLASSES = /^(08|53|57|58)...$/;
@@ -272,8 +273,9 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
         await tx.execute(sql`create temporary table written on commit drop as select * from generate_series(1, 30000)`);
       });
     } catch (error) {
-      // A role that may not make temporary tables is no fault of the server's.
-      if (isUnavailable(error)) throw error;
+      if (isUnavailable(error) && postgresError(error)?.code !== '42501') throw error;
+      // A role that may not make temporary tables is no fault of the server's, unless it may not even connect.
+      await db.execute(sql`select`);
     }
   }
 

@@ -1,6 +1,7 @@
+import { desc, sql } from 'drizzle-orm';
 import { createHmac } from 'node:crypto';
 import type { Db } from '../db/client.js';
-import { one } from '../db/rows.js';
+import { oneOrNone } from '../db/rows.js';
 import { signingSecrets } from '../db/tables/index.js';
 
 /**
@@ -9,10 +10,18 @@ import { signingSecrets } from '../db/tables/index.js';
  */
 export async function noteSecret(db: Db, secret: string): Promise<boolean> {
   const fingerprint = createHmac('sha256', secret).update('which secret this is').digest('base64url');
-  // Of two that start at once on an empty table, the second waits here for the first.
-  await db.insert(signingSecrets).values({ fingerprint }).onConflictDoNothing();
-  const known = one(await db.select({ fingerprint: signingSecrets.fingerprint }).from(signingSecrets));
-  if (known.fingerprint === fingerprint) return true;
-  await db.update(signingSecrets).set({ fingerprint });
-  return false;
+  return db.transaction(async (tx) => {
+    // Of two that start at once, the second waits here for the first.
+    await tx.execute(sql`lock table ${signingSecrets} in share row exclusive mode`);
+    const known = oneOrNone(
+      await tx
+        .select({ fingerprint: signingSecrets.fingerprint })
+        .from(signingSecrets)
+        .orderBy(desc(signingSecrets.notedAt))
+        .limit(1),
+    );
+    if (known?.fingerprint === fingerprint) return true;
+    await tx.insert(signingSecrets).values({ fingerprint });
+    return known === undefined;
+  });
 }

@@ -1,9 +1,11 @@
-import { check, pgTable, smallint, varchar } from 'drizzle-orm/pg-core';
-import { sql } from 'drizzle-orm';
+import { pgTable, varchar } from 'drizzle-orm/pg-core';
+import { moment } from './columns.js';
 
-/** One row: the secret that signs the tokens of the instance that started last, by a fingerprint that does not give it away. */
-export const signingSecrets = pgTable(
-  'signing_secrets',
-  { id: smallint().primaryKey().default(1), fingerprint: varchar({ length: 43 }).notNull() },
-  (table) => [check('signing_secrets_one_row', sql`${table.id} = 1`)],
-);
+/**
+ * The secrets that have signed the tokens of instances, the newest last, by fingerprints that do not give them away.
+ * Without a key, since a backup's rows have to fit in beside that of the instance that made the tables.
+ */
+export const signingSecrets = pgTable('signing_secrets', {
+  fingerprint: varchar({ length: 43 }).notNull(),
+  notedAt: moment().notNull().defaultNow(),
+});

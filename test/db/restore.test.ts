@@ -1,7 +1,8 @@
 /** What pg_dump and pg_restore do with a database: their sessions have an empty search_path. */
 import postgres from 'postgres';
 import t from 'tap';
-import { createTestDatabase } from '../helpers/database.js';
+import { noteSecret } from '../../src/signing-secret.js';
+import { createTestDatabase, openTestDatabase } from '../helpers/database.js';
 import { fillTables, readTables } from '../helpers/fill.js';
 
 t.test('rows go into a migrated database without the help of a search_path', async (t) => {
@@ -39,6 +40,20 @@ function isColumnOf(json: string | undefined): (name: string) => boolean {
   const names = Object.keys(JSON.parse(json ?? '{}') as object);
   return (name) => names.includes(name);
 }
+
+t.test('what an instance has noted leaves room for the rows of a backup', async (t) => {
+  const { database, url } = await openTestDatabase(t);
+  t.ok(await noteSecret(database.db, 'the secret of the instance that made the tables'));
+  const sql = postgres(url, { max: 1 });
+  t.teardown(() => sql.end());
+  for (const { name } of await readTables(sql)) {
+    const rows = await sql`select * from ${sql(name)}`;
+    for (const row of rows) await sql`insert into ${sql(name)} ${sql(row)}`;
+  }
+  t.ok(await noteSecret(database.db, 'the secret of the instance that made the tables'));
+  t.notOk(await noteSecret(database.db, 'another'));
+  t.ok(await noteSecret(database.db, 'another'));
+});
 
 t.test('each function that a row runs has a search_path of its own', async (t) => {
   const sql = postgres(await createTestDatabase(t), { max: 1 });

@@ -1,9 +1,10 @@
+import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import postgres from 'postgres';
 import t, { type Test } from 'tap';
 import { isUnavailable, openDatabase, violatedConstraint } from '../../db/client.js';
 import { buildApp } from '../../src/app.js';
-import { PASSWORD, SECRET, TestApp, testConfig } from '../helpers/app.js';
+import { anotherInstance, PASSWORD, SECRET, TestApp, testConfig } from '../helpers/app.js';
 import { createTestDatabase, someoneWaits } from '../helpers/database.js';
 import { openProxy } from '../helpers/proxy.js';
 
@@ -157,6 +158,33 @@ t.test('a database that goes away', async (t) => {
   });
 });
 
+t.test('503 while the role may not connect, and until it may again', async (t) => {
+  const admin = postgres(process.env['TEST_SERVER_URL'] ?? '', { max: 1, onnotice: () => undefined });
+  t.teardown(() => admin.end());
+  const role = `clinic_${randomUUID()}`;
+  await admin`create role ${admin(role)} login password 'secret'`;
+  t.teardown(() => admin`drop role ${admin(role)}`);
+  const url = new URL(await createTestDatabase(t, 'template0'));
+  const name = admin(url.pathname.slice(1));
+  await admin`alter database ${name} owner to ${admin(role)}`;
+  [url.username, url.password] = [role, 'secret'];
+  const api = await anotherInstance(t, { databaseUrl: url.href });
+  t.equal(await statusOf(api, '/doctors/'), 200);
+
+  await admin`alter database ${name} owner to current_user`;
+  await admin`revoke all on database ${name} from public, ${admin(role)}`;
+  await admin`select pg_terminate_backend(pid) from pg_stat_activity where usename = ${role}`;
+  while ((await statusOf(api, '/health/ready')) === 200) await sleep(20);
+  t.equal(await statusOf(api, '/doctors/'), 503);
+  // Longer than it takes to ask twice whether it is back.
+  await sleep(1_200);
+  t.equal(await statusOf(api, '/health/ready'), 503);
+  t.equal(await statusOf(api, '/doctors/'), 503);
+  // Without the right to make temporary tables, which the look at the disk does.
+  await admin`grant connect on database ${name} to ${admin(role)}`;
+  await recovered(api);
+});
+
 t.test('openDatabase', async (t) => {
   await t.test('gives up where waiting does not help', async (t) => {
     const url = new URL(await createTestDatabase(t));
@@ -196,7 +224,21 @@ t.test('what an error of the database says', async (t) => {
 
   for (const name of [
     ...['ECONNREFUSED', 'ETIMEDOUT', 'CONNECTION_ENDED', 'CERT_HAS_EXPIRED', 'ERR_TLS_CERT_ALTNAME_INVALID'],
-    ...['08001', '08006', '25006', '28000', '28P01', '3D000', '40001', '40P01', '53000', '53100', '53200', '53300'],
+    ...[
+      '08001',
+      '08006',
+      '25006',
+      '28000',
+      '28P01',
+      '3D000',
+      '40001',
+      '40P01',
+      '42501',
+      '53000',
+      '53100',
+      '53200',
+      '53300',
+    ],
     ...['55000', '55P03', '57014', '57P01', '57P03', '57P04', '57P05', '58000', '58030', '58P01'],
   ]) {
     t.equal(isUnavailable(code(name)), true, name);

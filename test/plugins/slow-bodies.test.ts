@@ -79,6 +79,11 @@ for (const [title, pieces] of [
   });
 }
 
+t.test('bodies are looked at once a window', async (t) => {
+  const { answer } = await build(t, 100);
+  t.equal((await answer()).status, 408);
+});
+
 t.test('a body that makes no progress is ended soon while the server closes', async (t) => {
   const { app, answer } = await build(t, 8_000);
   const begun = performance.now();
