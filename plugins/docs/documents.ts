@@ -22,14 +22,17 @@ export function serveDocument(app: FastifyInstance, { path, type, text }: Served
   const tag = createHash('sha256').update(bytes).digest('base64url').slice(0, 22);
   const coded = Object.fromEntries(Object.entries(CODINGS).map(([coding, code]) => [coding, code(bytes)]));
   app.get(path, (request, reply) => {
+    // A page of an origin that is allowed by name may send credentials, which no `*` takes.
+    if (!reply.hasHeader('access-control-allow-origin')) {
+      reply.header('access-control-allow-origin', '*').removeHeader('access-control-allow-credentials');
+    }
+    const varying = reply.getHeader('vary');
     reply.headers({
-      'access-control-allow-origin': '*',
       'cache-control': 'no-cache',
       // Weak, since each coding has other bytes.
       etag: `W/"${tag}"`,
-      vary: 'Accept-Encoding',
+      vary: varying === undefined ? 'Accept-Encoding' : `${String(varying)}, Accept-Encoding`,
     });
-    reply.removeHeader('access-control-allow-credentials');
     const known = request.headers['if-none-match'];
     if (known !== undefined && names(known, tag)) return reply.code(304).send();
     const coding = negotiate(request.headers['accept-encoding'] ?? '', Object.keys(CODINGS)) ?? '';

@@ -9,7 +9,7 @@ import { buildTestApp } from '../helpers/app.js';
 const file = readFileSync(new URL('../../../openapi/openapi.yaml', import.meta.url), 'utf8');
 
 t.test('documentation', async (t) => {
-  const api = await buildTestApp(t, { RATE_LIMIT_ANON: '50' });
+  const api = await buildTestApp(t, { RATE_LIMIT_ANON: '50', CORS_ORIGINS: 'https://front.example' });
 
   await t.test('/openapi.yaml is the contract, byte for byte', async (t) => {
     for (const path of ['/openapi.yaml', '/openapi.yaml/']) {
@@ -36,7 +36,10 @@ t.test('documentation', async (t) => {
       const whole = await api.get(path, { headers: { origin: 'https://elsewhere.example' } });
       t.equal(whole.headers['access-control-allow-origin'], '*');
       t.equal(whole.headers['access-control-allow-credentials'], undefined);
-      t.equal(whole.headers['vary'], 'Accept-Encoding');
+      t.equal(whole.headers['vary'], 'Origin, Accept-Encoding');
+      const named = await api.get(path, { headers: { origin: 'https://front.example' } });
+      t.equal(named.headers['access-control-allow-origin'], 'https://front.example', 'of whom credentials are taken');
+      t.equal(named.headers['access-control-allow-credentials'], 'true');
       t.equal(whole.headers['content-encoding'], undefined);
       const decoders = { br: brotliDecompressSync, gzip: gunzipSync };
       for (const [asked, coding] of [
