@@ -44,7 +44,7 @@ function isColumnOf(json: string | undefined): (name: string) => boolean {
 t.test('what an instance has noted leaves room for the rows of a backup', async (t) => {
   const { database, url } = await openTestDatabase(t);
   t.ok(await noteSecret(database.db, 'the secret of the instance that made the tables'));
-  const sql = postgres(url, { max: 1 });
+  const sql = postgres(url, { max: 1, connection: { DateStyle: 'ISO' } });
   t.teardown(() => sql.end());
   for (const { name } of await readTables(sql)) {
     const rows = await sql`select * from ${sql(name)}`;
