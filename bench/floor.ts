@@ -44,7 +44,7 @@ const DOCTOR_FILTERS: Record<string, (parameter: string) => string> = {
   min_fee: (parameter) => `d.fee >= ${parameter}::int`,
   max_fee: (parameter) => `d.fee <= ${parameter}::int`,
   search: (parameter) =>
-    `d.user_id in (select id from users where folded_display_name like '%' || lower(${parameter}::text) || '%')`,
+    `d.user_id in (select id from users where folded_display_name like '%' || (select folded(${parameter}::text)) || '%')`,
 };
 
 const names = (lookup: string, entry: string) => `
@@ -68,7 +68,7 @@ const entries = (table: string, value: string, entry: string, join = '') => `
 
 const doctorPage = (where: string, order: string) => `
   with page as materialized (
-    select d.id from doctors d ${order.startsWith('display_name') ? 'join users on users.id = d.user_id' : ''}
+    select d.id from doctors d ${order.startsWith('folded_') ? 'join users on users.id = d.user_id' : ''}
     where ${where} order by ${order} limit $1::int offset $2::bigint
   )
   select d.id, display_name, picture, coalesce(designations.entries, '{}'), coalesce(specialisations.entries, '{}'),
@@ -103,7 +103,8 @@ async function listDoctors(base: string, path: string, query: URLSearchParams): 
   if (rows.length === 0 && page > 1) return NOT_FOUND;
   const count = (rows[0]?.[8] ?? 0) as number;
   const link = (target: number): string => {
-    query.set('page', String(target));
+    query.delete('page');
+    query.append('page', String(target));
     return `${base}${path}?${query.toString()}`;
   };
   const next = page * limits < count ? link(page + 1) : null;
