@@ -21,7 +21,8 @@ export async function noteSecret(db: Db, secret: string): Promise<boolean> {
         .limit(1),
     );
     if (known?.fingerprint === fingerprint) return true;
-    await tx.insert(signingSecrets).values({ fingerprint });
+    // Not when the transaction began, which was before the wait.
+    await tx.insert(signingSecrets).values({ fingerprint, notedAt: sql`clock_timestamp()` });
     return known === undefined;
   });
 }

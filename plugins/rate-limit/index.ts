@@ -70,7 +70,10 @@ const MINUTE = 60_000;
 const FAILED_LOGINS = 10;
 const FAILED_LOGIN_WINDOW = 15 * MINUTE;
 
-/** Clients by their addresses, IPv6 or as proxies write them, each of which takes ten times as long to read as all else here together. */
+/**
+ * Clients by their addresses, IPv6 or as proxies write them, each of which takes ten times as long to read as all else
+ * here together.
+ */
 const clients = new LRUCache<string, string>({ max: 10_000 });
 
 /** Whom a request's address stands for: a subscriber of IPv6 has a whole /64. */

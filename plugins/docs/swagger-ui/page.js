@@ -1,5 +1,4 @@
 /** Swagger UI over this server's contract, in a browser. */
-/* global document, localStorage, SwaggerUIBundle */
 
 const LOGIN = '/api/user/login/';
 const REFRESH = '/api/user/token/refresh/';
