@@ -1,7 +1,8 @@
 import type { FastifyInstance } from 'fastify';
 import fp from 'fastify-plugin';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { connect, type AddressInfo, type Server, type Socket } from 'node:net';
+import type { Server, Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -18,47 +19,30 @@ const LOOK = 100;
 /** Looks without a byte after which a connection without a request is ended: one may be on its way. */
 const PATIENCE = 5;
 
-/** How long, in milliseconds, connections that wait for it are still accepted when the server closes. */
-const ACCEPT = 1_000;
-
-/** Where a server is reached that listens on all addresses. */
-const OWN_ADDRESS: Readonly<Record<string, string>> = { '0.0.0.0': '127.0.0.1', '::': '::1' };
-
-/** Resolves when a server has accepted a connection of ours, and all that waited before it: to whether none did. */
-function acceptOwn(server: Server, { address, port }: AddressInfo): Promise<boolean> {
-  return new Promise((resolve) => {
-    let others = 0;
-    const own = connect(port, OWN_ADDRESS[address] ?? address);
-    const end = (): void => {
-      clearTimeout(timer);
-      server.off('connection', look);
-      own.destroy();
-      resolve(others === 0);
-    };
-    const look = ({ remotePort }: Socket): void => {
-      if (remotePort === own.localPort) end();
-      else others++;
-    };
-    const timer = setTimeout(end, ACCEPT);
-    own.on('error', end);
-    server.on('connection', look);
-  });
-}
+/** How long, in milliseconds, connections are still accepted when the server closes, and without which it is quiet. */
+const ACCEPT = { atMost: 1_000, quiet: 50 };
 
 /**
- * Accepts what has connected: the system would break that off when the server no longer listens. What comes meanwhile is
- * read only afterwards, since who has an answer connects anew.
+ * Accepts what connects, until nobody does any more: the system would break that off when the server no longer listens.
+ * It is read only afterwards, since who has an answer connects anew.
+ * @param isAnswering whether a request is under way on a connection
  * @returns reads it
  */
-async function acceptAll(server: Server): Promise<() => void> {
-  const address = server.address() as AddressInfo | null;
-  if (address === null) return () => undefined;
+async function acceptAll(server: Server, isAnswering: () => boolean): Promise<() => void> {
+  if (server.address() === null) return () => undefined;
   const unread = new Set<Socket>();
-  // Node has it read in the next tick.
-  const hold = (socket: Socket): void => process.nextTick(() => unread.add(socket.pause()));
+  let isQuiet = false;
+  const hold = (socket: Socket): void => {
+    isQuiet = false;
+    // Node has it read in the next tick.
+    process.nextTick(() => unread.add(socket.pause()));
+  };
   server.on('connection', hold);
-  for (const deadline = Date.now() + ACCEPT; Date.now() < deadline;) {
-    if (await acceptOwn(server, address)) break;
+  for (const deadline = Date.now() + ACCEPT.atMost; !isQuiet && Date.now() < deadline;) {
+    isQuiet = !isAnswering();
+    await sleep(ACCEPT.quiet);
+    // All that waited has been accepted just before this comes, and nothing else runs until the server has closed.
+    await new Promise(setImmediate);
   }
   return () => {
     server.off('connection', hold);
@@ -87,17 +71,8 @@ export default fp(
       // Of several requests that came together, the last answer ends the connection.
       if (before?.headersSent === false) before.shouldKeepAlive = true;
     });
-    app.decorate('isDraining', () => isDraining);
-    app.decorate('connections', () => sockets.size);
-    app.decorate('drain', () => {
-      isDraining = true;
-      for (const socket of sockets) {
-        const answer = answerOf(socket);
-        if (answer !== undefined && !answer.headersSent) answer.shouldKeepAlive = false;
-      }
-    });
-    app.addHook('preClose', (next) => {
-      app.drain();
+    /** Ends the connections on which nothing is going on, until there is none. */
+    function endIdle(): void {
       const seen = new WeakMap<Socket, { bytes: number; looks: number }>();
       const timer = setInterval(() => {
         if (sockets.size === 0) clearInterval(timer);
@@ -109,9 +84,23 @@ export default fp(
           if (looks >= PATIENCE) socket.destroy();
         }
       }, LOOK).unref();
-      void acceptAll(app.server).then((read) => {
+    }
+    app.decorate('isDraining', () => isDraining);
+    app.decorate('connections', () => sockets.size);
+    app.decorate('drain', () => {
+      isDraining = true;
+      for (const socket of sockets) {
+        const answer = answerOf(socket);
+        if (answer !== undefined && !answer.headersSent) answer.shouldKeepAlive = false;
+      }
+    });
+    app.addHook('preClose', (next) => {
+      app.drain();
+      const isAnswering = (): boolean => [...sockets].some((socket) => answerOf(socket) !== undefined);
+      void acceptAll(app.server, isAnswering).then((read) => {
         next();
         read();
+        endIdle();
       });
     });
     done();
