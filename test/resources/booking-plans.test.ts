@@ -11,7 +11,12 @@ import { listDoctorAvailability, searchAvailability } from '../../src/resources/
 import { createTestDatabase } from '../helpers/database.js';
 import { visitOf } from '../helpers/visit.js';
 
-const client = postgres(await createTestDatabase(t), { max: 1, onnotice: () => undefined });
+const client = postgres(await createTestDatabase(t), {
+  max: 1,
+  onnotice: () => undefined,
+  // As the product's own connections have it, whatever the database says.
+  connection: { DateStyle: 'ISO' },
+});
 t.teardown(() => client.end());
 const queries: { text: string; values: unknown[] }[] = [];
 const db: Db = drizzle(client, {
