@@ -9,6 +9,13 @@ import type { AnswerHeaders } from './answer-headers.js';
 /** Seconds after which a client may try again while the database is away. */
 const RETRY_AFTER = '5';
 
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Why it was refused, once it is. */
+    problem: ProblemError | null;
+  }
+}
+
 /** Whatever was thrown, as the problem that a client may see; undefined where only the log may know more. */
 function asProblem(error: unknown): ProblemError | undefined {
   if (error instanceof ProblemError) return error;
@@ -86,6 +93,7 @@ function sendError(error: unknown, request: FastifyRequest, reply: FastifyReply)
     request.log.error({ reqId: request.id, error: loggable(error) }, 'unexpected error');
     problem = new ProblemError('internal-error', 'The server met an unexpected fault.');
   }
+  request.problem = problem;
   return reply
     .code(problem.statusCode)
     .headers(problem.headers)
@@ -158,6 +166,7 @@ export interface ErrorsOptions {
 /** One handler for whatever is thrown, and for what is refused without a route. Comes after what every answer has. */
 export default fp(
   function errors(app: FastifyInstance, { onUnavailable }: ErrorsOptions, done) {
+    app.decorateRequest('problem', null);
     app.setErrorHandler((error, request, reply) => {
       if (isUnavailable(error)) onUnavailable?.(error);
       return sendError(error, request, reply);

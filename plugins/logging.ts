@@ -1,9 +1,24 @@
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
+import type { FieldErrors } from '../openapi/problem-error.js';
+
+/** The longest path and reason in a line, in UTF-16 code units. */
+const MAX_TEXT = 300;
+
+/** What whoever reads the log needs to know of a refusal: its kind, what was not found, what was wrong with the input. */
+function refusalOf({ problem, url }: FastifyRequest): Record<string, unknown> | undefined {
+  if (!problem) return undefined;
+  const { slug, statusCode, message, members } = problem;
+  if (statusCode === 404) return { problem: slug, path: url.replace(/\?.*/s, '').slice(0, MAX_TEXT) };
+  if (slug !== 'invalid-input') return { problem: slug };
+  const errors = Object.entries((members['errors'] ?? {}) as FieldErrors);
+  const reason = errors.map(([field, messages]) => `${field} ${messages.join(', ')}`).join('; ');
+  return { problem: slug, reason: (reason || message).slice(0, MAX_TEXT) };
+}
 
 /**
- * One line for each answer, with the request's id, which the answer carries too. It names the route and never the URL,
- * a header or an address: they can hold personal data.
+ * One line for each answer, with the request's id, which the answer carries too. It names the route and no query, header,
+ * address or value that was sent: they can hold personal data.
  */
 export default fp(
   function logging(app: FastifyInstance, _options, done) {
@@ -19,6 +34,7 @@ export default fp(
           route: request.routeOptions.url ?? null,
           status: reply.statusCode,
           milliseconds: Math.round(reply.elapsedTime * 10) / 10,
+          ...refusalOf(request),
         },
         'answered',
       );

@@ -1,8 +1,11 @@
 import Fastify, { LogController } from 'fastify';
-import t from 'tap';
+import t, { type Test } from 'tap';
+import { InvalidInput, ProblemError } from '../../openapi/problem-error.js';
+import errors from '../../plugins/errors.js';
 import logging from '../../plugins/logging.js';
 
-t.test('one line an answer, with the id that the answer carries, and nothing personal', async (t) => {
+/** An app that logs into a list. */
+async function build(t: Test) {
   const lines: Record<string, unknown>[] = [];
   const stream = { write: (line: string) => void lines.push(JSON.parse(line) as Record<string, unknown>) };
   const app = Fastify({
@@ -12,6 +15,11 @@ t.test('one line an answer, with the id that the answer carries, and nothing per
   });
   t.teardown(() => app.close());
   await app.register(logging);
+  return { app, answered: () => lines.filter(({ msg }) => msg === 'answered') };
+}
+
+t.test('one line an answer, with the id that the answer carries, and nothing personal', async (t) => {
+  const { app, answered } = await build(t);
   app.get('/patients/:id', (_request, reply) => reply.code(418).send({}));
   const options = {
     url: '/patients/4711?search=ada',
@@ -20,11 +28,30 @@ t.test('one line an answer, with the id that the answer carries, and nothing per
   t.equal((await app.inject(options)).headers['x-request-id'], 'the id');
   await app.inject('/nothing/ada');
 
-  const answered = lines.filter(({ msg }) => msg === 'answered');
-  t.match(answered, [
+  t.match(answered(), [
     { reqId: 'the id', method: 'GET', route: '/patients/:id', status: 418, milliseconds: Number },
     { reqId: 'the id', method: 'GET', route: null, status: 404 },
   ]);
-  t.equal(answered.length, 2);
-  t.notMatch(JSON.stringify(answered), /4711|ada|secret|127\.0\.0\.1/);
+  t.equal(answered().length, 2);
+  t.notMatch(JSON.stringify(answered()), /4711|ada|secret|127\.0\.0\.1/);
+});
+
+t.test('a refusal is told with its kind: the path of a 404, the fields of a 400', async (t) => {
+  const { app, answered } = await build(t);
+  await app.register(errors);
+  app.get('/400', () => {
+    throw new InvalidInput({ fee: ['must be at most 5', 'must be even'], name: ['is missing'] });
+  });
+  app.get('/409', () => {
+    throw new ProblemError('in-use', 'Ada has it.');
+  });
+  await app.inject('/400');
+  await app.inject('/409');
+  await app.inject(`/nothing/${'long'.repeat(100)}?search=ada`);
+  t.match(answered(), [
+    { status: 400, problem: 'invalid-input', reason: 'fee must be at most 5, must be even; name is missing' },
+    { status: 409, problem: 'in-use', reason: undefined },
+    { status: 404, problem: 'not-found', path: /^\/nothing\/(long){72}.{3}$/ },
+  ]);
+  t.notMatch(JSON.stringify(answered()), /ada/i);
 });
