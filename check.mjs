@@ -7,6 +7,13 @@ import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
+if (process.argv.includes('--help')) {
+  process.stdout.write(
+    'Judges all that can be judged without running the program, and exits with 1 if a check fails.\n',
+  );
+  process.exit(0);
+}
+
 const digest = (folder) =>
   readdirSync(folder, { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile())

@@ -11,6 +11,15 @@ const stop = (line) => {
   process.stderr.write(`${line}\n`);
   process.exit(1);
 };
+const USAGE = `Writes a resource that has only a name, with all that belongs to it.
+
+  npm run new -- lab-results
+  npm run new -- series one-series     with the singular, where it is not the plural without its s
+`;
+if (process.argv.includes('--help')) {
+  process.stdout.write(USAGE);
+  process.exit(0);
+}
 const isName = (name) => /^[a-z]+(-[a-z]+)*$/.test(name);
 
 const [plural = '', singular = plural.replace(/ies$/, 'y').replace(/(?<=s|x|z|ch|sh)es$|s$/, '')] =

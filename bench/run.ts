@@ -12,10 +12,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { isDeepStrictEqual, parseArgs } from 'node:util';
+import { isDeepStrictEqual } from 'node:util';
 import postgres from '../db/driver.js';
 import { openEmbedded } from '../db/embedded/index.js';
 import { migrateDatabase } from '../db/migrate.js';
+import { readFlags } from '../src/command-line.js';
 import { makeData } from './data.js';
 
 interface Endpoint {
@@ -55,6 +56,8 @@ function doctorsBy(query: string): string {
 const CONNECTIONS = 10;
 const HELP = `Measures the product against a floor server, in turn, on one database: an embedded one of its own, or the empty
 one that DATABASE_URL names. Exits with 1 if an endpoint misses its target.
+
+  npm run bench -- --only search
 
   --rounds <n>     rounds of each server and endpoint (5)
   --seconds <n>    length of a round (3)
@@ -253,21 +256,14 @@ function printTable(rows: string[][]): void {
 }
 
 async function main(): Promise<void> {
-  const { values } = parseArgs({
-    options: {
-      rounds: { type: 'string', default: '5' },
-      seconds: { type: 'string', default: '3' },
-      doctors: { type: 'string', default: '2000' },
-      only: { type: 'string', default: '' },
-      'no-targets': { type: 'boolean', default: false },
-      profile: { type: 'string' },
-      help: { type: 'boolean', default: false },
-    },
+  const values = readFlags(HELP, {
+    rounds: { type: 'string', default: '5' },
+    seconds: { type: 'string', default: '3' },
+    doctors: { type: 'string', default: '2000' },
+    only: { type: 'string', default: '' },
+    'no-targets': { type: 'boolean', default: false },
+    profile: { type: 'string' },
   });
-  if (values.help) {
-    process.stdout.write(HELP);
-    return;
-  }
   const [rounds, seconds, doctors] = [values.rounds, values.seconds, values.doctors].map(Number);
   if (!(rounds && seconds && doctors && rounds >= 1 && seconds > 0 && doctors >= 2000)) {
     throw new Error('--rounds, --seconds and --doctors take numbers: from 1, above 0, from 2000');

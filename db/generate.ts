@@ -68,6 +68,10 @@ function refusal(args: readonly string[]): string | undefined {
 }
 
 const args = process.argv.slice(2);
+if (args.includes('--help')) {
+  process.stdout.write(`Writes the migration that leads from those there are to db/tables: ${HOW}\n`);
+  process.exit();
+}
 const fault =
   args[0] !== '--check'
     ? refusal(args)

@@ -4,7 +4,13 @@
  */
 import { readdir, readFile } from 'node:fs/promises';
 import { parse } from 'yaml';
+import { readFlags } from '../src/command-line.js';
 import { releaseFaults } from './compatibility.js';
+
+readFlags(
+  'Names what openapi/openapi.yaml breaks for clients of the newest contract in openapi/released/, and exits with 1.\n',
+  {},
+);
 
 const read = async (name: string): Promise<unknown> =>
   parse(await readFile(new URL(name, import.meta.url), 'utf8')) as unknown;

@@ -5,6 +5,7 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { format, resolveConfig } from 'prettier';
 import { parse, stringify } from 'yaml';
+import { readFlags } from '../src/command-line.js';
 import { forOpenApi30, forSdks } from './renderings.js';
 
 interface Schema {
@@ -313,6 +314,7 @@ export const problems = ${JSON.stringify(contract['x-problems'])} as const;
 }
 
 if (process.argv[1] === import.meta.filename) {
+  readFlags('Makes openapi/generated/ from openapi/openapi.yaml.\n', {});
   const root = new URL('./', import.meta.url);
   const contract = parse(await readFile(new URL('openapi.yaml', root), 'utf8')) as Contract;
   for (const [name, text] of Object.entries(generate(contract))) {

@@ -1,8 +1,8 @@
 /** `npm run admin`: makes a staff user, or makes an existing user staff. */
 import { createInterface } from 'node:readline/promises';
 import { Writable } from 'node:stream';
-import { parseArgs } from 'node:util';
 import { openDatabase } from '../db/client.js';
+import { readFlags } from './command-line.js';
 import { readConfig } from './config.js';
 import { ensureStaff, InvalidStaff, promoteUser } from './resources/users/staff.js';
 import { endOnSignal } from './signals.js';
@@ -30,29 +30,19 @@ async function readPassword(): Promise<string> {
   throw new InvalidStaff('no password was given');
 }
 
-function readArguments() {
-  try {
-    return parseArgs({
-      options: {
-        username: { type: 'string' },
-        email: { type: 'string' },
-        promote: { type: 'boolean', default: false },
-        help: { type: 'boolean', default: false },
-      },
-    }).values;
-  } catch (error) {
-    throw new InvalidStaff(`${(error as Error).message}\n\n${USAGE}`);
-  }
-}
-
 await orRefuse(async () => {
-  const { username, email, promote, help } = readArguments();
-  if (help) {
-    process.stdout.write(USAGE);
-    return;
-  }
+  const { username, email, promote } = readFlags(USAGE, {
+    username: { type: 'string' },
+    email: { type: 'string' },
+    promote: { type: 'boolean', default: false },
+  });
   if (username === undefined || (email === undefined && !promote)) throw new InvalidStaff(USAGE);
-  const config = readConfig({ ...process.env, ADMIN_USERNAME: '', ADMIN_EMAIL: '', ADMIN_PASSWORD: '' });
+  const config = readConfig({
+    ...process.env,
+    // It makes no token, so production's demand of a secret is not for it.
+    ...{ NODE_ENV: '', JWT_SECRET: '' },
+    ...{ ADMIN_USERNAME: '', ADMIN_EMAIL: '', ADMIN_PASSWORD: '' },
+  });
   const opening = openDatabase({
     url: config.databaseUrl,
     dataDir: config.dataDir,

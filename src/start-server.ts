@@ -1,6 +1,5 @@
 import type { FastifyInstance } from 'fastify';
 import { setTimeout as sleep } from 'node:timers/promises';
-import pino from 'pino';
 import { openDatabase, type Database } from '../db/client.js';
 import { PoolerRefused } from '../db/connect.js';
 import { EmbeddedInUse } from '../db/embedded/index.js';
@@ -8,6 +7,7 @@ import { reasonOf } from '../db/reason.js';
 import { loggable } from '../plugins/errors.js';
 import { buildApp } from './app.js';
 import { ConfigError, signingSecret, type Config } from './config.js';
+import { openLog } from './log.js';
 import { calendarOf } from './scheduling/calendar.js';
 import { alignPeriods, OverlappingAppointments } from './scheduling/periods.js';
 import { ensureStaff, InvalidStaff } from './resources/users/staff.js';
@@ -52,16 +52,7 @@ export async function startServer(
   config: Config,
   prepare?: (parts: { config: Config; database: Pick<Database, 'db' | 'timeZone'> }) => Promise<void>,
 ): Promise<RunningServer> {
-  const logger = pino(
-    {
-      level: config.logLevel,
-      base: { pid: process.pid },
-      // Errors that reach the log by way of libraries are held to the same rule as ours.
-      serializers: { err: loggable },
-    },
-    // Lines leave together, at the latest after a tenth of a second: a write for each costs as much as a small answer.
-    pino.destination({ sync: false, minLength: 8192, periodicFlush: 100 }),
-  );
+  const logger = openLog(config, process.stdout.isTTY);
   let opening: Promise<Database> | undefined;
   let app: FastifyInstance | undefined;
   let stopping: Promise<void> | undefined;

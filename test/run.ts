@@ -13,11 +13,20 @@ import { createInterface } from 'node:readline';
 import postgres from 'postgres';
 import { openEmbedded } from '../db/embedded/index.js';
 import { migrateDatabase } from '../db/migrate.js';
+import { readFlags } from '../src/command-line.js';
 import { makeRecord, readRecord, storeRecord, type PassedTitles, type SeenAnswers } from './answers.js';
 import { createDatabase } from './helpers/database.js';
 import { databaseEndsWithUs, endsWithUs } from './helpers/reaper.js';
 
+const USAGE = `Runs all tests, or those of the files and folders that are named, with tap's flags (--grep=word, --bail, ...), on an
+embedded PostgreSQL or the one that DATABASE_URL names, in databases of the locale that TEST_LOCALE names (C).
+
+  npm test
+  npm test -- test/resources/reviews.test.ts test/db --grep=409
+`;
+
 const args = process.argv.slice(2);
+if (args.some((arg) => /^--(help|version)$/.test(arg))) readFlags(USAGE, {});
 const flags = args.filter((arg) => arg.startsWith('-'));
 const files = args
   .filter((arg) => !arg.startsWith('-'))

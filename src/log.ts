@@ -1,0 +1,37 @@
+import pino, { type Logger } from 'pino';
+import pretty from 'pino-pretty';
+import { loggable } from '../plugins/errors.js';
+import type { Config } from './config.js';
+
+/** What the text of a line for people says of an answer, and does not repeat after it. */
+const ANSWERED = ['method', 'route', 'path', 'status', 'milliseconds', 'problem', 'reason'];
+
+/** A line's text as people read it. */
+function textOf(line: Readonly<Record<string, unknown>>): string {
+  const { msg, method, route, path, status, milliseconds, problem, reason } = line as Record<
+    string,
+    string | undefined
+  >;
+  if (msg !== 'answered') return msg ?? '';
+  const why = [problem, reason].filter((part) => part !== undefined).join(': ');
+  return `${method ?? ''} ${path ?? route ?? ''} ${status ?? ''} in ${milliseconds ?? ''} ms${why && ` (${why})`}`;
+}
+
+/** Opens the log: a line of JSON for each event, or outside production a line for people where a terminal shows it. */
+export function openLog({ logLevel, isProduction }: Config, isTerminal: boolean): Logger {
+  const options = {
+    level: logLevel,
+    base: { pid: process.pid },
+    // Errors that reach the log by way of libraries are held to the same rule as ours.
+    serializers: { err: loggable },
+  };
+  if (isTerminal && !isProduction) {
+    const ignore = ['pid', 'reqId', ...ANSWERED].join(',');
+    return pino(
+      options,
+      pretty({ ignore, messageFormat: textOf, translateTime: 'SYS:HH:MM:ss', singleLine: true, sync: true }),
+    );
+  }
+  // Lines leave together, at the latest after a tenth of a second: a write for each costs as much as a small answer.
+  return pino(options, pino.destination({ sync: false, minLength: 8192, periodicFlush: 100 }));
+}
