@@ -144,17 +144,20 @@ export class TestApp {
   }
 }
 
+/** Six o'clock of today (UTC), when no slot of the tests has begun, at whatever hour they run. */
+export const MORNING = new Date(new Date().setUTCHours(6, 0, 0, 0));
+
 export async function buildTestApp(
   t: Test,
   environment: Record<string, string> = {},
-  parts: { now?: () => Date } = {},
+  { now = () => MORNING }: { now?: () => Date } = {},
 ): Promise<TestApp> {
   const config = testConfig(t, environment);
   const { database, url } = await openTestDatabase(t, {
     pool: config.databasePool,
     timeZone: config.clinicTimeZone,
   });
-  const app = await buildApp({ config, database, secret: SECRET, logger: false, ...parts });
+  const app = await buildApp({ config, database, secret: SECRET, logger: false, now });
   t.teardown(() => app.close());
   return new TestApp(app, database, url);
 }
@@ -175,7 +178,7 @@ export async function anotherInstance(
   });
   t.teardown(() => database.close());
   await database.migrated;
-  const app = await buildApp({ config, database, secret: config.jwtSecret ?? SECRET, logger });
+  const app = await buildApp({ config, database, secret: config.jwtSecret ?? SECRET, logger, now: () => MORNING });
   t.teardown(() => app.close());
   return new TestApp(app, database, databaseUrl);
 }
