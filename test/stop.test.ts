@@ -205,7 +205,8 @@ for (const signal of ['SIGTERM', 'SIGINT'] as const) {
 
 /** Starts a program, gives it a signal when the embedded PostgreSQL has come as far as a file, and waits for its end. */
 async function interrupt(program: string, DATA_DIR: string, phase: string): Promise<number | string> {
-  const child = start([`dist/src/${program}.js`, '--username', 'boss', '--promote'], { DATA_DIR });
+  const flags = program === 'admin' ? ['--username', 'boss', '--promote'] : [];
+  const child = start([`dist/src/${program}.js`, ...flags], { DATA_DIR });
   const ended = new Promise<number | string>((resolve) => child.on('exit', (code, by) => resolve(code ?? by ?? '')));
   while (!existsSync(join(DATA_DIR, phase)) && child.exitCode === null) await sleep(2);
   child.kill('SIGTERM');
