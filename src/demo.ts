@@ -1,15 +1,29 @@
-/**
- * `npm run demo`: the server with a made-up hospital in it, on a database that is empty or the demo's own.
- * It takes the server's environment but for the `ADMIN_` variables: the demo has a staff account of its own.
- */
+/** `npm run demo`: the server with a made-up hospital in it, on a database that is empty or the demo's own. */
 import { join, resolve } from 'node:path';
+import { styleText } from 'node:util';
 import { openFolder } from '../plugins/pictures/store.js';
+import { readFlags } from './command-line.js';
 import { ConfigError, readConfig, type Config } from './config.js';
+import { checkContents, refuseOthers } from './demo/contents.js';
 import { ACCOUNTS, PASSWORD } from './demo/people.js';
 import { seedDemo } from './demo/seed.js';
-import { checkUsers, refuseOthers } from './demo/users.js';
+import { showProgress } from './demo/progress.js';
 import { calendarOf } from './scheduling/calendar.js';
 import { orRefuse, startServer } from './start-server.js';
+
+const USAGE = `Starts the server with a made-up hospital in it, for this machine only. Its data is in DATA_DIR (./.data/demo), or in
+the database that DATABASE_URL names, which has to be empty or the demo's own. It takes the server's environment, of
+which README.md has the table, but for the ADMIN_ variables: the demo has a staff account of its own.
+
+  npm run demo                   --help, --version
+  npm run demo -- --reset        makes the data anew, with today's appointments around now
+  PORT=9000 npm run demo
+
+--reset removes what was changed in the demo and who registered there; it refuses other data, and while a server runs on it.
+`;
+
+const RULE = '-'.repeat(72);
+const emphasis = (text: string): string => (process.stdout.isTTY && text !== '' ? styleText('bold', text) : text);
 
 function readDemoConfig(): Config {
   const { HOST, DATA_DIR, LOG_LEVEL, NODE_ENV } = process.env;
@@ -24,48 +38,67 @@ function readDemoConfig(): Config {
   });
 }
 
+/** A table for people: no terminal is needed to read it, and in one the first column stands out. */
+function table(rows: readonly (readonly string[])[]): string {
+  const widths = (rows[0] ?? []).map((_cell, column) => Math.max(...rows.map((row) => (row[column] ?? '').length)));
+  return rows
+    .map((row) => row.map((cell, column) => cell.padEnd(widths[column] ?? 0)))
+    .map(([first = '', ...others]) => `  ${emphasis(first)}   ${others.join('   ').trimEnd()}`)
+    .join('\n');
+}
+
 /** @param accounts those that still have the name they were made with */
 function greeting(url: string, { host, dataDir, databaseUrl }: Config, accounts: readonly string[]): string {
   const rows = ACCOUNTS.map(({ username, who }) =>
     accounts.includes(username) ? [username, PASSWORD, who] : [username, '(changed)', 'somebody changed this account'],
   );
-  const [header, ...table] = [['User name', 'Password', 'Who'], ...rows].map(
-    ([name = '', password = '', who = '']) => `  ${name.padEnd(11)}  ${password.padEnd(15)}  ${who}`,
-  );
   const folder = resolve(dataDir);
-  const data = databaseUrl === null ? folder : `in the database of DATABASE_URL, pictures in ${folder}`;
   const network = /^(localhost|127\..*|::1)$/.test(host)
     ? 'this machine only; set HOST to let others in'
     : `open on ${host}: whoever reaches it knows the passwords above`;
-  const credentials = `"{\\"username\\": \\"patient\\", \\"password\\": \\"${PASSWORD}\\"}"`;
   return `
-The demo hospital is open. All people and records in it are made up.
+${RULE}
+${emphasis('The demo hospital is open.')} All people and records in it are made up.
 
-  Swagger UI   ${url}/docs/
+${table([
+  ['Swagger UI', `${url}/docs/`],
+  ['API', `${url}/`],
+  ['OpenAPI', `${url}/openapi.yaml`],
+])}
 
-${header}
-${table.join('\n')}
+${table([['User name', 'Password', 'Who'], ...rows])}
 
-  First calls  curl "${url}/doctors/?limits=2"
-               curl -H "Content-Type: application/json" -d ${credentials} ${url}/api/user/login/
-               bash examples/first-visit.sh ${url}
-
-  Data         ${data}
-  Network      ${network}
-  Stop         Ctrl-C
-
+${table([
+  ['First calls', `curl "${url}/doctors/?limits=2"`],
+  ['', `bash examples/first-visit.sh ${url}`],
+  ['Data', databaseUrl === null ? folder : `in the database of DATABASE_URL, pictures in ${folder}`],
+  ['Anew', 'npm run demo -- --reset'],
+  ['Network', network],
+  ['Stop', 'Ctrl-C'],
+])}
+${RULE}
 `;
 }
 
+const { reset: isReset } = readFlags(USAGE, { reset: { type: 'boolean', default: false } });
+const progress = showProgress((line) => process.stdout.write(line));
 await orRefuse(async () => {
   const config = readDemoConfig();
-  await checkUsers(config);
+  const isOwn = config.databaseUrl === null;
+  process.stdout.write('The demo: the server, with a made-up hospital in it.\n');
+  progress.step(
+    isOwn ? `Starting PostgreSQL in ${resolve(config.dataDir)}` : 'Looking at the database of DATABASE_URL',
+  );
+  await checkContents(config, { isReset });
   let accounts: readonly string[] = ACCOUNTS.map(({ username }) => username);
   const { url } = await startServer(config, async ({ database }) => {
     const store = await openFolder(join(config.dataDir, 'pictures'));
-    const users = await seedDemo(database.db, store, calendarOf(config, database.timeZone(), new Date()));
-    refuseOthers(users, config);
-    accounts = users.accounts;
+    const calendar = calendarOf(config, database.timeZone(), new Date());
+    const contents = await seedDemo(database.db, store, calendar, { isReset, report: progress.step });
+    refuseOthers(contents, config);
+    accounts = contents.accounts;
+    progress.step('Opening the server');
   });
+  progress.end();
   process.stdout.write(greeting(url, config, accounts));
 });

@@ -8,7 +8,7 @@ export const ACCOUNTS = [
   },
   {
     ...{ username: 'doctor', email: 'doctor@demo.example', firstName: 'Amara', lastName: 'Okafor' },
-    who: 'a doctor, with a picture and slots',
+    who: 'a doctor, who has patients today',
   },
   {
     ...{ username: 'staff', email: 'staff@demo.example', firstName: 'Jonas', lastName: 'Whitfield' },
@@ -19,30 +19,34 @@ export const ACCOUNTS = [
 /** Of each of the three accounts. */
 export const PASSWORD = 'Maple-Ward-12';
 
+/** No doctor has the first one, nor the first designation and slot: so they can be changed and deleted. */
 export const SPECIALISATIONS = [
-  ...['Cardiology', 'Dermatology', 'Emergency Medicine', 'Endocrinology', 'Gastroenterology', 'General Practice'],
-  ...['Geriatrics', 'Gynaecology', 'Neurology', 'Oncology', 'Ophthalmology', 'Orthopaedics'],
+  ...['Anaesthesiology', 'Cardiology', 'Dermatology', 'Emergency Medicine', 'Endocrinology', 'Gastroenterology'],
+  ...['General Practice', 'Geriatrics', 'Gynaecology', 'Neurology', 'Oncology', 'Ophthalmology', 'Orthopaedics'],
   ...['Paediatrics', 'Psychiatry', 'Pulmonology', 'Radiology', 'Rheumatology', 'Urology'],
 ];
 
 export const DESIGNATIONS = [
-  ...['Head of Department', 'Professor', 'Senior Consultant', 'Consultant', 'Specialist', 'Surgeon'],
-  ...['Registrar', 'Resident', 'Visiting Doctor'],
+  ...['Medical Director', 'Head of Department', 'Professor', 'Senior Consultant', 'Consultant', 'Specialist'],
+  ...['Surgeon', 'Registrar', 'Resident', 'Visiting Doctor'],
 ];
 
-/** When the half-hour slots start, in hours: eight before lunch, twelve after it. */
-const SLOT_HOURS = [8, 8.5, 9, 9.5, 10, 10.5, 11, 11.5, 13, 13.5, 14, 14.5, 15, 15.5, 16, 16.5, 17, 17.5, 18, 18.5];
-
-function clock(hours: number): string {
-  const hour = String((Math.floor(hours + 11) % 12) + 1).padStart(2, '0');
-  return `${hour}:${hours % 1 === 0 ? '00' : '30'} ${hours < 12 ? 'AM' : 'PM'}`;
+function clock(minute: number): string {
+  const hour = String(((Math.floor(minute / 60) + 11) % 12) + 1).padStart(2, '0');
+  return `${hour}:${String(minute % 60).padStart(2, '0')} ${minute % 1440 < 720 ? 'AM' : 'PM'}`;
 }
 
-/** Half hours by the clock, and two labels that are no clock times. */
+const halfHour = (start: number): string => `${clock(start)} - ${clock((start + 30) % 1440)}`;
+
+/** The half hours of day and night, from 8 in the morning on, and two labels that are no clock times. */
 export const SLOTS = [
-  ...SLOT_HOURS.map((hours) => `${clock(hours)} - ${clock(hours + 0.5)}`),
+  halfHour(735),
+  ...Array.from({ length: 48 }, (_, index) => halfHour((480 + index * 30) % 1440)),
   ...['Evening visit', 'Home visit'],
 ];
+
+/** The hours in which a doctor sees patients by the week: six half hours on end from one of these, in minutes. */
+export const FIRST_HOURS = [540, 600, 780, 870, 960];
 
 export type Hair = 'short' | 'curls' | 'long' | 'bun' | 'bald' | 'scarf';
 
@@ -60,6 +64,7 @@ export interface DemoDoctor {
 type Row = [name: string, hair: Hair, skin: number, fee: number, designations: string, specialisations: string];
 
 const DOCTORS_BY_NAME: Row[] = [
+  ['Johannes Ekström', 'short', 0, 140, 'Visiting Doctor', 'Psychiatry'],
   ['Amara Okafor', 'bun', 4, 180, 'Senior Consultant, Head of Department', 'Cardiology'],
   ['Henrik Solberg', 'short', 0, 150, 'Consultant', 'Cardiology, Pulmonology'],
   ['Priya Raghavan', 'long', 3, 120, 'Specialist', 'Cardiology, Geriatrics'],
@@ -90,7 +95,6 @@ const DOCTORS_BY_NAME: Row[] = [
   ['Sofía Arreola', 'bun', 2, 90, 'Consultant', 'Paediatrics'],
   ['Emeka Nwachi', 'short', 4, 85, 'Registrar', 'Paediatrics, Emergency Medicine'],
   ['Aisha Rahmani', 'scarf', 3, 135, 'Consultant', 'Psychiatry'],
-  ['Johannes Ekström', 'short', 0, 140, 'Visiting Doctor', 'Psychiatry'],
   ['Wei-Lin Zhao', 'long', 1, 130, 'Specialist', 'Pulmonology'],
   ['Nadia Petrenkova', 'curls', 0, 105, 'Specialist', 'Radiology'],
   ['Arjun Mehrotra', 'short', 3, 125, 'Consultant, Visiting Doctor', 'Rheumatology, Geriatrics'],
@@ -128,4 +132,19 @@ export const PATIENTS: readonly string[] = [
   ...['Kirsi Laaksonen', 'Andrés Belmonte', 'Ngozi Eze', 'Peter Hollander', 'Rania Khoury', 'Jack Winterbourne'],
 ];
 
-export const STREETS = ['Elm Row', 'Harbour Lane', 'Mill Street', 'Orchard Road', 'Station Square', 'Tanners Hill'];
+export const STREETS = [
+  ...['Elm Row', 'Harbour Lane', 'Mill Street', 'Orchard Road', 'Station Square', 'Tanners Hill', 'Abbey Walk'],
+  ...['Brewery Lane', 'Chapel Close', 'Dock Road', 'Foundry Street', 'Granary Yard', 'Linden Avenue'],
+];
+
+/** How people choose the name before the `@` of an address, and the one behind it. */
+export const MAILBOXES: readonly ((first: string, last: string, year: number) => string)[] = [
+  (first, last) => `${first}.${last}`,
+  (first, last) => `${first.charAt(0)}${last}`,
+  (first, last, year) => `${first}.${last}${String(year % 100).padStart(2, '0')}`,
+  (first, last) => `${first}_${last}`,
+  (first, last) => `${last}.${first}`,
+  (first, _last, year) => `${first}${year}`,
+  (first, last) => `${first}.${last.charAt(0)}`,
+];
+export const MAIL_DOMAINS = ['post.example', 'inbox.example', 'mail.example', 'letterbox.example', 'harbour.example'];

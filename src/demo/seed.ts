@@ -1,5 +1,5 @@
 import { sql } from 'drizzle-orm';
-import { randomBytes } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import type { Db, Tx } from '../../db/client.js';
 import {
   availableTimes,
@@ -22,9 +22,10 @@ import type { Calendar } from '../scheduling/calendar.js';
 import { readClockRange } from '../resources/available-times/clock.js';
 import { drawEmblem } from './emblems.js';
 import * as people from './people.js';
+import { dutyStarts, type PlannedDoctor, type Slot as PlannedSlot } from './plan.js';
 import { drawPortrait } from './portraits.js';
 import { CONTACTS, OWN_CONTACT, SERVICES } from './texts.js';
-import { usersOf, type Users } from './users.js';
+import { contentsOf, RECORDS, type Contents } from './contents.js';
 import { addVisits } from './visits.js';
 
 interface DemoUser {
@@ -44,9 +45,6 @@ type Ids = ReadonlyMap<string, number>;
 /** The stored users by user name. */
 type StoredUsers = ReadonlyMap<string, { readonly id: number; readonly joined: Date }>;
 
-/** The names of the stored pictures by whose they are: a user name, or the name of a service. */
-type Pictures = ReadonlyMap<string, string>;
-
 const DAY = 86_400_000;
 
 const fullName = ({ firstName, lastName }: { firstName: string; lastName: string }): string =>
@@ -54,26 +52,46 @@ const fullName = ({ firstName, lastName }: { firstName: string; lastName: string
 
 const slug = (name: string): string => people.handle(name).replaceAll('.', '-');
 
-function userNamed(name: string, domain: string): DemoUser {
+const ofHospital = (name: string): DemoUser => {
   const username = people.handle(name);
-  return { username, email: `${username}@${domain}`, ...people.splitName(name) };
+  return { username, email: `${username}@hospital.example`, ...people.splitName(name) };
+};
+
+/** People choose their own user name, and seldom the same for their address. */
+function ofTown(name: string, index: number): DemoUser {
+  const { firstName, lastName } = people.splitName(name);
+  const [first, last] = [firstName, lastName].map((part) => people.handle(part).replaceAll('.', '')) as [
+    string,
+    string,
+  ];
+  const mailbox = (at: number): string =>
+    (people.MAILBOXES[at % people.MAILBOXES.length] as (typeof people.MAILBOXES)[number])(
+      first,
+      last,
+      birthYear(index),
+    );
+  const domain = people.MAIL_DOMAINS[(index * 3) % people.MAIL_DOMAINS.length] as string;
+  return { username: mailbox(index * 5), email: `${mailbox(index * 3 + 1)}@${domain}`, firstName, lastName };
 }
+
+const birthYear = (index: number): number => 1938 + ((index * 29) % 68);
 
 const [patientAccount, doctorAccount, staffAccount] = people.ACCOUNTS;
 
 const DOCTORS: readonly DemoDoctor[] = people.DOCTORS.map((data) => {
   const name = fullName(data);
-  const user = name === fullName(doctorAccount) ? doctorAccount : userNamed(name, 'hospital.example');
+  const user = name === fullName(doctorAccount) ? doctorAccount : ofHospital(name);
   return { ...user, data };
 });
 
-const PATIENTS: readonly DemoUser[] = [
-  patientAccount,
-  ...people.PATIENTS.map((name) => userNamed(name, 'mail.example')),
-];
+const PATIENTS: readonly DemoUser[] = [patientAccount, ...people.PATIENTS.map(ofTown)];
 
-/** In the order in which they joined. */
-const USERS: readonly DemoUser[] = [staffAccount, ...DOCTORS, ...PATIENTS];
+/** In the order in which they joined. Of every kind of record the first is the account's of whom it is about. */
+const USERS: readonly DemoUser[] = [
+  ...[patientAccount, doctorAccount, staffAccount],
+  ...DOCTORS.filter(({ username }) => username !== doctorAccount.username),
+  ...PATIENTS.slice(1),
+];
 
 function lookUp<T>(map: ReadonlyMap<string, T>, name: string): T {
   const value = map.get(name);
@@ -91,7 +109,7 @@ function ownedBy(stored: StoredUsers, { username }: DemoUser) {
  * Everybody with profile and patient record, over three years up to yesterday. Only the three accounts can sign in, and
  * that of the patient is as registration leaves it, for whoever tries the demo to fill.
  */
-async function addUsers(tx: Tx, passwordHash: string, pictures: Pictures, now: number): Promise<StoredUsers> {
+async function addUsers(tx: Tx, passwordHash: string, now: number): Promise<StoredUsers> {
   const canSignIn = new Set<string>(people.ACCOUNTS.map(({ username }) => username));
   const rows = await tx
     .insert(users)
@@ -115,7 +133,7 @@ async function addUsers(tx: Tx, passwordHash: string, pictures: Pictures, now: n
         ...ownedBy(stored, user),
         // A range of numbers that the regulator keeps for fiction.
         phone: `+44 20 7946 0${String(number + 101)}`,
-        picture: pictures.get(user.username) ?? null,
+        picture: pictureOf(user.username),
         filled: true,
       };
     }),
@@ -130,12 +148,19 @@ async function addUsers(tx: Tx, passwordHash: string, pictures: Pictures, now: n
         ...ownedBy(stored, user),
         bio: bio ?? '',
         address: `${1 + ((index * 17) % 90)} ${String(people.STREETS[index % people.STREETS.length])}, Fairhaven`,
-        dateOfBirth: `${1958 + ((index * 23) % 36)}-0${1 + (index % 9)}-${10 + ((index * 7) % 18)}`,
+        dateOfBirth: birthDate(user, index),
         filled: true,
       };
     }),
   );
   return stored;
+}
+
+function birthDate({ username }: DemoUser, index: number): string {
+  const patient = PATIENTS.findIndex((one) => one.username === username);
+  const year = patient > 0 ? birthYear(patient - 1) : 1958 + ((index * 23) % 36);
+  const [month, day] = [1 + ((index * 7) % 12), 1 + ((index * 11) % 28)].map((part) => String(part).padStart(2, '0'));
+  return `${year}-${month}-${day}`;
 }
 
 async function addLookup(tx: Tx, table: typeof designations | typeof specialisations, names: string[]): Promise<Ids> {
@@ -144,42 +169,45 @@ async function addLookup(tx: Tx, table: typeof designations | typeof specialisat
   return new Map(rows.map((row) => [row.name, row.id]));
 }
 
-async function addSlots(tx: Tx, slotMinutes: number): Promise<Ids> {
+async function addSlots(tx: Tx, slotMinutes: number): Promise<Slot[]> {
   const values = people.SLOTS.map((label) => {
     const range = readClockRange(label, slotMinutes);
     return { label, startMinute: range?.start ?? null, endMinute: range?.end ?? null };
   });
-  const rows = await tx
+  return tx
     .insert(availableTimes)
     .values(values)
-    .returning({ id: availableTimes.id, label: availableTimes.label });
-  return new Map(rows.map((row) => [row.label, row.id]));
+    .returning({ id: availableTimes.id, label: availableTimes.label, start: availableTimes.startMinute });
 }
 
-/** Six half hours on end, earlier or later in the day, and for some a visit. */
-function slotsOf(index: number): string[] {
-  const first = [0, 4, 8, 11, 14][index % 5] as number;
-  return people.SLOTS.filter(
-    (label, at) =>
-      (at >= first && at < first + 6) ||
-      (label === 'Evening visit' && index % 6 === 0) ||
+/** The slots in which a doctor sees patients every week, and a visit of some. */
+function weekOf(index: number, { slots }: Lookups): Slot[] {
+  const first = people.FIRST_HOURS[(index + 4) % people.FIRST_HOURS.length] as number;
+  return slots.filter(
+    ({ label, start }) =>
+      (start !== null && start >= first && start < first + 180 && start % 30 === 0) ||
+      (label === 'Evening visit' && index % 6 === 4) ||
       (label === 'Home visit' && index % 9 === 3),
   );
+}
+
+interface Slot extends PlannedSlot {
+  readonly label: string;
 }
 
 interface Lookups {
   readonly designations: Ids;
   readonly specialisations: Ids;
-  readonly slots: Ids;
+  readonly slots: readonly Slot[];
 }
 
-async function addDoctors(tx: Tx, stored: StoredUsers, lookups: Lookups, pictures: Pictures): Promise<void> {
+async function addDoctors(tx: Tx, stored: StoredUsers, lookups: Lookups, calendar: Calendar): Promise<PlannedDoctor[]> {
   const rows = await tx
     .insert(doctors)
     .values(
       DOCTORS.map((doctor) => ({
         ...ownedBy(stored, doctor),
-        picture: lookUp(pictures, doctor.username),
+        picture: pictureOf(doctor.username),
         fee: doctor.data.fee,
         meetLink: `https://meet.example.com/${slug(fullName(doctor))}`,
       })),
@@ -206,122 +234,194 @@ async function addDoctors(tx: Tx, stored: StoredUsers, lookups: Lookups, picture
       specialisationId: entryId,
     })),
   );
+  const planned = DOCTORS.map((doctor, index): PlannedDoctor => {
+    const { id: userId, joined } = lookUp(stored, doctor.username);
+    const { specialisations } = doctor.data;
+    const id = idOfUser.get(userId) as number;
+    return { id, userId, joined, specialisations, slots: weekOf(index, lookups), isBooked: index > 0 };
+  });
+  const onDuty = new Set<number | null>(dutyStarts(calendar));
+  const { id: userId } = lookUp(stored, doctorAccount.username);
   await tx.insert(doctorAvailableTimes).values(
-    pairs(lookups.slots, (_doctor, index) => slotsOf(index)).map(({ doctorId, entryId }) => ({
-      doctorId,
-      availableTimeId: entryId,
-    })),
+    planned.flatMap((doctor) => {
+      const isOnDuty = doctor.userId === userId;
+      const offered = lookups.slots.filter(
+        (slot) => doctor.slots.includes(slot) || (isOnDuty && onDuty.has(slot.start)),
+      );
+      return offered.map(({ id }) => ({ doctorId: doctor.id, availableTimeId: id }));
+    }),
   );
+  return planned;
 }
 
-async function addServices(tx: Tx, pictures: Pictures): Promise<void> {
+async function addServices(tx: Tx): Promise<void> {
   await tx
     .insert(services)
-    .values(SERVICES.map(({ name, description }) => ({ name, description, picture: lookUp(pictures, name) })));
+    .values(SERVICES.map(({ name, description }) => ({ name, description, picture: pictureOf(name) })));
 }
 
 async function addContacts(tx: Tx, stored: StoredUsers, now: number): Promise<void> {
   const { id } = lookUp(stored, patientAccount.username);
   const own = { userId: id, name: fullName(patientAccount), phone: '+44 20 7946 0101', message: OWN_CONTACT };
-  const all = [...CONTACTS.map((contact) => ({ userId: null, ...contact })), own];
+  const all = [own, ...CONTACTS.map((contact) => ({ userId: null, ...contact }))];
   await tx.insert(contacts).values(
     all.map((contact, index) => {
-      const createdAt = new Date(now - (all.length - index) * 0.4 * DAY);
+      const createdAt = new Date(now - (all.length - index) * 0.7 * DAY);
       return { ...contact, createdAt, updatedAt: createdAt };
     }),
   );
 }
 
-async function addAppointmentsAndReviews(tx: Tx, stored: StoredUsers, calendar: Calendar): Promise<void> {
-  const userOf = new Map([...stored.values()].map((user) => [user.id, user]));
-  const personOf = <T extends { userId: number }>(row: T) => ({
-    ...row,
-    joined: (userOf.get(row.userId) as { joined: Date }).joined,
-  });
-  const isPatient = new Set(PATIENTS.map(({ username }) => lookUp(stored, username).id));
-  const patientRows = await tx.select({ id: patients.id, userId: patients.userId }).from(patients).orderBy(patients.id);
-  const doctorRows = await tx
-    .select({
-      id: doctors.id,
-      userId: doctors.userId,
-      slots: sql<number[]>`(select json_agg(${doctorAvailableTimes.availableTimeId} order by 1)
-        from ${doctorAvailableTimes} where ${doctorAvailableTimes.doctorId} = ${doctors.id})`,
-    })
-    .from(doctors)
-    .orderBy(doctors.id);
-  await addVisits(
-    tx,
-    patientRows.filter(({ userId }) => isPatient.has(userId)).map(personOf),
-    doctorRows.map(personOf),
-    calendar,
-  );
-}
-
 const PORTRAITS_OF_PATIENTS = ['long', 'short', 'curls', 'bun', 'short', 'scarf'] as const;
 
-/**
- * Draws and stores the pictures of doctors, patients and services. They are on the list of pictures to be removed until
- * the records take them.
- */
-async function storePictures(db: Db, store: PictureStore): Promise<Pictures> {
-  const portraits = [
-    ...DOCTORS.map(({ username, data }) => ({
-      of: username,
-      visibility: 'p',
-      draw: () => drawPortrait({ name: fullName(data), hair: data.hair, skin: data.skin, isDoctor: true }),
-    })),
-    // Every second patient has sent a picture.
-    ...PATIENTS.slice(1)
-      .filter((_patient, index) => index % 2 === 0)
-      .map((user, index) => ({
-        of: user.username,
-        visibility: 's',
-        draw: () =>
-          drawPortrait({
-            name: fullName(user),
-            hair: PORTRAITS_OF_PATIENTS[index % PORTRAITS_OF_PATIENTS.length] as people.Hair,
-            skin: index % 5,
-            isDoctor: false,
-          }),
-      })),
-    ...SERVICES.map(({ name, emblem }) => ({ of: name, visibility: 'p', draw: () => drawEmblem(emblem) })),
-  ];
-  const drawn = await Promise.all(
-    portraits.map(async ({ of, visibility, draw }) => ({
-      of,
-      name: `${visibility}-${randomBytes(16).toString('base64url')}.jpeg`,
-      bytes: await draw(),
-    })),
+interface Picture {
+  readonly name: string;
+  readonly draw: () => Promise<Buffer>;
+}
+
+/** Always the same name for the same picture, so that the contract can show one that can be had. */
+function named(visibility: 'p' | 's', subject: string, draw: Picture['draw']): [string, Picture] {
+  const digest = createHash('sha256').update(subject).digest();
+  return [subject, { name: `${visibility}-${digest.subarray(0, 16).toString('base64url')}.jpeg`, draw }];
+}
+
+/** The pictures of doctors, patients and services, by user name or name. */
+const PICTURES: ReadonlyMap<string, Picture> = new Map([
+  ...DOCTORS.map(({ username, data }) =>
+    named('p', username, () =>
+      drawPortrait({ name: fullName(data), hair: data.hair, skin: data.skin, isDoctor: true }),
+    ),
+  ),
+  // Every second patient has sent a picture.
+  ...PATIENTS.slice(1)
+    .filter((_patient, index) => index % 2 === 0)
+    .map((user, index) =>
+      named('s', user.username, () =>
+        drawPortrait({
+          name: fullName(user),
+          hair: PORTRAITS_OF_PATIENTS[index % PORTRAITS_OF_PATIENTS.length] as people.Hair,
+          skin: index % 5,
+          isDoctor: false,
+        }),
+      ),
+    ),
+  ...SERVICES.map(({ name, emblem }) => named('p', name, () => drawEmblem(emblem))),
+]);
+
+function pictureOf(subject: string): string | null {
+  return PICTURES.get(subject)?.name ?? null;
+}
+
+/** The names of the pictures that records have. */
+async function picturesInUse(db: Db | Tx): Promise<Set<string>> {
+  const names = [doctors, patients, profiles, services].map((table) => sql`select ${table.picture} from ${table}`);
+  const rows = await db.execute<{ picture: string | null }>(sql.join(names, sql` union `));
+  return new Set(rows.flatMap(({ picture }) => picture ?? []));
+}
+
+/** Draws and stores those of the demo's pictures that records have and the store has not. */
+async function storePictures(db: Db, store: PictureStore, report: (step: string) => void): Promise<void> {
+  const used = await picturesInUse(db);
+  const isMissing = async ({ name }: { name: string }): Promise<boolean> => (await store.read(name)) === null;
+  const missing = await filterAsync(
+    [...PICTURES.values()].filter(({ name }) => used.has(name)),
+    isMissing,
   );
-  await db.insert(discardedPictures).values(drawn.map(({ name }) => ({ name, dueAt: sql`now() + interval '1 hour'` })));
-  await Promise.all(drawn.map(({ name, bytes }) => store.write(name, bytes)));
-  return new Map(drawn.map(({ of, name }) => [of, name]));
+  if (missing.length === 0) return;
+  report(`Drawing ${missing.length} pictures`);
+  const drawn = await Promise.all(missing.map(async ({ name, draw }) => ({ name, bytes: await draw() })));
+  await db.transaction(async (tx) => {
+    // Of two demos that start at once one writes them.
+    await tx.execute(sql`select pg_advisory_xact_lock(hashtext('pictures of the demo'))`);
+    for (const { name, bytes } of await filterAsync(drawn, isMissing)) {
+      // A demo that was killed may have left a part of it.
+      await store.remove(name);
+      await store.write(name, bytes);
+    }
+  });
+}
+
+async function filterAsync<T>(list: readonly T[], isWanted: (entry: T) => Promise<boolean>): Promise<T[]> {
+  const wanted = await Promise.all(list.map(isWanted));
+  return list.filter((_entry, index) => wanted[index]);
+}
+
+/** Empties the tables of what a demo has left; its pictures go as those of any record that is gone. */
+async function emptyTables(tx: Tx): Promise<void> {
+  const left = await picturesInUse(tx);
+  for (const { name } of PICTURES.values()) left.delete(name);
+  const names = sql.join(
+    RECORDS.map((table) => sql`${table}`),
+    sql`, `,
+  );
+  // Ids start at 1 again: the contract's examples name some.
+  await tx.execute(sql`truncate ${names} restart identity`);
+  if (left.size === 0) return;
+  await tx
+    .insert(discardedPictures)
+    .values([...left].map((name) => ({ name })))
+    .onConflictDoNothing();
+}
+
+export interface SeedOptions {
+  /** Whether a demo that is there is made anew. Default false. */
+  readonly isReset?: boolean;
+  /** Another one gives other visits. */
+  readonly seed?: number;
+  /** Hears what is about to be done. */
+  readonly report?: (step: string) => void;
 }
 
 /**
- * Fills a database that has no users with the demo's hospital, all or nothing; one that has users stays as it is.
- * @returns whose users the database has now
+ * Fills an empty database with the demo's hospital, all or nothing; one with data stays as it is.
+ * @returns whose the database is now
  */
-export async function seedDemo(db: Db, store: PictureStore, calendar: Calendar): Promise<Users> {
-  const present = await usersOf(db);
-  if (present.owner !== 'nobody') return present;
-  const [pictures, passwordHash] = await Promise.all([storePictures(db, store), hashPassword(people.PASSWORD)]);
-  return db.transaction(async (tx) => {
-    // Nobody registers between the look and the commit, and of two demos that start at once one waits for the other.
-    await tx.execute(sql`lock table ${users} in share row exclusive mode`);
-    const late = await usersOf(tx);
-    if (late.owner !== 'nobody') return late;
-    const now = calendar.now.getTime();
-    const stored = await addUsers(tx, passwordHash, pictures, now);
-    const lookups = {
-      designations: await addLookup(tx, designations, people.DESIGNATIONS),
-      specialisations: await addLookup(tx, specialisations, people.SPECIALISATIONS),
-      slots: await addSlots(tx, calendar.slotMinutes),
-    };
-    await addDoctors(tx, stored, lookups, pictures);
-    await addServices(tx, pictures);
-    await addAppointmentsAndReviews(tx, stored, calendar);
-    await addContacts(tx, stored, now);
-    return usersOf(tx);
-  });
+export async function seedDemo(
+  db: Db,
+  store: PictureStore,
+  calendar: Calendar,
+  { isReset = false, seed = 1, report = () => undefined }: SeedOptions = {},
+): Promise<Contents> {
+  const isDue = ({ owner }: Contents): boolean => owner === 'nobody' || (owner === 'demo' && isReset);
+  let present = await contentsOf(db);
+  if (isDue(present)) {
+    report(`Making ${DOCTORS.length} doctors, ${PATIENTS.length} patients and their appointments`);
+    const passwordHash = await hashPassword(people.PASSWORD);
+    present = await db.transaction(async (tx) => {
+      // Nobody registers between the look and the commit, and of two demos that start at once one waits for the other.
+      await tx.execute(sql`lock table ${users} in share row exclusive mode`);
+      const late = await contentsOf(tx);
+      if (!isDue(late)) return late;
+      await emptyTables(tx);
+      await addEverything(tx, passwordHash, calendar, seed);
+      return contentsOf(tx);
+    });
+  }
+  if (present.owner === 'demo') await storePictures(db, store, report);
+  return present;
+}
+
+async function addEverything(tx: Tx, passwordHash: string, calendar: Calendar, seed: number): Promise<void> {
+  const now = calendar.now.getTime();
+  const stored = await addUsers(tx, passwordHash, now);
+  const lookups = {
+    designations: await addLookup(tx, designations, people.DESIGNATIONS),
+    specialisations: await addLookup(tx, specialisations, people.SPECIALISATIONS),
+    slots: await addSlots(tx, calendar.slotMinutes),
+  };
+  const planned = await addDoctors(tx, stored, lookups, calendar);
+  await addServices(tx);
+  await addContacts(tx, stored, now);
+  const patientRows = await tx.select({ id: patients.id, userId: patients.userId }).from(patients);
+  const idOfUser = new Map(patientRows.map(({ id, userId }) => [userId, id]));
+  const clinic = {
+    patients: PATIENTS.map(({ username }) => {
+      const { id: userId, joined } = lookUp(stored, username);
+      return { id: idOfUser.get(userId) as number, userId, joined };
+    }),
+    doctors: planned,
+    chief: planned[DOCTORS.findIndex(({ username }) => username === doctorAccount.username)] as PlannedDoctor,
+    slots: lookups.slots,
+  };
+  await addVisits(tx, clinic, calendar, seed);
 }

@@ -89,9 +89,13 @@ export async function startServerProcess(
 }
 
 /** Starts the built demo and gives what it printed until it listened. */
-export async function startDemo(t: Test, environment: Record<string, string>): Promise<{ text: string; url: string }> {
+export async function startDemo(
+  t: Test,
+  environment: Record<string, string>,
+  args: readonly string[] = [],
+): Promise<{ text: string; url: string }> {
   // Empty variables count as unset.
-  const child = start(['dist/src/demo.js'], { HOST: '', ...environment });
+  const child = start(['dist/src/demo.js', ...args], { HOST: '', ...environment });
   child.stderr.pipe(process.stderr);
   const ended = new Promise((resolve) => child.on('exit', resolve));
   t.teardown(async () => {

@@ -1,6 +1,6 @@
-import { sql } from 'drizzle-orm';
+import { sql, type SQL } from 'drizzle-orm';
 import { spawn } from 'node:child_process';
-import { readdirSync } from 'node:fs';
+import { readdirSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -9,9 +9,11 @@ import type { Db } from '../../db/client.js';
 import { availableTimes, discardedPictures } from '../../db/tables/index.js';
 import { openFolder } from '../../plugins/pictures/store.js';
 import { ACCOUNTS, DOCTORS, PASSWORD } from '../../src/demo/people.js';
+import { COMPLAINTS } from '../../src/demo/texts.js';
+import type { Calendar } from '../../src/scheduling/calendar.js';
 import { drawPortrait } from '../../src/demo/portraits.js';
 import { seedDemo } from '../../src/demo/seed.js';
-import { buildTestApp } from '../helpers/app.js';
+import { buildTestApp, type Body } from '../helpers/app.js';
 import { pictureFile } from '../helpers/pictures.js';
 import { createTestDatabase, openTestDatabase } from '../helpers/database.js';
 import { dataFolder, runProgram, start, startDemo } from '../helpers/process.js';
@@ -57,7 +59,8 @@ t.test('the demo fills an empty database with a hospital', async (t) => {
     for (const path of ['specialisation', 'designation']) {
       const entries = (await api.get(`/${path}s/`)).body;
       for (const { id, name } of entries) {
-        t.ok((await api.get(`/doctors/?${path}=${id}`)).body.count > 0, name);
+        // The first is for whoever wants to change one or delete it.
+        t.equal((await api.get(`/doctors/?${path}=${id}`)).body.count > 0, id !== 1, name);
       }
       t.ok(entries.length >= (path === 'specialisation' ? 12 : 8));
     }
@@ -69,7 +72,7 @@ t.test('the demo fills an empty database with a hospital', async (t) => {
       slots.find(({ label }) => label === '01:00 PM - 01:30 PM'),
       { startMinute: 780, endMinute: 810 },
     );
-    t.equal(slots.filter(({ startMinute, endMinute }) => Number(endMinute) - Number(startMinute) === 30).length, 20);
+    t.equal(slots.filter(({ startMinute, endMinute }) => Number(endMinute) - Number(startMinute) === 30).length, 49);
     t.match(
       slots.find(({ label }) => label === 'Evening visit'),
       { startMinute: null, endMinute: null },
@@ -101,9 +104,11 @@ t.test('the demo fills an empty database with a hospital', async (t) => {
     const own = await list('/appointments/', 'patient');
     t.ok(own.count >= 3, `the patient has ${own.count} appointments`);
     t.ok((await list('/appointments/', 'doctor')).count >= 10);
-    const histories = [];
-    for (const { id } of own.results) histories.push((await list(`/appointments/${id}/history/`, 'patient')).count);
-    t.ok(Math.max(...histories) > 0, 'one was put off');
+    const put = (await list('/appointments/1/history/', 'patient')).results;
+    t.match(put, [{ changed_by: 'patient', field: 'date' }], 'one was put off');
+    for (const { id } of (await list('/appointments/?cancel=true')).results) {
+      t.match((await list(`/appointments/${id}/history/`)).results, [{ field: 'cancel', from: 'false', to: 'true' }]);
+    }
 
     const reviews = await list('/reviews/?limits=1000');
     t.ok(reviews.count > 30);
@@ -144,22 +149,127 @@ t.test('the demo fills an empty database with a hospital', async (t) => {
   });
 });
 
-t.test('whatever day it is', async (t) => {
-  const store = await openFolder(t.testdir());
-  for (const [day, zone] of [
+interface SeededVisit {
+  readonly status: 'pending' | 'running' | 'completed';
+  readonly is_cancelled: boolean;
+  readonly is_today: boolean;
+  /** Hours from now, by the clinic's clock. */
+  readonly starts: number;
+  readonly ends: number;
+}
+
+/** The doctor's account's appointments. */
+async function visitsOfDoctor(db: Db, { now, zone }: Pick<Calendar, 'now' | 'zone'>): Promise<SeededVisit[]> {
+  const shown = sql`(${now.toISOString()}::timestamptz at time zone ${zone}::text)`;
+  const hours = (time: SQL): SQL => sql`(extract(epoch from ${time} - ${shown}) / 3600)::float8`;
+  return [
+    ...(await db.execute<SeededVisit & Record<string, unknown>>(sql`
+      select status, is_cancelled, date = ${shown}::date as is_today,
+        ${hours(sql`lower(period)`)} as starts, ${hours(sql`upper(period)`)} as ends
+      from appointments join doctors on doctors.id = doctor_id join users on users.id = doctors.user_id
+      where username = 'doctor'`)),
+  ];
+}
+
+/** The words of the demo's people, each kind in a list. */
+const WORDS = [
+  'select symptoms from appointments',
+  'select body from reviews',
+  'select message from contacts',
+  'select name from services',
+  'select description from services',
+  'select email from users',
+];
+
+t.test('whenever it is made', async (t) => {
+  const store = await openFolder(dataFolder(t));
+  for (const [moment, zone] of [
+    ['2026-11-24T10:10:00Z', 'UTC'],
+    ['2026-11-24T03:00:00Z', 'UTC'],
+    ['2026-11-24T23:55:00Z', 'UTC'],
+    ['2026-11-25T00:00:00Z', 'UTC'],
+    ['2026-11-29T15:20:00Z', 'UTC'],
     ['2026-11-21T23:30:00Z', 'Europe/Berlin'],
     ['2027-01-01T00:00:00Z', 'America/New_York'],
-    ['2026-03-27T12:00:00Z', 'Europe/Berlin'],
+    ['2026-03-29T01:10:00Z', 'Europe/Berlin'],
+    ['2026-10-25T00:40:00Z', 'Europe/Berlin'],
     ['2028-02-29T12:00:00Z', 'Pacific/Kiritimati'],
+    ['2026-06-01T12:00:00Z', 'Asia/Kathmandu'],
   ] as const) {
-    const { database } = await openTestDatabase(t);
-    const calendar = { now: new Date(day), zone, horizonDays: 365, slotMinutes: 30 };
-    t.match(await seedDemo(database.db, store, calendar), { owner: 'demo' }, `${day} in ${zone}`);
-    const [row] = await database.db.execute<{ past: number; ahead: number }>(sql`
-      select count(*) filter (where status = 'completed')::int as past,
-        count(*) filter (where status = 'pending' and not is_cancelled)::int as ahead from appointments`);
-    t.ok(Number(row?.past) > 40 && Number(row?.ahead) > 30, JSON.stringify(row));
+    await t.test(`${moment} in ${zone}`, async (t) => {
+      const { db } = (await openTestDatabase(t)).database;
+      const calendar = { now: new Date(moment), zone, horizonDays: 365, slotMinutes: 30 };
+      t.match(await seedDemo(db, store, calendar), { owner: 'demo' });
+
+      const visits = (await visitsOfDoctor(db, calendar)).filter((visit) => !visit.is_cancelled);
+      const running = visits.filter(({ status }) => status === 'running');
+      t.match(running, [{ is_today: true }], 'one patient is with the doctor');
+      t.ok(running.every(({ starts, ends }) => starts <= 0 && ends > 0));
+      const done = visits.filter(({ status }) => status === 'completed');
+      t.ok(done.every(({ ends }) => ends <= 0) && done.length > 10);
+      // Half an hour of those around a change of the clocks may not be there.
+      t.ok(done.filter(({ starts }) => starts > -3.6).length >= 2, 'some were there before');
+      const ahead = visits.filter(({ status }) => status === 'pending');
+      t.ok(ahead.every(({ starts }) => starts > 0) && ahead.length > 10);
+      t.ok(ahead.filter(({ starts }) => starts < 4.1).length >= 4, 'and more will come');
+      const hour = Number(moment.slice(11, 13));
+      if (zone === 'UTC' && hour > 3 && hour < 20) {
+        for (const some of [done, ahead]) t.ok(some.filter((visit) => visit.is_today).length >= 3);
+      }
+
+      const [broken] = await db.execute(sql`select count(*)::int as count from appointments
+        where created_at > ${moment}::timestamptz or updated_at > ${moment}::timestamptz
+          or (not is_cancelled and status = 'pending') is distinct from
+            (not is_cancelled and date >= (${moment}::timestamptz at time zone ${zone}::text)::date
+              and coalesce(lower(period), date + time '18:00') > ${moment}::timestamptz at time zone ${zone}::text)
+          or is_cancelled and not exists (
+            select from appointment_changes where appointment_id = appointments.id and field = 'cancelled')`);
+      t.match(broken, { count: 0 }, 'every status and history is as the clock has it');
+      const [history] = await db.execute(sql`select count(*)::int as count from appointment_changes
+        join appointments on appointments.id = appointment_id
+        where changed_at > ${moment}::timestamptz or changed_at < created_at`);
+      t.match(history, { count: 0 }, 'what was changed was there, and is past');
+      for (const query of WORDS) {
+        const texts = (await db.execute(sql.raw(query))).map((row) => Object.values(row)[0]);
+        t.equal(new Set(texts).size, texts.length, query);
+      }
+    });
   }
+});
+
+t.test('complaints fit the specialisation, and ratings vary', async (t) => {
+  const { db } = (await openTestDatabase(t)).database;
+  await seedDemo(db, await openFolder(dataFolder(t)), CALENDAR);
+  const rows = await db.execute<{ symptoms: string; fields: string }>(sql`
+    select symptoms, (select string_agg(name, ',') from doctor_specialisations
+      join specialisations on specialisations.id = specialisation_id
+      where doctor_specialisations.doctor_id = appointments.doctor_id) as fields from appointments`);
+  t.ok(rows.length > 120);
+  for (const { symptoms, fields } of rows) {
+    const text = symptoms.replace(/^(Follow-up|Result of the tests|Second opinion): /, '').toLowerCase();
+    const known = fields.split(',').flatMap((field) => COMPLAINTS[field] ?? []);
+    t.ok(
+      known.some((complaint) => complaint.toLowerCase() === text),
+      `${fields}: ${symptoms}`,
+    );
+  }
+  const ratings = await db.execute(sql`select distinct rating from reviews`);
+  t.equal(ratings.length, 5);
+});
+
+t.test('the same by the same seed and clock, and where little can be booked', async (t) => {
+  const store = await openFolder(dataFolder(t));
+  const seeded = async (options: object, horizonDays = 365) => {
+    const { db } = (await openTestDatabase(t)).database;
+    await seedDemo(db, store, { ...CALENDAR, horizonDays }, options);
+    const { appointments, appointment_changes, reviews, profiles } = await contents(db);
+    return { appointments, appointment_changes, reviews, profiles };
+  };
+  const one = await seeded({});
+  t.strictSame(await seeded({}), one);
+  t.notSame((await seeded({ seed: 2 })).appointments, one.appointments);
+  const few = await seeded({}, 1);
+  t.match((few.appointment_changes as string[])[0], /^\(\d+,1,.*,date,/, 'the first was put off');
 });
 
 t.test('a database with other users stays as it is', async (t) => {
@@ -180,9 +290,12 @@ t.test('a demo that is killed half-way leaves nothing', async (t) => {
   const before = await contents(db);
 
   // Holds the demo up at its last table.
+  await db.execute(sql`create function hold() returns trigger language plpgsql as
+    'begin perform pg_advisory_xact_lock(4711); return null; end'`);
+  await db.execute(sql`create trigger hold after insert on reviews execute function hold()`);
   let waiting: { pid: number } | undefined;
   await db.transaction(async (tx) => {
-    await tx.execute(sql`lock table contacts`);
+    await tx.execute(sql`select pg_advisory_xact_lock(4711)`);
     const child = start(['dist/src/demo.js'], { DATABASE_URL, DATA_DIR });
     child.stdout.resume();
     child.stderr.pipe(process.stderr);
@@ -191,7 +304,7 @@ t.test('a demo that is killed half-way leaves nothing', async (t) => {
     while (waiting === undefined && child.exitCode === null) {
       await sleep(20);
       [waiting] = await tx.execute<{ pid: number }>(sql`
-        select pid from pg_locks where not granted and relation = 'contacts'::regclass`);
+        select pid from pg_locks where not granted and locktype = 'advisory' and objid = 4711`);
     }
     child.kill('SIGKILL');
     t.equal(await ended, 'SIGKILL');
@@ -199,17 +312,27 @@ t.test('a demo that is killed half-way leaves nothing', async (t) => {
   const connections = sql`select from pg_stat_activity where pid = ${waiting?.pid}`;
   while ((await db.execute(connections)).length > 0) await sleep(20);
 
-  const { discarded_pictures: listed, ...left } = await contents(db);
   // A start notes which secret it signs with.
-  t.strictSame({ ...left, discarded_pictures: [], signing_secrets: [] }, before);
+  t.strictSame({ ...(await contents(db)), signing_secrets: [] }, before);
   const folder = join(DATA_DIR, 'pictures');
-  const files = readdirSync(folder);
-  t.equal(files.length, (listed as string[]).length);
-  t.ok(
-    files.every((file) => (listed as string[]).some((row) => row.includes(file))),
-    'the pictures will be removed',
-  );
+  t.strictSame(readdirSync(folder), []);
   t.match(await seedDemo(db, await openFolder(folder), CALENDAR), { owner: 'demo' }, 'the next start succeeds');
+  const [first] = await db.execute(sql`select min(id)::int as id from reviews`);
+  t.strictSame(first, { id: 1 }, 'with the same ids');
+});
+
+t.test('pictures that are gone come back', async (t) => {
+  const { db } = (await openTestDatabase(t)).database;
+  const folder = dataFolder(t);
+  const store = await openFolder(folder);
+  await seedDemo(db, store, CALENDAR);
+  const names = readdirSync(folder);
+  const [picture, other] = names as [string, string];
+  await store.remove(picture);
+  // As a demo leaves it that is killed while it writes.
+  renameSync(join(folder, other), join(folder, `${other}.part`));
+  await Promise.all([seedDemo(db, store, CALENDAR), seedDemo(db, store, CALENDAR)]);
+  t.strictSame(readdirSync(folder), names);
 });
 
 t.test('of two demos that start at once one fills the database', async (t) => {
@@ -228,13 +351,27 @@ t.test('a portrait is always the same for the same person', async (t) => {
   t.notOk(picture.equals(await drawPortrait({ ...person, name: 'Leila Haddadi' })));
 });
 
+const logInAt = (url: string, username: string): Promise<Response> =>
+  fetch(`${url}/api/user/login/`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ username, password: PASSWORD }),
+  });
+
+t.test('npm run demo --help, --version', async (t) => {
+  const help = await runProgram('dist/src/demo.js', { PORT: 'none' }, ['--help']);
+  t.match(help, { code: 0, stderr: '', stdout: /npm run demo -- --reset/ });
+  t.match(await runProgram('dist/src/demo.js', { PORT: 'none' }, ['--version']), { code: 0, stdout: /^\d+\.\d/ });
+});
+
 t.test('npm run demo', async (t) => {
   const DATABASE_URL = await createTestDatabase(t);
   const environment = { DATABASE_URL, DATA_DIR: dataFolder(t), ADMIN_USERNAME: 'boss' };
 
   await t.test('prints where Swagger UI is and who can log in, without any log line', async (t) => {
     const { text, url } = await startDemo(t, environment);
-    t.ok(text.includes(`${url}/docs/`));
+    for (const path of ['/docs/', '/', '/openapi.yaml']) t.ok(text.includes(` ${url}${path}\n`), path);
+    t.match(text, /^The demo: .*\n {2}Looking at the database/, 'what it does comes first');
     for (const name of NAMES) t.match(text, new RegExp(`^ +${name} +${PASSWORD} `, 'm'));
     t.match(text, /this machine only/);
     t.notMatch(text, /[{]"level"/);
@@ -255,37 +392,59 @@ t.test('npm run demo', async (t) => {
   });
 
   await t.test('starts again with the same accounts', async (t) => {
-    const { url } = await startDemo(t, environment);
-    const answer = await fetch(`${url}/api/user/login/`, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json' },
-      body: JSON.stringify({ username: 'staff', password: PASSWORD }),
-    });
-    t.equal(answer.status, 200);
+    const { text, url } = await startDemo(t, environment);
+    t.notMatch(text, /Making/);
+    t.equal((await logInAt(url, 'staff')).status, 200);
   });
+
+  await t.test('--reset makes the data anew, and not while a server runs on it', async (t) => {
+    const { url } = await startDemo(t, environment);
+    const { access } = (await (await logInAt(url, 'staff')).json()) as { access: string };
+    const headers = { 'content-type': 'application/json', authorization: `Bearer ${access}` };
+    const body = JSON.stringify({ name: 'Matron', slug: 'matron' });
+    t.equal((await fetch(`${url}/designations/`, { method: 'POST', headers, body })).status, 201);
+
+    const refused = await runProgram('dist/src/demo.js', environment, ['--reset']);
+    t.match(refused, { code: 1, stderr: /^DATABASE_URL must lead --reset to a database that no server uses[^\n]+\n$/ });
+    t.equal((await fetch(`${url}/designations/11/`)).status, 200, 'it is unchanged');
+  });
+  const { text, url } = await startDemo(t, environment, ['--reset']);
+  t.match(text, /^ {2}Making 36 doctors, 37 patients and their appointments \.\.\.$/m);
+  t.equal((await fetch(`${url}/designations/11/`)).status, 404);
+  t.equal((await fetch(`${url}/designations/10/`)).status, 200, 'ids start anew');
+  const [{ profile }] = ((await (await fetch(`${url}/doctors/?limits=1`)).json()) as Body).results;
+  t.equal((await fetch(profile)).status, 200);
+  t.equal((await logInAt(url, 'patient')).status, 200);
 });
 
 t.test('npm run demo refuses with one line', async (t) => {
   const { database, url: DATABASE_URL } = await openTestDatabase(t);
   const { db } = database;
   const environment = { DATABASE_URL, DATA_DIR: t.testdirName };
-  const refused = async (given: Record<string, string>) => {
-    const { code, stdout, stderr } = await runProgram('dist/src/demo.js', given);
-    t.strictSame({ code, stdout }, { code: 1, stdout: '' });
+  const refused = async (given: Record<string, string>, args: string[] = []) => {
+    const { code, stdout, stderr } = await runProgram('dist/src/demo.js', given, args);
+    t.equal(code, 1);
+    t.notMatch(stdout, /Making|open/);
     t.match(stderr, /^[^\n]+\n$/);
     return stderr;
   };
 
   await db.execute(sql`insert into users (username, email, password_hash) values ('patient', 'p@example.com', '!')`);
   const before = await contents(db);
-  t.match(await refused(environment), /^DATABASE_URL must .* without users/);
+  t.match(await refused(environment), /^DATABASE_URL must .* holds other data/);
   t.strictSame(await contents(db), before);
+
+  t.match(await refused(environment, ['--reset']), /^DATABASE_URL must .* holds other data/);
+  t.strictSame(await contents(db), before);
+  await db.execute(sql`delete from users`);
+  await db.execute(sql`insert into contacts (name, phone, message) values ('Ada', '12345', 'Hello?')`);
+  t.match(await refused(environment, ['--reset']), /^DATABASE_URL must .* holds other data/, 'from somebody unknown');
 
   await db.execute(sql`drop schema drizzle cascade`);
   await db.execute(sql`drop schema public cascade`);
   await db.execute(sql`create schema public create table users (name text)`);
   await db.execute(sql`insert into users values ('somebody of another program')`);
-  t.match(await refused(environment), /^DATABASE_URL must .* without users/);
+  t.match(await refused(environment), /^DATABASE_URL must .* holds other data/);
   const schemas = await db.execute(sql`select from information_schema.schemata where schema_name = 'drizzle'`);
   t.equal(schemas.length, 0, 'nothing was migrated');
   t.strictSame(await contents(db), { users: ['("somebody of another program")'] });
