@@ -26,7 +26,9 @@ function resolve(document: Json, ref: string): Json {
 
 /**
  * For generators of clients: parameters, headers and answers stand where they are used, and an operation that takes a
- * file takes it as multipart alone, since most generators know one media type an operation.
+ * file takes it as multipart alone, since most generators know one media type an operation. Of a union the compiler sees
+ * which problem is left once its `type` is compared: each is of one type, and `Problem` of any but those that have to be
+ * told by their own fields.
  */
 export function forSdks(document: Json): Json {
   const expand = (value: unknown): unknown =>
@@ -37,12 +39,27 @@ export function forSdks(document: Json): Json {
         : object;
     });
   const { components, paths: all, ...rest } = document as { components: Json; paths: Json };
-  const { schemas, securitySchemes } = components;
+  const { schemas, securitySchemes } = components as { schemas: Record<string, Json>; securitySchemes: Json };
   const paths = rewrite(expand(all), (object, key) => {
     if (key !== 'content' || object['multipart/form-data'] === undefined) return object;
     return { 'multipart/form-data': object['multipart/form-data'] };
   });
-  return { ...rest, paths, components: { securitySchemes, schemas } };
+  const told = withAlternatives(schemas);
+  const others = Object.keys(document['x-problems'] as Json).filter((slug) => !told.has(`/problems/${slug}`));
+  const { alternatives: _alternatives, ...fields } = schemas['Problem']?.['properties'] as Record<string, Json>;
+  const type = { ...fields['type'], enum: others.map((slug) => `/problems/${slug}`) };
+  const Problem = { ...schemas['Problem'], properties: { ...fields, type } };
+  return { ...rest, paths, components: { securitySchemes, schemas: { ...schemas, Problem } } };
+}
+
+/** The types of those problems whose schema requires `alternatives`. */
+function withAlternatives(schemas: Record<string, Json>): Set<string> {
+  const required = Object.values(schemas).filter(({ required: names }) =>
+    (names as string[] | undefined)?.includes('alternatives'),
+  );
+  return new Set(
+    required.flatMap(({ properties }) => (properties as Record<string, Json>)['type']?.['enum'] as string[]),
+  );
 }
 
 /**

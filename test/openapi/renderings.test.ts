@@ -44,6 +44,15 @@ t.test('for SDKs: all operations, expanded but for schemas, and files as multipa
   t.end();
 });
 
+t.test("for SDKs: of the union of an operation's problems, `type` tells the one with alternatives", (t) => {
+  const { schemas } = forSdks(document)['components'] as { schemas: Record<string, { properties: Json }> };
+  const typesOf = (name: string) => (schemas[name]?.properties['type'] as { enum: string[] }).enum;
+  const all = Object.keys(document['x-problems'] as Json).map((slug) => `/problems/${slug}`);
+  t.strictSame([...typesOf('Problem'), ...typesOf('SlotTakenProblem')].sort(), all.sort());
+  t.notOk('alternatives' in (schemas['Problem']?.properties ?? {}));
+  t.end();
+});
+
 t.test('as OpenAPI 3.0: none of what it or older generators do not know', (t) => {
   const rendered = forOpenApi30(document);
   t.match(rendered, { openapi: '3.0.3', info: { summary: undefined, license: { identifier: undefined } } });
