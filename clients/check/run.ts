@@ -92,18 +92,19 @@ interface Row {
   compiled: string;
   ran: string;
   steps: number;
+  isLeftOut: boolean;
   failure: Error | undefined;
 }
 
 async function newRow(client: Client): Promise<Row> {
   const file = join(here, 'node_modules', client.package, 'package.json');
   const { version } = JSON.parse(await readFile(file, 'utf8')) as { version: string };
-  return { client, version, generated: '-', compiled: '-', ran: '-', steps: 0, failure: undefined };
+  return { client, version, generated: '-', compiled: '-', ran: '-', steps: 0, isLeftOut: false, failure: undefined };
 }
 
 /** Does one of a row's stages, unless one before it has failed, and notes how long it took. */
 async function stage(row: Row, name: 'generated' | 'compiled' | 'ran', act: () => Promise<unknown>): Promise<void> {
-  if (row.failure !== undefined) return;
+  if (row.isLeftOut || row.failure !== undefined) return;
   const start = performance.now();
   try {
     await act();
@@ -115,8 +116,15 @@ async function stage(row: Row, name: 'generated' | 'compiled' | 'ran', act: () =
 }
 
 async function prepare(row: Row): Promise<void> {
-  const { name, generate, compile } = row.client;
+  const { name, generate, compile, needs } = row.client;
   await mkdir(join(generated, name));
+  if (needs !== undefined && !process.env['CI']) {
+    row.isLeftOut = await run(needs).then(
+      () => false,
+      () => true,
+    );
+    if (row.isLeftOut) row.ran = 'left out: what it needs is not installed';
+  }
   await stage(row, 'generated', () => run(generate));
   if (compile !== undefined) await stage(row, 'compiled', () => run(compile));
 }
