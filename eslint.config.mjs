@@ -33,7 +33,7 @@ const shadowDatabase = {
 };
 
 export default tseslint.config(
-  { ignores: ['dist/', 'node_modules/', '.tap/', '*.mjs', 'drizzle.config.ts', 'plugins/docs/swagger-ui/'] },
+  { ignores: ['dist/', 'node_modules/', '.tap/', '*.mjs', 'drizzle.config.ts', 'plugins/docs/**/*.js'] },
   eslint.configs.recommended,
   tseslint.configs.recommendedTypeChecked,
   {

@@ -61,11 +61,15 @@ await orRefuse(async () => {
   const config = readDemoConfig();
   await checkUsers(config);
   let accounts: readonly string[] = ACCOUNTS.map(({ username }) => username);
-  const { url } = await startServer(config, async ({ database }) => {
-    const store = await openFolder(join(config.dataDir, 'pictures'));
-    const users = await seedDemo(database.db, store, calendarOf(config, database.timeZone(), new Date()));
-    refuseOthers(users, config);
-    accounts = users.accounts;
-  });
+  const { url } = await startServer(
+    config,
+    async ({ database }) => {
+      const store = await openFolder(join(config.dataDir, 'pictures'));
+      const users = await seedDemo(database.db, store, calendarOf(config, database.timeZone(), new Date()));
+      refuseOthers(users, config);
+      accounts = users.accounts;
+    },
+    ACCOUNTS.map(({ username, who }) => ({ username, password: PASSWORD, who })),
+  );
   process.stdout.write(greeting(url, config, accounts));
 });

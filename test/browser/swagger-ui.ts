@@ -1,10 +1,22 @@
 /** A tester's way through Swagger UI over the demo, in a real browser. Not part of `npm test`: Chromium has to be there. */
-import { chromium, type Locator } from 'playwright-core';
+import { createRequire } from 'node:module';
+import { readFileSync } from 'node:fs';
+import { chromium, type Locator, type Page } from 'playwright-core';
 import t from 'tap';
 import type { Body } from '../helpers/app.js';
 import { createTestDatabase } from '../helpers/database.js';
 import { pictureFile } from '../helpers/pictures.js';
 import { dataFolder, startDemo } from '../helpers/process.js';
+
+const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+
+/** What keeps people from using the page as it is shown, by WCAG 2.1 A and AA. */
+async function barriers(page: Page): Promise<string[]> {
+  await page.evaluate(axe);
+  return page.evaluate(`
+    axe.run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa'] }).then(({ violations }) =>
+      violations.flatMap(({ id, nodes }) => nodes.map(({ target }) => id + ' ' + target.join(' '))))`);
+}
 
 t.test('a patient of the demo in Swagger UI', async (t) => {
   const { url, text } = await startDemo(t, { DATABASE_URL: await createTestDatabase(t), DATA_DIR: dataFolder(t) });
@@ -29,6 +41,21 @@ t.test('a patient of the demo in Swagger UI', async (t) => {
   });
   await page.goto(`${url}/docs/`);
 
+  const button = (name: string): Locator => page.getByRole('button', { name, exact: true });
+  const call = async (path: string, body: object, token = ''): Promise<Body> => {
+    const answer = await fetch(`${url}${path}`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', ...(token !== '' && { authorization: `Bearer ${token}` }) },
+      body: JSON.stringify(body),
+    });
+    return answer.json();
+  };
+  /** What the browser itself says of an answer that is no success. */
+  const forgiven = (status: number): void => {
+    const index = faults.findIndex((fault) => fault.includes(`status of ${status} `));
+    t.not(index, -1, `the console says ${status}`);
+    faults.splice(index, 1);
+  };
   /** Opens an operation, which is ready to be tried. */
   const open = async (tag: string, operationId: string): Promise<Locator> => {
     const operation = page.locator(`#operations-${tag}-${operationId}`);
@@ -41,6 +68,7 @@ t.test('a patient of the demo in Swagger UI', async (t) => {
     const answer = operation.locator('.live-responses-table .response').first();
     const status = await answer.locator('.response-col_status').first().innerText();
     const body = await answer.locator('.highlight-code code').first().innerText();
+    t.match(await operation.locator('.request').innerText(), /^Answered in \d+ ms, as request [0-9a-f-]{36}$/);
     return { status: status.split('\n')[0] ?? '', body: JSON.parse(body) };
   };
 
@@ -73,20 +101,85 @@ t.test('a patient of the demo in Swagger UI', async (t) => {
     t.match(await execute(mine), { status: '200', body: { user: { username } } });
   });
 
+  await t.test('names the accounts of the demo, and logs in as one', async (t) => {
+    const accounts = page.getByRole('region', { name: "The demo's accounts" });
+    t.match(await accounts.innerText(), password);
+    await button(`Log in as ${username}`).click();
+    await accounts.getByText(`Signed in as ${username}.`).waitFor();
+    t.equal((await execute(page.locator('#operations-profiles-getMyProfile'))).body.user.username, username);
+  });
+
+  await t.test('logs out for good', async (t) => {
+    const refresh: string = await page.evaluate("sessionStorage.getItem('refresh')");
+    await button('Authorize').first().click();
+    const ended = page.waitForResponse(`${url}/api/user/logout/`);
+    await button('Logout').click();
+    t.equal((await ended).status(), 200);
+    t.equal((await call('/api/user/token/refresh/', { refresh })).status, 401);
+    await button('Close').last().click();
+  });
+
   await t.test('takes a token that is pasted with the word Bearer', async (t) => {
-    const { access } = (await (
-      await fetch(`${url}/api/user/login/`, {
-        method: 'POST',
-        headers: { 'content-type': 'application/json' },
-        body: JSON.stringify({ username, password }),
-      })
-    ).json()) as { access: string };
-    await page.getByRole('button', { name: 'Authorize', exact: true }).click();
-    await page.getByRole('button', { name: 'Remove authorization' }).click();
-    await page.getByLabel('auth-bearer-value').fill(`Bearer ${access}`);
-    await page.getByRole('button', { name: 'Apply credentials' }).click();
-    await page.getByRole('button', { name: 'Close' }).click();
+    const { access } = await call('/api/user/login/', { username, password });
+    await button('Authorize').first().click();
+    await page.locator('#auth-bearer-value').fill(`Bearer ${access}`);
+    await button('Authorize').last().click();
+    await button('Close').last().click();
     t.equal((await execute(page.locator('#operations-profiles-getMyProfile'))).status, '200');
+    await button('Authorize').first().click();
+    await button('Logout').click();
+    await button('Close').last().click();
+  });
+
+  await t.test('logs in by user name and password, and says when the session has ended', async (t) => {
+    const visitor = { username: 'visitor', password: 'plum-Tractor-91' };
+    const { confirm_password, ...changed } = { password: 'fig-Lantern-28', confirm_password: 'fig-Lantern-28' };
+    await call('/api/user/register/', { ...visitor, email: 'visitor@example.com', confirm_password: visitor.password });
+    await button('Authorize').first().click();
+    await page.getByLabel('User name').fill(visitor.username);
+    await page.locator('#log-in-password').fill('not this one');
+    await page.locator('#log-in-password').press('Enter');
+    await page.getByRole('alert').filter({ hasText: 'is wrong' }).waitFor();
+    forgiven(401);
+    t.strictSame(await barriers(page), []);
+    await page.locator('#log-in-password').fill(visitor.password);
+    await button('Log in').click();
+    await button('Logout').waitFor();
+    t.strictSame(await barriers(page), []);
+    await button('Close').last().click();
+
+    const { access } = await call('/api/user/login/', visitor);
+    const change = { current_password: visitor.password, ...changed, confirm_password };
+    await call('/api/user/password/', change, access);
+    t.equal((await execute(page.locator('#operations-profiles-getMyProfile'))).status, '401');
+    forgiven(401);
+    await page.getByText('Session ended, log in again').waitFor();
+    await button('Authorize').first().click();
+    await page.getByLabel('User name').fill(visitor.username);
+    await page.locator('#log-in-password').fill(changed.password);
+    await button('Log in').click();
+    await page.getByText('Session ended, log in again').waitFor({ state: 'detached' });
+    await button('Logout').click();
+    await button('Close').last().click();
+    await button(`Log in as ${username}`).click();
+    await page.getByText(`Signed in as ${username}.`).waitFor();
+  });
+
+  await t.test('says at a required file that it is missing', async (t) => {
+    const operation = await open('services', 'createService');
+    await operation.getByLabel('Request content type').selectOption('multipart/form-data');
+    await operation.getByRole('button', { name: 'Execute' }).click();
+    const image = operation.locator('tr[data-property-name="image"]');
+    await image.getByRole('alert').waitFor();
+    t.match(await image.innerText(), 'Required field is not provided');
+    t.strictSame(await barriers(page), []);
+  });
+
+  await t.test('folds documented errors, so that an operation fits a screen', async (t) => {
+    const operation = page.locator('#operations-services-createService');
+    t.equal(await operation.getByText('/problems/not-allowed').count(), 0);
+    await operation.getByText('documented errors').click();
+    await operation.getByText('/problems/not-allowed').waitFor();
   });
 
   await t.test('keeps dark mode', async (t) => {
