@@ -6,9 +6,11 @@ import { readFile } from 'node:fs/promises';
 import { parse } from 'yaml';
 import { operations } from '../../openapi/generated/operations.js';
 import { problems } from '../../openapi/generated/problems.js';
-import { ProblemError } from '../../openapi/problem-error.js';
+import { ProblemError, type ProblemSlug } from '../../openapi/problem-error.js';
+import { withSamples, type Described } from '../../openapi/samples.js';
 import { serveDocument } from './documents.js';
 import { escape, layout, policy, sendPage } from './layout.js';
+import { frontPage, prefersPage, problemList, problemPage, sendNotFoundPage } from './pages.js';
 
 const file = new URL('../../../openapi/openapi.yaml', import.meta.url);
 
@@ -23,6 +25,8 @@ const PARTS = {
   'pages/pages.css': STYLE,
   'pages/theme.js': SCRIPT,
   'pages/mark.svg': 'image/svg+xml',
+  'reference/reference.css': STYLE,
+  'reference/reference.js': SCRIPT,
   'swagger-ui/swagger-ui.css': STYLE,
   'swagger-ui/page.js': SCRIPT,
   'swagger-ui/operations.js': SCRIPT,
@@ -38,6 +42,13 @@ const SWAGGER_UI_POLICY = policy({
   'connect-src': "'self'",
 });
 
+/** Redoc sets styles of its own too. */
+const REFERENCE_POLICY = policy({
+  'style-src': "'self' 'unsafe-inline'",
+  'img-src': "'self' data:",
+  'connect-src': "'self'",
+});
+
 /** Somebody who can log in, as the pages name them. */
 export interface Account {
   readonly username: string;
@@ -50,11 +61,11 @@ export interface DocsOptions {
   readonly accounts: readonly Account[];
 }
 
-/** The checked-in contract as it is, Swagger UI over it, and the pages that explain the problem types. */
+/** The checked-in contract as it is, and the pages for people: Swagger UI and the reference over it, and plain ones. */
 export default fp(
   async function docs(app: FastifyInstance, { accounts }: DocsOptions) {
     const yaml = await readFile(file, 'utf8');
-    const document = parse(yaml) as Record<string, unknown>;
+    const document = parse(yaml) as Described;
     const json = JSON.stringify(document);
 
     await app.register(swagger, { mode: 'static', specification: { document: document as never } });
@@ -89,18 +100,30 @@ export default fp(
       const text = await readFile(new URL(`generated/${name}`, file), 'utf8');
       serveDocument(app, { path: `/${name}`, type, text });
     }
-    app.get('/', (_request, reply) => reply.redirect('/docs/'));
+    const reference = layout({
+      title: 'Reference',
+      main: '<main id="reference"><p class="loading">The contract is being loaded.</p></main>',
+      styles: ['/docs/page/reference.css'],
+      libraries: ['/reference/redoc.js'],
+      scripts: ['/docs/page/reference.js'],
+    });
+    app.get('/reference/', (_request, reply) => sendPage(reply, reference, REFERENCE_POLICY));
+    // The build puts it beside this file.
+    const redoc = await readFile(new URL('redoc.standalone.js', import.meta.url), 'utf8');
+    serveDocument(app, { path: '/reference/redoc.js', type: SCRIPT, text: redoc });
+    const sampled = JSON.stringify(withSamples(document));
+    serveDocument(app, { path: '/reference/openapi.json', type: 'application/json; charset=utf-8', text: sampled });
 
+    // Whoever does not ask for a page is led to the one that it came for before there was this one.
+    app.get('/', (request, reply) =>
+      prefersPage(request, reply) ? sendPage(reply, frontPage) : reply.redirect('/docs/'),
+    );
+    app.get('/problems/', (_request, reply) => sendPage(reply, problemList));
     app.operate(operations.getProblemType, (request, reply) => {
       const { slug } = request.params as { slug: string };
-      if (!Object.hasOwn(problems, slug)) throw new ProblemError('not-found', 'There is no such problem type.');
-      const { title, status, description } = problems[slug as keyof typeof problems];
-      return reply
-        .type('text/html; charset=utf-8')
-        .send(
-          `<!doctype html><html lang="en"><meta charset="utf-8"><title>${escape(title)}</title>` +
-            `<h1>${escape(title)}</h1><p>Status ${status}</p><p>${escape(description)}</p></html>\n`,
-        );
+      if (Object.hasOwn(problems, slug)) return sendPage(reply, problemPage(slug as ProblemSlug));
+      if (prefersPage(request, reply)) return sendNotFoundPage(reply);
+      throw new ProblemError('not-found', 'There is no such problem type.');
     });
   },
   { name: 'docs', dependencies: ['errors', 'operation'] },
