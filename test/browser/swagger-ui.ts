@@ -1,6 +1,10 @@
-/** A tester's way through Swagger UI over the demo, in a real browser. Not part of `npm test`: Chromium has to be there. */
+/**
+ * A tester's way through the pages of the demo, in a real browser. Not part of `npm test`: Chromium has to be there. With
+ * SCREENSHOTS it leaves the picture that the README shows in that folder.
+ */
 import { createRequire } from 'node:module';
 import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { chromium, type Locator, type Page } from 'playwright-core';
 import t from 'tap';
 import type { Body } from '../helpers/app.js';
@@ -62,9 +66,16 @@ t.test('a patient of the demo in Swagger UI', async (t) => {
     await operation.locator('.opblock-summary-control').click();
     return operation;
   };
+  /** Clicks Execute, and waits until the page shows the answer. */
+  const send = async (operation: Locator): Promise<void> => {
+    const arrived = page.waitForResponse((answer) => answer.request().resourceType() === 'fetch');
+    await operation.getByRole('button', { name: 'Execute' }).click();
+    const id = (await arrived).headers()['x-request-id'] ?? '';
+    await operation.locator('.request').filter({ hasText: id }).waitFor();
+  };
   /** Clicks Execute; the status and the JSON that the page shows. */
   const execute = async (operation: Locator): Promise<{ status: string; body: Body }> => {
-    await operation.getByRole('button', { name: 'Execute' }).click();
+    await send(operation);
     const answer = operation.locator('.live-responses-table .response').first();
     const status = await answer.locator('.response-col_status').first().innerText();
     const body = await answer.locator('.highlight-code code').first().innerText();
@@ -237,6 +248,94 @@ t.test('a patient of the demo in Swagger UI', async (t) => {
       { body: text },
     );
   });
+
+  await t.test('books a slot by createAppointment 201, which is then taken, 409', async (t) => {
+    const day = (ahead: number) => new Date(Date.now() + ahead * 86_400_000).toISOString().slice(0, 10);
+    const free = await fetch(`${url}/doctors/1/availability/?from=${day(1)}&to=${day(30)}`);
+    const [slot] = (await free.json()) as { date: string; time: number }[];
+    const booking = { doctor: 1, appointment_type: 'Online', symptoms: 'A cough.', date: slot?.date, time: slot?.time };
+    const operation = await open('appointments', 'createAppointment');
+    await operation.locator('textarea').fill(JSON.stringify(booking, null, 2));
+    const booked = await execute(operation);
+    t.match(booked, { status: '201', body: { date: slot?.date, time: slot?.time } });
+    const taken = await execute(operation);
+    t.match(taken, { status: '409', body: { type: '/problems/slot-taken', alternatives: [{}] } });
+    forgiven(409);
+  });
+
+  for (const [tag, operationId] of [
+    ['designations', 'listDesignations'],
+    ['specialisations', 'listSpecialisations'],
+    ['available-times', 'listAvailableTimes'],
+    ['services', 'listServices'],
+  ] as const) {
+    await t.test(`executes ${operationId} 200`, async (t) => {
+      const { status, body } = await execute(await open(tag, operationId));
+      t.match({ status, body }, { status: '200', body: [{}] });
+    });
+  }
+
+  await t.test('sends a request by createContact 201', async (t) => {
+    const operation = await open('contacts', 'createContact');
+    await operation
+      .locator('textarea')
+      .fill(JSON.stringify({ name: 'Maya', phone: '+44 20 7946 0958', massage: 'Is there parking?' }));
+    t.match(await execute(operation), { status: '201', body: { massage: 'Is there parking?' } });
+  });
+
+  await t.test('shows the picture of getPicture 200', async (t) => {
+    const doctor = (await (await fetch(`${url}/doctors/1/`)).json()) as { profile: string };
+    const operation = await open('files', 'getPicture');
+    await operation.locator('tr[data-param-name="name"] input').fill(doctor.profile.split('/').at(-1) ?? '');
+    await send(operation);
+    const picture = operation.locator('.live-responses-table img');
+    await picture.waitFor();
+    t.match(await picture.getAttribute('src'), /^blob:/);
+    const image = `document.querySelector('#operations-files-getPicture .live-responses-table img')`;
+    t.ok(await page.evaluate(`${image}.decode().then(() => ${image}.naturalWidth > 0)`), 'it can be seen');
+  });
+
+  /** Whether something sticks out to the right of the screen. */
+  const isTooWide = (): Promise<boolean> => page.evaluate('document.documentElement.scrollWidth > innerWidth');
+  const shots = process.env['SCREENSHOTS'];
+
+  await t.test('opens the operation that a link names', async (t) => {
+    await page.setViewportSize({ width: 1100, height: 720 });
+    await page.goto('about:blank');
+    await page.goto(`${url}/docs/#/doctors/listDoctors`);
+    const operation = page.locator('#operations-doctors-listDoctors');
+    await operation.getByRole('button', { name: 'Execute' }).waitFor();
+    const { height = Infinity } = (await operation.boundingBox()) ?? {};
+    t.ok(height < 1400, `it is not much longer than a screen: ${height} px`);
+    await page.evaluate(`document.getElementById('operations-doctors-listDoctors').scrollIntoView()`);
+    if (shots !== undefined) await page.screenshot({ path: join(shots, 'swagger-ui.png') });
+  });
+
+  for (const colorScheme of ['light', 'dark'] as const) {
+    await t.test(`has no barriers and fits a phone in ${colorScheme} mode`, async (t) => {
+      await page.emulateMedia({ colorScheme });
+      await page.evaluate('localStorage.removeItem("theme")');
+      for (const [path, ready] of [
+        ['/docs/#/doctors/getDoctor', '.opblock.is-open .execute'],
+        ['/docs/#/doctors/createDoctor', '.opblock.is-open .execute'],
+        ['/reference/', '#reference h1'],
+        ['/', 'h1'],
+        ['/problems/', 'h1'],
+        ['/problems/slot-taken', 'h1'],
+        ['/nothing', 'h1'],
+      ] as const) {
+        await page.setViewportSize({ width: 1100, height: 720 });
+        await page.goto('about:blank');
+        await page.goto(url + path);
+        await page.locator(ready).first().waitFor();
+        if (path === '/nothing') forgiven(404);
+        t.equal(await page.locator('html.dark-mode').count(), colorScheme === 'dark' ? 1 : 0);
+        t.strictSame(await barriers(page), [], path);
+        await page.setViewportSize({ width: 390, height: 844 });
+        t.notOk(await isTooWide(), `${path} on a phone`);
+      }
+    });
+  }
 
   t.strictSame(faults, [], 'nothing on the page fails or comes from elsewhere');
 });
