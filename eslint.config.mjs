@@ -41,7 +41,7 @@ export default tseslint.config(
       '*.mjs',
       'drizzle.config.ts',
       'clients/check/*/',
-      'plugins/docs/swagger-ui/',
+      'plugins/docs/**/*.js',
     ],
   },
   eslint.configs.recommended,

@@ -43,9 +43,17 @@ interface Operation {
   'x-rate-limit'?: 'auth';
   'x-expired-token'?: 'anonymous';
 }
+/** What happened, why, and what to do next. */
+interface ProblemText {
+  status: number;
+  title: string;
+  description: string;
+  why: string;
+  next: string;
+}
 /** The parts of an OpenAPI document that code is made from. */
 export interface Contract {
-  'x-problems': Record<string, { status: number; title: string; description: string }>;
+  'x-problems': Record<string, ProblemText>;
   paths: Record<string, Record<string, Operation | Parameter[]>>;
   components: {
     schemas: Record<string, Schema>;
@@ -263,6 +271,25 @@ function checkProblems({ responses }: Contract['components']): void {
   }
 }
 
+/** The problem types, each with the first example that the contract has of it. */
+function problemsOf(contract: Contract): Record<string, ProblemText & { example: unknown }> {
+  const examples = new Map<string, unknown>();
+  const collect = (value: unknown): void => {
+    if (typeof value !== 'object' || value === null) return;
+    const { type, instance } = value as Record<string, unknown>;
+    if (typeof type === 'string' && instance !== undefined && !examples.has(type)) examples.set(type, value);
+    for (const inner of Object.values(value)) collect(inner);
+  };
+  collect(contract.components.responses);
+  collect(contract.paths);
+  return Object.fromEntries(
+    Object.entries(contract['x-problems']).map(([slug, text]) => {
+      const example = examples.get(`/problems/${slug}`) ?? fail(`x-problems ${slug}`, 'has no example');
+      return [slug, { ...text, example }];
+    }),
+  );
+}
+
 /** Where the record is that an operation creates: the path of its link, and where its answer has the id. */
 function locationOf({ operationId: id, responses }: Located, all: readonly Located[]) {
   const { headers = {}, links = {} } = responses['201'] ?? {};
@@ -306,7 +333,7 @@ ${operations
   .join('\n')}
 `,
     'problems.ts': `${HEADER}/** Every problem type of the contract, by the slug in its \`type\`. */
-export const problems = ${JSON.stringify(contract['x-problems'])} as const;
+export const problems = ${JSON.stringify(problemsOf(contract))} as const;
 `,
     'openapi-sdk.json': JSON.stringify(forSdks({ ...contract })),
     'openapi-3.0.yaml': `# Made by openapi/generate.ts from openapi.yaml. Do not edit.\n${stringify(forOpenApi30({ ...contract }), { aliasDuplicateObjects: false, lineWidth: 120 })}`,

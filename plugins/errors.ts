@@ -5,6 +5,7 @@ import { isUnavailable } from '../db/client.js';
 import { problems } from '../openapi/generated/problems.js';
 import { ProblemError, type ProblemSlug } from '../openapi/problem-error.js';
 import type { AnswerHeaders } from './answer-headers.js';
+import { prefersPage, sendNotFoundPage } from './docs/pages.js';
 
 /** Seconds after which a client may try again while the database is away. */
 const RETRY_AFTER = '5';
@@ -181,7 +182,9 @@ export default fp(
       app.server.emit('clientError', new Error('no proxy'), socket),
     );
     app.setNotFoundHandler((request, reply) =>
-      sendError(new ProblemError('not-found', 'There is nothing at this path.'), request, reply),
+      prefersPage(request, reply)
+        ? sendNotFoundPage(reply)
+        : sendError(new ProblemError('not-found', 'There is nothing at this path.'), request, reply),
     );
     done();
   },

@@ -6,7 +6,7 @@ import setAnswerHeaders, { answerHeaders } from '../plugins/answer-headers.js';
 import auth from '../plugins/auth.js';
 import contract from '../plugins/contract.js';
 import database from '../plugins/database.js';
-import docs from '../plugins/docs/index.js';
+import docs, { type Account } from '../plugins/docs/index.js';
 import drain from '../plugins/drain.js';
 import errors, { frameworkErrors, refuseConnection } from '../plugins/errors.js';
 import health from '../plugins/health.js';
@@ -35,6 +35,8 @@ export interface AppParts {
   /** Signs tokens and URLs; at least 32 bytes. */
   readonly secret: string;
   readonly logger: FastifyBaseLogger | false;
+  /** Whose names and passwords the pages show: those of a demo. Default: nobody's. */
+  readonly accounts?: readonly Account[] | undefined;
   /** The time by which appointments are booked and the URLs of pictures end. Default: the system's. */
   readonly now?: () => Date;
 }
@@ -45,6 +47,7 @@ export async function buildApp({
   database: db,
   secret,
   logger,
+  accounts = [],
   now = () => new Date(),
 }: AppParts): Promise<FastifyInstance> {
   const browsers = { origins: config.corsOrigins };
@@ -74,7 +77,7 @@ export async function buildApp({
   await app.register(unreadBodies);
   await app.register(slowBodies);
   await app.register(contract, {
-    outside: ['/', '/docs*', '/openapi*', '/health/live', '/health/ready'],
+    outside: ['/', '/docs*', '/reference*', '/problems/', '/openapi*', '/health/live', '/health/ready'],
   });
   await app.register(utf8);
   await app.register(validation, { rules: { 'x-password-of': passwordRule, 'x-not-in-future': pastDateRule(now) } });
@@ -88,7 +91,7 @@ export async function buildApp({
     more: () => ({ calendar: calendarOf(config, db.timeZone(), now()) }),
   });
   await app.register(pictures, { folder: join(config.dataDir, 'pictures'), secret, now: () => now().getTime() });
-  await app.register(docs);
+  await app.register(docs, { accounts });
   await app.register(health, { arePicturesAway: () => app.arePicturesAway() });
   for (const resource of resources) await app.register(resource);
   return app;

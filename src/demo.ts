@@ -91,14 +91,18 @@ await orRefuse(async () => {
   );
   await checkContents(config, { isReset });
   let accounts: readonly string[] = ACCOUNTS.map(({ username }) => username);
-  const { url } = await startServer(config, async ({ database }) => {
-    const store = await openFolder(join(config.dataDir, 'pictures'));
-    const calendar = calendarOf(config, database.timeZone(), new Date());
-    const contents = await seedDemo(database.db, store, calendar, { isReset, report: progress.step });
-    refuseOthers(contents, config);
-    accounts = contents.accounts;
-    progress.step('Opening the server');
-  });
+  const { url } = await startServer(
+    config,
+    async ({ database }) => {
+      const store = await openFolder(join(config.dataDir, 'pictures'));
+      const calendar = calendarOf(config, database.timeZone(), new Date());
+      const contents = await seedDemo(database.db, store, calendar, { isReset, report: progress.step });
+      refuseOthers(contents, config);
+      accounts = contents.accounts;
+      progress.step('Opening the server');
+    },
+    ACCOUNTS.map(({ username, who }) => ({ username, password: PASSWORD, who })),
+  );
   progress.end();
   process.stdout.write(greeting(url, config, accounts));
 });

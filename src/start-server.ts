@@ -5,7 +5,7 @@ import { PoolerRefused } from '../db/connect.js';
 import { EmbeddedInUse } from '../db/embedded/index.js';
 import { reasonOf } from '../db/reason.js';
 import { loggable } from '../plugins/errors.js';
-import { buildApp } from './app.js';
+import { buildApp, type AppParts } from './app.js';
 import { ConfigError, signingSecret, type Config } from './config.js';
 import { openLog } from './log.js';
 import { calendarOf } from './scheduling/calendar.js';
@@ -47,10 +47,12 @@ const never = new Promise<never>(() => undefined);
  * Starts the server, which ends the process when it is told to stop: a first signal lets it finish what is in flight, a
  * second one hurries it. In either case it leaves no database running.
  * @param prepare further work on the migrated database before the first request
+ * @param accounts whose names and passwords the pages show: those of a demo
  */
 export async function startServer(
   config: Config,
   prepare?: (parts: { config: Config; database: Pick<Database, 'db' | 'timeZone'> }) => Promise<void>,
+  accounts?: AppParts['accounts'],
 ): Promise<RunningServer> {
   const logger = openLog(config, process.stdout.isTTY);
   let opening: Promise<Database> | undefined;
@@ -124,7 +126,7 @@ export async function startServer(
     const database = await opening;
     if (stopping !== undefined) await never;
     // It listens before the database is ready, so that whoever asks whether it lives gets an answer meanwhile.
-    app = await buildApp({ config, database, secret: await signingSecret(config), logger });
+    app = await buildApp({ config, database, secret: await signingSecret(config), logger, accounts });
     if (stopping !== undefined) await never;
     // For the name, Fastify would open a second server, of which the app does not know.
     const host = config.host === 'localhost' ? '127.0.0.1' : config.host;

@@ -69,11 +69,11 @@ export type Credentials = Static<typeof Credentials>;
 export const RefreshToken = Type.Object({ refresh: Type.String({ minLength: 1, maxLength: 2000 }) });
 export type RefreshToken = Static<typeof RefreshToken>;
 
-export const AccessToken = Type.Object({ access: Type.String({ maxLength: 2000 }) });
-export type AccessToken = Static<typeof AccessToken>;
-
 export const Message = Type.Object({ message: Type.String({ maxLength: 500 }) });
 export type Message = Static<typeof Message>;
+
+export const AccessToken = Type.Object({ access: Type.String({ maxLength: 2000 }) });
+export type AccessToken = Static<typeof AccessToken>;
 
 export const PasswordChange = Type.Object({
   current_password: Type.String({ format: 'password', minLength: 1, maxLength: 128 }),

@@ -6,42 +6,77 @@ import { readFile } from 'node:fs/promises';
 import { parse } from 'yaml';
 import { operations } from '../../openapi/generated/operations.js';
 import { problems } from '../../openapi/generated/problems.js';
-import { ProblemError } from '../../openapi/problem-error.js';
+import { ProblemError, type ProblemSlug } from '../../openapi/problem-error.js';
+import { withSamples, type Described } from '../../openapi/samples.js';
 import { serveDocument } from './documents.js';
+import { escape, layout, policy, sendPage } from './layout.js';
+import { frontPage, prefersPage, problemList, problemPage, sendNotFoundPage } from './pages.js';
 
 const file = new URL('../../../openapi/openapi.yaml', import.meta.url);
 
 /** For tools that do not take the contract as it is, as openapi/renderings.ts makes them. */
 const RENDERINGS = { 'openapi-sdk.json': 'application/json; charset=utf-8', 'openapi-3.0.yaml': 'application/yaml' };
 
-const PAGE = new URL('../../../plugins/docs/swagger-ui/', import.meta.url);
-/** What the page loads besides Swagger UI itself. */
+const FOLDER = new URL('../../../plugins/docs/', import.meta.url);
+const SCRIPT = 'text/javascript; charset=utf-8';
+const STYLE = 'text/css; charset=utf-8';
+/** What the pages load besides the libraries. */
 const PARTS = {
-  'page.js': 'text/javascript; charset=utf-8',
-  'page.css': 'text/css; charset=utf-8',
-  'mark.svg': 'image/svg+xml',
+  'pages/pages.css': STYLE,
+  'pages/theme.js': SCRIPT,
+  'pages/mark.svg': 'image/svg+xml',
+  'reference/reference.css': STYLE,
+  'reference/reference.js': SCRIPT,
+  'swagger-ui/swagger-ui.css': STYLE,
+  'swagger-ui/page.js': SCRIPT,
+  'swagger-ui/operations.js': SCRIPT,
+  'swagger-ui/answers.js': SCRIPT,
+  'swagger-ui/session.js': SCRIPT,
+  'swagger-ui/names.js': SCRIPT,
 };
 
-/** Swagger UI sets styles of its own, and shows pictures as blobs; the page also has to work over plain HTTP. */
-const POLICY = [
-  ...["default-src 'none'", "script-src 'self'", "style-src 'self' 'unsafe-inline'", "img-src 'self' data: blob:"],
-  ...["connect-src 'self'", "base-uri 'none'", "form-action 'self'", "frame-ancestors 'self'"],
-].join('; ');
+/** Swagger UI sets styles of its own, and shows pictures as blobs. */
+const SWAGGER_UI_POLICY = policy({
+  'style-src': "'self' 'unsafe-inline'",
+  'img-src': "'self' data: blob:",
+  'connect-src': "'self'",
+});
 
-const escape = (text: string): string => text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
+/** Redoc sets styles of its own too. */
+const REFERENCE_POLICY = policy({
+  'style-src': "'self' 'unsafe-inline'",
+  'img-src': "'self' data:",
+  'connect-src': "'self'",
+});
 
-/** The checked-in contract as it is, Swagger UI over it, and the pages that explain the problem types. */
+/** Somebody who can log in, as the pages name them. */
+export interface Account {
+  readonly username: string;
+  readonly password: string;
+  readonly who: string;
+}
+
+export interface DocsOptions {
+  /** Whose passwords everybody may know: those of a demo. */
+  readonly accounts: readonly Account[];
+}
+
+/** The checked-in contract as it is, and the pages for people: Swagger UI and the reference over it, and plain ones. */
 export default fp(
-  async function docs(app: FastifyInstance) {
+  async function docs(app: FastifyInstance, { accounts }: DocsOptions) {
     const yaml = await readFile(file, 'utf8');
-    const document = parse(yaml) as Record<string, unknown>;
+    const document = parse(yaml) as Described;
     const json = JSON.stringify(document);
 
     await app.register(swagger, { mode: 'static', specification: { document: document as never } });
-    const page = await readFile(new URL('page.html', PAGE), 'utf8');
+    const page = layout({
+      main: `<main id="swagger-ui" data-accounts="${escape(JSON.stringify(accounts))}"><p class="loading">The contract is being loaded.</p></main>`,
+      styles: ['/docs/static/swagger-ui.css', '/docs/page/swagger-ui.css'],
+      libraries: ['/docs/static/swagger-ui-bundle.js'],
+      scripts: ['/docs/page/page.js'],
+    });
     await app.register(swaggerUi, {
       routePrefix: '/docs',
-      staticCSP: POLICY,
       uiHooks: {
         // In the place of its page, which knows nothing of what this one is for, and of its renderings of the contract.
         onRequest: (request, reply, next) => {
@@ -51,13 +86,13 @@ export default fp(
             return;
           }
           // The page may hold a tester's token: no page that opened it gets at its window.
-          void reply.header('cross-origin-opener-policy', 'same-origin').type('text/html; charset=utf-8').send(page);
+          void sendPage(reply.header('cross-origin-opener-policy', 'same-origin'), page, SWAGGER_UI_POLICY);
         },
       },
     });
     for (const [name, type] of Object.entries(PARTS)) {
-      const part = await readFile(new URL(name, PAGE));
-      app.get(`/docs/page/${name}`, (_request, reply) => reply.type(type).send(part));
+      const text = await readFile(new URL(name, FOLDER), 'utf8');
+      serveDocument(app, { path: `/docs/page/${name.slice(name.indexOf('/') + 1)}`, type, text });
     }
     serveDocument(app, { path: '/openapi.yaml', type: 'application/yaml', text: yaml });
     serveDocument(app, { path: '/openapi.json', type: 'application/json; charset=utf-8', text: json });
@@ -65,18 +100,30 @@ export default fp(
       const text = await readFile(new URL(`generated/${name}`, file), 'utf8');
       serveDocument(app, { path: `/${name}`, type, text });
     }
-    app.get('/', (_request, reply) => reply.redirect('/docs/'));
+    const reference = layout({
+      title: 'Reference',
+      main: '<main id="reference"><p class="loading">The contract is being loaded.</p></main>',
+      styles: ['/docs/page/reference.css'],
+      libraries: ['/reference/redoc.js'],
+      scripts: ['/docs/page/reference.js'],
+    });
+    app.get('/reference/', (_request, reply) => sendPage(reply, reference, REFERENCE_POLICY));
+    // The build puts it beside this file.
+    const redoc = await readFile(new URL('redoc.standalone.js', import.meta.url), 'utf8');
+    serveDocument(app, { path: '/reference/redoc.js', type: SCRIPT, text: redoc });
+    const sampled = JSON.stringify(withSamples(document));
+    serveDocument(app, { path: '/reference/openapi.json', type: 'application/json; charset=utf-8', text: sampled });
 
+    // Whoever does not ask for a page is led to the one that it came for before there was this one.
+    app.get('/', (request, reply) =>
+      prefersPage(request, reply) ? sendPage(reply, frontPage) : reply.redirect('/docs/'),
+    );
+    app.get('/problems/', (_request, reply) => sendPage(reply, problemList));
     app.operate(operations.getProblemType, (request, reply) => {
       const { slug } = request.params as { slug: string };
-      if (!Object.hasOwn(problems, slug)) throw new ProblemError('not-found', 'There is no such problem type.');
-      const { title, status, description } = problems[slug as keyof typeof problems];
-      return reply
-        .type('text/html; charset=utf-8')
-        .send(
-          `<!doctype html><html lang="en"><meta charset="utf-8"><title>${escape(title)}</title>` +
-            `<h1>${escape(title)}</h1><p>Status ${status}</p><p>${escape(description)}</p></html>\n`,
-        );
+      if (Object.hasOwn(problems, slug)) return sendPage(reply, problemPage(slug as ProblemSlug));
+      if (prefersPage(request, reply)) return sendNotFoundPage(reply);
+      throw new ProblemError('not-found', 'There is no such problem type.');
     });
   },
   { name: 'docs', dependencies: ['errors', 'operation'] },

@@ -1,10 +1,26 @@
-/** A tester's way through Swagger UI over the demo, in a real browser. Not part of `npm test`: Chromium has to be there. */
-import { chromium, type Locator } from 'playwright-core';
+/**
+ * A tester's way through the pages of the demo, in a real browser. Not part of `npm test`: Chromium has to be there. With
+ * SCREENSHOTS it leaves the picture that the README shows in that folder.
+ */
+import { createRequire } from 'node:module';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { chromium, type Locator, type Page } from 'playwright-core';
 import t from 'tap';
 import type { Body } from '../helpers/app.js';
 import { createTestDatabase } from '../helpers/database.js';
 import { pictureFile } from '../helpers/pictures.js';
 import { dataFolder, startDemo } from '../helpers/process.js';
+
+const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+
+/** What keeps people from using the page as it is shown, by WCAG 2.1 A and AA. */
+async function barriers(page: Page): Promise<string[]> {
+  await page.evaluate(axe);
+  return page.evaluate(`
+    axe.run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa'] }).then(({ violations }) =>
+      violations.flatMap(({ id, nodes }) => nodes.map(({ target }) => id + ' ' + target.join(' '))))`);
+}
 
 t.test('a patient of the demo in Swagger UI', async (t) => {
   const { url, text } = await startDemo(t, { DATABASE_URL: await createTestDatabase(t), DATA_DIR: dataFolder(t) });
@@ -29,18 +45,41 @@ t.test('a patient of the demo in Swagger UI', async (t) => {
   });
   await page.goto(`${url}/docs/`);
 
+  const button = (name: string): Locator => page.getByRole('button', { name, exact: true });
+  const call = async (path: string, body: object, token = ''): Promise<Body> => {
+    const answer = await fetch(`${url}${path}`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', ...(token !== '' && { authorization: `Bearer ${token}` }) },
+      body: JSON.stringify(body),
+    });
+    return answer.json();
+  };
+  /** What the browser itself says of an answer that is no success. */
+  const forgiven = (status: number): void => {
+    const index = faults.findIndex((fault) => fault.includes(`status of ${status} `));
+    t.not(index, -1, `the console says ${status}`);
+    faults.splice(index, 1);
+  };
   /** Opens an operation, which is ready to be tried. */
   const open = async (tag: string, operationId: string): Promise<Locator> => {
     const operation = page.locator(`#operations-${tag}-${operationId}`);
     await operation.locator('.opblock-summary-control').click();
     return operation;
   };
+  /** Clicks Execute, and waits until the page shows the answer. */
+  const send = async (operation: Locator): Promise<void> => {
+    const arrived = page.waitForResponse((answer) => answer.request().resourceType() === 'fetch');
+    await operation.getByRole('button', { name: 'Execute' }).click();
+    const id = (await arrived).headers()['x-request-id'] ?? '';
+    await operation.locator('.request').filter({ hasText: id }).waitFor();
+  };
   /** Clicks Execute; the status and the JSON that the page shows. */
   const execute = async (operation: Locator): Promise<{ status: string; body: Body }> => {
-    await operation.getByRole('button', { name: 'Execute' }).click();
+    await send(operation);
     const answer = operation.locator('.live-responses-table .response').first();
     const status = await answer.locator('.response-col_status').first().innerText();
     const body = await answer.locator('.highlight-code code').first().innerText();
+    t.match(await operation.locator('.request').innerText(), /^Answered in \d+ ms, as request [0-9a-f-]{36}$/);
     return { status: status.split('\n')[0] ?? '', body: JSON.parse(body) };
   };
 
@@ -73,20 +112,85 @@ t.test('a patient of the demo in Swagger UI', async (t) => {
     t.match(await execute(mine), { status: '200', body: { user: { username } } });
   });
 
+  await t.test('names the accounts of the demo, and logs in as one', async (t) => {
+    const accounts = page.getByRole('region', { name: "The demo's accounts" });
+    t.match(await accounts.innerText(), password);
+    await button(`Log in as ${username}`).click();
+    await accounts.getByText(`Signed in as ${username}.`).waitFor();
+    t.equal((await execute(page.locator('#operations-profiles-getMyProfile'))).body.user.username, username);
+  });
+
+  await t.test('logs out for good', async (t) => {
+    const refresh: string = await page.evaluate("sessionStorage.getItem('refresh')");
+    await button('Authorize').first().click();
+    const ended = page.waitForResponse(`${url}/api/user/logout/`);
+    await button('Logout').click();
+    t.equal((await ended).status(), 200);
+    t.equal((await call('/api/user/token/refresh/', { refresh })).status, 401);
+    await button('Close').last().click();
+  });
+
   await t.test('takes a token that is pasted with the word Bearer', async (t) => {
-    const { access } = (await (
-      await fetch(`${url}/api/user/login/`, {
-        method: 'POST',
-        headers: { 'content-type': 'application/json' },
-        body: JSON.stringify({ username, password }),
-      })
-    ).json()) as { access: string };
-    await page.getByRole('button', { name: 'Authorize', exact: true }).click();
-    await page.getByRole('button', { name: 'Remove authorization' }).click();
-    await page.getByLabel('auth-bearer-value').fill(`Bearer ${access}`);
-    await page.getByRole('button', { name: 'Apply credentials' }).click();
-    await page.getByRole('button', { name: 'Close' }).click();
+    const { access } = await call('/api/user/login/', { username, password });
+    await button('Authorize').first().click();
+    await page.locator('#auth-bearer-value').fill(`Bearer ${access}`);
+    await button('Authorize').last().click();
+    await button('Close').last().click();
     t.equal((await execute(page.locator('#operations-profiles-getMyProfile'))).status, '200');
+    await button('Authorize').first().click();
+    await button('Logout').click();
+    await button('Close').last().click();
+  });
+
+  await t.test('logs in by user name and password, and says when the session has ended', async (t) => {
+    const visitor = { username: 'visitor', password: 'plum-Tractor-91' };
+    const { confirm_password, ...changed } = { password: 'fig-Lantern-28', confirm_password: 'fig-Lantern-28' };
+    await call('/api/user/register/', { ...visitor, email: 'visitor@example.com', confirm_password: visitor.password });
+    await button('Authorize').first().click();
+    await page.getByLabel('User name').fill(visitor.username);
+    await page.locator('#log-in-password').fill('not this one');
+    await page.locator('#log-in-password').press('Enter');
+    await page.getByRole('alert').filter({ hasText: 'is wrong' }).waitFor();
+    forgiven(401);
+    t.strictSame(await barriers(page), []);
+    await page.locator('#log-in-password').fill(visitor.password);
+    await button('Log in').click();
+    await button('Logout').waitFor();
+    t.strictSame(await barriers(page), []);
+    await button('Close').last().click();
+
+    const { access } = await call('/api/user/login/', visitor);
+    const change = { current_password: visitor.password, ...changed, confirm_password };
+    await call('/api/user/password/', change, access);
+    t.equal((await execute(page.locator('#operations-profiles-getMyProfile'))).status, '401');
+    forgiven(401);
+    await page.getByText('Session ended, log in again').waitFor();
+    await button('Authorize').first().click();
+    await page.getByLabel('User name').fill(visitor.username);
+    await page.locator('#log-in-password').fill(changed.password);
+    await button('Log in').click();
+    await page.getByText('Session ended, log in again').waitFor({ state: 'detached' });
+    await button('Logout').click();
+    await button('Close').last().click();
+    await button(`Log in as ${username}`).click();
+    await page.getByText(`Signed in as ${username}.`).waitFor();
+  });
+
+  await t.test('says at a required file that it is missing', async (t) => {
+    const operation = await open('services', 'createService');
+    await operation.getByLabel('Request content type').selectOption('multipart/form-data');
+    await operation.getByRole('button', { name: 'Execute' }).click();
+    const image = operation.locator('tr[data-property-name="image"]');
+    await image.getByRole('alert').waitFor();
+    t.match(await image.innerText(), 'Required field is not provided');
+    t.strictSame(await barriers(page), []);
+  });
+
+  await t.test('folds documented errors, so that an operation fits a screen', async (t) => {
+    const operation = page.locator('#operations-services-createService');
+    t.equal(await operation.getByText('/problems/not-allowed').count(), 0);
+    await operation.getByText('documented errors').click();
+    await operation.getByText('/problems/not-allowed').waitFor();
   });
 
   await t.test('keeps dark mode', async (t) => {
@@ -144,6 +248,94 @@ t.test('a patient of the demo in Swagger UI', async (t) => {
       { body: text },
     );
   });
+
+  await t.test('books a slot by createAppointment 201, which is then taken, 409', async (t) => {
+    const day = (ahead: number) => new Date(Date.now() + ahead * 86_400_000).toISOString().slice(0, 10);
+    const free = await fetch(`${url}/doctors/1/availability/?from=${day(1)}&to=${day(30)}`);
+    const [slot] = (await free.json()) as { date: string; time: number }[];
+    const booking = { doctor: 1, appointment_type: 'Online', symptoms: 'A cough.', date: slot?.date, time: slot?.time };
+    const operation = await open('appointments', 'createAppointment');
+    await operation.locator('textarea').fill(JSON.stringify(booking, null, 2));
+    const booked = await execute(operation);
+    t.match(booked, { status: '201', body: { date: slot?.date, time: slot?.time } });
+    const taken = await execute(operation);
+    t.match(taken, { status: '409', body: { type: '/problems/slot-taken', alternatives: [{}] } });
+    forgiven(409);
+  });
+
+  for (const [tag, operationId] of [
+    ['designations', 'listDesignations'],
+    ['specialisations', 'listSpecialisations'],
+    ['available-times', 'listAvailableTimes'],
+    ['services', 'listServices'],
+  ] as const) {
+    await t.test(`executes ${operationId} 200`, async (t) => {
+      const { status, body } = await execute(await open(tag, operationId));
+      t.match({ status, body }, { status: '200', body: [{}] });
+    });
+  }
+
+  await t.test('sends a request by createContact 201', async (t) => {
+    const operation = await open('contacts', 'createContact');
+    await operation
+      .locator('textarea')
+      .fill(JSON.stringify({ name: 'Maya', phone: '+44 20 7946 0958', massage: 'Is there parking?' }));
+    t.match(await execute(operation), { status: '201', body: { massage: 'Is there parking?' } });
+  });
+
+  await t.test('shows the picture of getPicture 200', async (t) => {
+    const doctor = (await (await fetch(`${url}/doctors/1/`)).json()) as { profile: string };
+    const operation = await open('files', 'getPicture');
+    await operation.locator('tr[data-param-name="name"] input').fill(doctor.profile.split('/').at(-1) ?? '');
+    await send(operation);
+    const picture = operation.locator('.live-responses-table img');
+    await picture.waitFor();
+    t.match(await picture.getAttribute('src'), /^blob:/);
+    const image = `document.querySelector('#operations-files-getPicture .live-responses-table img')`;
+    t.ok(await page.evaluate(`${image}.decode().then(() => ${image}.naturalWidth > 0)`), 'it can be seen');
+  });
+
+  /** Whether something sticks out to the right of the screen. */
+  const isTooWide = (): Promise<boolean> => page.evaluate('document.documentElement.scrollWidth > innerWidth');
+  const shots = process.env['SCREENSHOTS'];
+
+  await t.test('opens the operation that a link names', async (t) => {
+    await page.setViewportSize({ width: 1100, height: 720 });
+    await page.goto('about:blank');
+    await page.goto(`${url}/docs/#/doctors/listDoctors`);
+    const operation = page.locator('#operations-doctors-listDoctors');
+    await operation.getByRole('button', { name: 'Execute' }).waitFor();
+    const { height = Infinity } = (await operation.boundingBox()) ?? {};
+    t.ok(height < 1400, `it is not much longer than a screen: ${height} px`);
+    await page.evaluate(`document.getElementById('operations-doctors-listDoctors').scrollIntoView()`);
+    if (shots !== undefined) await page.screenshot({ path: join(shots, 'swagger-ui.png') });
+  });
+
+  for (const colorScheme of ['light', 'dark'] as const) {
+    await t.test(`has no barriers and fits a phone in ${colorScheme} mode`, async (t) => {
+      await page.emulateMedia({ colorScheme });
+      await page.evaluate('localStorage.removeItem("theme")');
+      for (const [path, ready] of [
+        ['/docs/#/doctors/getDoctor', '.opblock.is-open .execute'],
+        ['/docs/#/doctors/createDoctor', '.opblock.is-open .execute'],
+        ['/reference/', '#reference h1'],
+        ['/', 'h1'],
+        ['/problems/', 'h1'],
+        ['/problems/slot-taken', 'h1'],
+        ['/nothing', 'h1'],
+      ] as const) {
+        await page.setViewportSize({ width: 1100, height: 720 });
+        await page.goto('about:blank');
+        await page.goto(url + path);
+        await page.locator(ready).first().waitFor();
+        if (path === '/nothing') forgiven(404);
+        t.equal(await page.locator('html.dark-mode').count(), colorScheme === 'dark' ? 1 : 0);
+        t.strictSame(await barriers(page), [], path);
+        await page.setViewportSize({ width: 390, height: 844 });
+        t.notOk(await isTooWide(), `${path} on a phone`);
+      }
+    });
+  }
 
   t.strictSame(faults, [], 'nothing on the page fails or comes from elsewhere');
 });

@@ -24,6 +24,8 @@ const text = readFileSync(new URL('openapi/openapi.yaml', root), 'utf8');
 const document = parse(text) as {
   info: { version: string };
   servers: { url: string }[];
+  tags: { name: string }[];
+  paths: Json;
   'x-problems': Record<string, { title: string; status: number }>;
   components: { schemas: Record<string, Schema> } & Record<string, Record<string, Json>>;
 };
@@ -75,6 +77,21 @@ t.test('each example of a problem is as its type is documented', (t) => {
   for (const { type, title, status } of shown) {
     t.match(document['x-problems'][type.slice('/problems/'.length)], { title, status }, type);
   }
+  t.end();
+});
+
+t.test('groups and what is in them come in the order of the guide', (t) => {
+  const { tags, paths } = document;
+  t.strictSame(
+    tags.map(({ name }) => name),
+    [
+      ...['users', 'profiles', 'patients', 'doctors', 'designations', 'specialisations', 'available-times'],
+      ...['reviews', 'appointments', 'services', 'contacts', 'files'],
+    ],
+  );
+  t.strictSame(Object.keys(paths).slice(0, 4), [
+    ...['/api/user/register/', '/api/user/login/', '/api/user/logout/', '/api/user/token/refresh/'],
+  ]);
   t.end();
 });
 

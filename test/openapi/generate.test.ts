@@ -11,7 +11,7 @@ const small = (): Contract =>
   parse(`
 info: { title: Rooms, version: 1.0.0 }
 tags: [{ name: rooms }]
-x-problems: { not-found: { status: 404, title: Not found, description: There is no such record. } }
+x-problems: { not-found: { status: 404, title: Not found, description: None., why: None., next: None. } }
 paths:
   /rooms/{id}/:
     parameters: [{ $ref: '#/components/parameters/RoomId' }]
@@ -40,7 +40,11 @@ components:
     Id: { type: integer, minimum: 1 }
     Problem: { type: object, properties: {} }
   responses:
-    NotFound: { content: { application/problem+json: { schema: { $ref: '#/components/schemas/Problem' } } } }
+    NotFound:
+      content:
+        application/problem+json:
+          schema: { $ref: '#/components/schemas/Problem' }
+          example: { type: /problems/not-found, instance: urn:uuid:1 }
 `) as Contract;
 
 t.test('the checked-in files are what the contract makes', async (t) => {
@@ -144,6 +148,11 @@ for (const [what, spoil, message] of [
     'a schema within itself',
     (c) => (c.components.schemas['Id'] = { $ref: '#/components/schemas/Id' }),
     'Id: refers to itself',
+  ],
+  [
+    'a problem type without an example',
+    (c) => (c['x-problems']['lost'] = { status: 404, title: 'Lost', description: '', why: '', next: '' }),
+    'x-problems lost: has no example',
   ],
   [
     'an answer of an error that is no problem',

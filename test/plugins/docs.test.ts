@@ -8,6 +8,9 @@ import { buildTestApp } from '../helpers/app.js';
 
 const file = readFileSync(new URL('../../../openapi/openapi.yaml', import.meta.url), 'utf8');
 
+/** What browsers send that go to an address. */
+const BROWSER = 'text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8';
+
 t.test('documentation', async (t) => {
   const api = await buildTestApp(t, { RATE_LIMIT_ANON: '50', CORS_ORIGINS: 'https://front.example' });
 
@@ -65,10 +68,40 @@ t.test('documentation', async (t) => {
     });
   }
 
-  await t.test('/ leads to /docs/', async (t) => {
-    const answer = await api.get('/');
-    t.equal(answer.status, 302);
-    t.equal(answer.headers['location'], '/docs/');
+  await t.test('/ leads people by a page, and everybody else to /docs/', async (t) => {
+    for (const accept of [undefined, '*/*', 'application/json', 'application/json, text/html;q=0.5']) {
+      const answer = await api.get('/', accept === undefined ? {} : { headers: { accept } });
+      t.match(answer, { status: 302, headers: { location: '/docs/', vary: /Accept/ } }, accept ?? 'none');
+    }
+    const page = await api.get('/', { headers: { accept: BROWSER } });
+    t.match(page, { status: 200, headers: { 'content-type': 'text/html; charset=utf-8', vary: 'Origin, Accept' } });
+    for (const [, path = ''] of page.text.matchAll(/(?:href|src)="([^"]+)"/g)) {
+      t.equal((await api.get(path, { headers: { accept: BROWSER } })).status, 200, path);
+    }
+  });
+
+  await t.test('/reference/ asks nothing of other servers', async (t) => {
+    const page = await api.get('/reference/');
+    t.equal(page.status, 200);
+    t.match(page.headers['content-security-policy'], /^default-src 'none'; script-src 'self'; /);
+    const sources = [...page.text.matchAll(/(?:href|src)="([^"]+)"/g)].map(([, source = '']) => source);
+    t.ok(sources.every((source) => source.startsWith('/')));
+    t.notMatch((await api.get('/reference/redoc.js')).text, 'cdn.redoc.ly');
+  });
+
+  await t.test('an unknown path is a page to people, and a problem to everybody else', async (t) => {
+    for (const path of ['/nothing', '/problems/nothing', '/docs/nothing/']) {
+      const page = await api.get(path, { headers: { accept: BROWSER } });
+      t.match(page, { status: 404, headers: { 'content-type': 'text/html; charset=utf-8' } }, path);
+      t.match(page.text, 'There is nothing here');
+      for (const accept of ['*/*', 'application/json', 'application/json, text/plain, */*', '']) {
+        t.match(await api.get(path, { headers: { accept } }), { status: 404, body: { type: '/problems/not-found' } });
+      }
+    }
+    const posted = await api.post('/nothing', { headers: { accept: BROWSER } });
+    t.match(posted, { status: 404, body: { type: '/problems/not-found' } });
+    const record = await api.get('/doctors/1/', { headers: { accept: BROWSER } });
+    t.match(record, { status: 404, body: { type: '/problems/not-found' } }, 'an operation answers as it is documented');
   });
 
   for (const path of ['/docs/', '/docs']) {
@@ -115,23 +148,33 @@ t.test('documentation', async (t) => {
 t.test('problem types', async (t) => {
   const api = await buildTestApp(t);
   const escaped = (text: string) => text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
+  /** What is left of a page to read. */
+  const textOf = (html: string) => html.replaceAll(/<\/?[a-z!][^<>]*>/g, '');
 
-  for (const [slug, { title, status, description }] of Object.entries(problems)) {
+  for (const [slug, { title, status, description, why, next, example }] of Object.entries(problems)) {
     await t.test(`getProblemType 200 explains ${slug}`, async (t) => {
       const page = await api.get(`/problems/${slug}`);
       t.match(page, { status: 200, headers: { 'content-type': 'text/html; charset=utf-8' } });
-      for (const part of [title, `Status ${status}`, description]) t.ok(page.text.includes(escaped(part)), part);
-      const inside = page.text.replaceAll(
-        /<\/?(!doctype html|html lang="en"|html|meta charset="utf-8"|title|h1|p)>/g,
-        '',
-      );
-      t.notMatch(inside, /[<>]/, 'text is escaped');
-      t.equal(page.headers['content-security-policy'], "default-src 'none';frame-ancestors 'none'");
+      const text = textOf(page.text);
+      for (const part of [title, `Status ${status}`, description, why, next, example.detail]) {
+        t.ok(text.includes(escaped(part).replaceAll('`', '')), part);
+      }
+      t.notMatch(text, /[<>]/, 'text is escaped');
+      t.match(page.text, 'href="/problems/"', 'there is a way back');
+      const policy = page.headers['content-security-policy'] ?? '';
+      t.match(policy, /^default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; /);
+      t.notMatch(policy, 'unsafe');
     });
   }
 
-  await t.test('some description needs escaping, so that the above can fail', async (t) => {
-    t.ok(Object.values(problems).some(({ description }) => description.includes('<')));
+  await t.test('/problems/ lists all of them', async (t) => {
+    const { status, text } = await api.get('/problems/');
+    t.equal(status, 200);
+    for (const slug of Object.keys(problems)) t.match(text, `href="/problems/${slug}"`);
+  });
+
+  await t.test('some text needs escaping, so that the above can fail', async (t) => {
+    t.ok(Object.values(problems).some(({ next }) => next.includes('<')));
   });
 
   await t.test('getProblemType 404', async (t) => {
