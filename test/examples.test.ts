@@ -1,0 +1,173 @@
+/**
+ * What the contract shows of requests, sent to a fresh demo as it stands, in the order of the guide: what a tester does
+ * who clicks through Swagger UI. What is deleted goes at the end, the last kind of record first.
+ */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import t from 'tap';
+import { parse } from 'yaml';
+import { openFolder } from '../plugins/pictures/store.js';
+import { ACCOUNTS, PASSWORD } from '../src/demo/people.js';
+import { seedDemo } from '../src/demo/seed.js';
+import { buildTestApp, type Body } from './helpers/app.js';
+import { allOperations, type Operation } from './helpers/operations.js';
+import { pictureFile } from './helpers/pictures.js';
+
+interface Shown<T = unknown> {
+  readonly example?: T;
+  readonly examples?: Readonly<Record<string, { readonly value: T }>>;
+}
+interface Parameter extends Shown<string | number> {
+  readonly name: string;
+  readonly in: 'path' | 'query' | 'header';
+  readonly required?: boolean;
+  readonly $ref?: string;
+}
+type Content = Readonly<Record<string, Shown>>;
+interface Documented {
+  readonly parameters?: readonly Parameter[];
+  readonly requestBody?: { readonly content: Content };
+  readonly responses: Readonly<Record<string, { readonly content?: Content }>>;
+}
+
+const document = parse(readFileSync(new URL('../../openapi/openapi.yaml', import.meta.url), 'utf8')) as {
+  readonly tags: readonly { readonly name: string }[];
+  readonly paths: Readonly<Record<string, Readonly<Record<string, Documented>> & Pick<Documented, 'parameters'>>>;
+  readonly components: { readonly parameters: Readonly<Record<string, Parameter>> };
+};
+
+const shownBy = <T>({ example, examples = {} }: Shown<T> = {}): T | undefined =>
+  example ?? Object.values(examples)[0]?.value;
+
+/** Of an operation: its parameters, and the first example of its body and of its answer. */
+function documented({ method, url, config: { success } }: Operation) {
+  const path = document.paths[url.replaceAll(/:(\w+)/g, '{$1}')];
+  const operation = path?.[method.toLowerCase()] as Documented;
+  const parameters = [...(path?.parameters ?? []), ...(operation.parameters ?? [])].map(
+    (one) => document.components.parameters[one.$ref?.split('/').at(-1) ?? ''] ?? one,
+  );
+  const body = shownBy(Object.values(operation.requestBody?.content ?? {})[0]);
+  const answer = shownBy(Object.values(operation.responses[success]?.content ?? {})[0]);
+  return { parameters, body, answer };
+}
+
+const group = ({ config: { tag } }: Operation): number => document.tags.findIndex(({ name }) => name === tag);
+const inOrder = [...allOperations].sort((a, b) => group(a) - group(b));
+const isDelete = ({ method }: Operation): boolean => method === 'DELETE';
+const sent = [...inOrder.filter((operation) => !isDelete(operation)), ...inOrder.filter(isDelete).reverse()];
+
+/** Who signs in for what neither anybody nor the patient may do; the rest goes by what the contract asks for. */
+const SIGNED_IN: Readonly<Record<string, string>> = {
+  changePassword: 'who has registered',
+  replaceDoctor: 'staff',
+  updateDoctor: 'staff',
+  deleteDoctor: 'staff',
+};
+function callerOf({ config: { operationId, access } }: Operation): string | undefined {
+  if (access === 'public' || access === 'optional') return undefined;
+  return SIGNED_IN[operationId] ?? (access === 'staff' ? 'staff' : 'patient');
+}
+
+/** What goes by the clock, by chance, or by how much there is. */
+const VARIES = new Set([
+  ...['date_joined', 'created_at', 'updated_at', 'changed_at', 'created_on', 'date', 'from', 'to'],
+  ...['access', 'refresh', 'count', 'next'],
+]);
+
+const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null;
+
+/** Seldom there, yet worth showing. */
+const RARE = new Set(['profile_picture', 'still_booked']);
+/** They come before the account's empty records are filled. */
+const BEFORE_FILLED = ['listProfiles', 'listPatients'];
+
+const isEmpty = (value: unknown): boolean =>
+  value === null || value === '' || (Array.isArray(value) && value.length === 0);
+
+/** Compares an answer with the example of it, but for what varies. */
+class Comparison {
+  readonly differences: string[] = [];
+  readonly #varies: ReadonlySet<string>;
+  readonly #mayBeEmpty: boolean;
+
+  constructor(varies: ReadonlySet<string>, mayBeEmpty: boolean) {
+    this.#varies = varies;
+    this.#mayBeEmpty = mayBeEmpty;
+  }
+
+  compare(shown: unknown, real: unknown, place: string): void {
+    if (Array.isArray(shown) && Array.isArray(real) && isObject(shown[0])) {
+      // Free slots go by the clock; any other list has the record that the example shows.
+      const [{ id }] = shown as [{ id?: number }];
+      if (id === undefined) return;
+      const found = (real as Record<string, unknown>[]).find((record) => record['id'] === id);
+      this.compare(shown[0], found, `${place}[${id}]`);
+    } else if (isObject(shown) && isObject(real) && !Array.isArray(shown)) {
+      for (const [key, value] of Object.entries(shown)) {
+        if (this.#varies.has(key) || (isEmpty(real[key]) && (this.#mayBeEmpty || RARE.has(key)))) continue;
+        this.compare(value, real[key], `${place}.${key}`);
+      }
+    } else if (JSON.stringify(shown) !== JSON.stringify(real)) {
+      this.differences.push(`${place} is ${JSON.stringify(real)} where the example has ${JSON.stringify(shown)}`);
+    }
+  }
+}
+
+t.test('each request that the contract shows is answered as it shows', async (t) => {
+  const api = await buildTestApp(t);
+  const store = await openFolder(join(t.testdirName, 'pictures'));
+  await seedDemo(api.database.db, store, { now: new Date(), zone: 'UTC', horizonDays: 365, slotMinutes: 30 });
+  const tokens = new Map<string, string>();
+  for (const { username } of ACCOUNTS) {
+    const { body } = await api.post('/api/user/login/', { body: { username, password: PASSWORD } });
+    tokens.set(username, body.access);
+  }
+  /** The tokens of whoever has registered, by those that stand for them in the examples. */
+  const real = new Map<string, string>();
+
+  for (const operation of sent) {
+    const { method, url, config, schema } = operation;
+    const { operationId, success } = config;
+    await t.test(`${operationId} ${success}`, async (t) => {
+      const { parameters, body, answer } = documented(operation);
+      const query = new URLSearchParams();
+      const headers: Record<string, string> = {};
+      let path = url;
+      for (const parameter of parameters) {
+        const value = shownBy(parameter);
+        if (value === undefined) {
+          t.notOk(parameter.required, `the contract shows no ${parameter.name}`);
+        } else if (parameter.in === 'path') {
+          path = path.replace(`:${parameter.name}`, encodeURIComponent(String(value)));
+        } else if (parameter.in === 'query') query.set(parameter.name, String(value));
+        else headers[parameter.name] = String(value);
+      }
+      t.equal(body === undefined, config.consumes.length === 0, 'a body is shown where one is asked for');
+      const filled = JSON.parse(JSON.stringify(body ?? null), (_key, value: unknown) =>
+        typeof value === 'string' ? (real.get(value) ?? value) : value,
+      ) as Record<string, string> | null;
+      const file = schema.body?.required?.find((name: string) => schema.body?.properties[name]?.format === 'binary');
+      const caller = callerOf(operation);
+      const response = await api.call(method, `${path}?${query.toString()}`, {
+        headers,
+        token: caller === undefined ? undefined : tokens.get(caller),
+        ...(filled !== null &&
+          (file === undefined ? { body: filled } : { form: { ...filled, [file]: await pictureFile() } })),
+      });
+      t.equal(response.status, success, `${method} ${path} ${JSON.stringify(filled)} is answered ${response.text}`);
+      if (response.body === null || answer === undefined) return;
+      // What is made has the next id, and the picture that was sent.
+      const varies = success === 201 ? new Set([...VARIES, 'id', file ?? 'id']) : VARIES;
+      const comparison = new Comparison(varies, BEFORE_FILLED.includes(operationId));
+      comparison.compare(answer, response.body, operationId);
+      t.strictSame(comparison.differences, []);
+
+      const session = response.body.tokens ?? response.body;
+      const standsFor = (answer as Body).tokens ?? answer;
+      for (const name of ['refresh', 'access']) {
+        if (session[name] !== undefined) real.set(standsFor[name], session[name]);
+      }
+      if (operationId === 'logIn') tokens.set('who has registered', session.access);
+    });
+  }
+});
