@@ -109,6 +109,7 @@ t.test('documentation', async (t) => {
       const page = await api.get(path);
       t.match(page, { status: 200, headers: { 'content-type': 'text/html; charset=utf-8' } });
       t.match(page.text, '<title>Hospital Management API</title>');
+      t.match(page.text, 'data-accounts="[]"', 'nobody is named');
       t.equal(page.headers['cross-origin-opener-policy'], 'same-origin');
       const policy = page.headers['content-security-policy'] ?? '';
       t.match(policy, "frame-ancestors 'self'");
