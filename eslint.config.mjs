@@ -41,6 +41,7 @@ export default tseslint.config(
       '*.mjs',
       'drizzle.config.ts',
       'clients/check/*/',
+      'clients/typescript/',
       'plugins/docs/swagger-ui/',
     ],
   },
