@@ -12,7 +12,13 @@ const { version } = JSON.parse(readFileSync(new URL('../../../package.json', imp
   version: string;
 };
 
-for (const file of ['dist/src/server.js', 'dist/src/admin.js', 'dist/bench/run.js', 'dist/test/run.js']) {
+for (const file of [
+  'dist/src/server.js',
+  'dist/src/demo.js',
+  'dist/src/admin.js',
+  'dist/bench/run.js',
+  'dist/test/run.js',
+]) {
   t.test(`${file} --help, --version`, async (t) => {
     // Without an environment that it could start in.
     const environment = { PORT: 'none' };
