@@ -236,7 +236,7 @@ t.test('a patient of the demo in Swagger UI', async (t) => {
   await t.test('writes a review by createReview 201, which listReviews 200 shows', async (t) => {
     const operation = await open('reviews', 'createReview');
     const text = 'Explained every step.';
-    await operation.locator('textarea').fill(JSON.stringify({ doctor: 1, body: text, rating: '⭐⭐⭐⭐⭐' }));
+    await operation.locator('textarea').fill(JSON.stringify({ doctor: 2, body: text, rating: '⭐⭐⭐⭐⭐' }));
     const created = await execute(operation);
     t.equal(created.status, '201', JSON.stringify(created.body));
     t.match(created.body, { body: text, rating: '⭐⭐⭐⭐⭐' });
@@ -251,9 +251,9 @@ t.test('a patient of the demo in Swagger UI', async (t) => {
 
   await t.test('books a slot by createAppointment 201, which is then taken, 409', async (t) => {
     const day = (ahead: number) => new Date(Date.now() + ahead * 86_400_000).toISOString().slice(0, 10);
-    const free = await fetch(`${url}/doctors/1/availability/?from=${day(1)}&to=${day(30)}`);
+    const free = await fetch(`${url}/doctors/2/availability/?from=${day(1)}&to=${day(30)}`);
     const [slot] = (await free.json()) as { date: string; time: number }[];
-    const booking = { doctor: 1, appointment_type: 'Online', symptoms: 'A cough.', date: slot?.date, time: slot?.time };
+    const booking = { doctor: 2, appointment_type: 'Online', symptoms: 'A cough.', date: slot?.date, time: slot?.time };
     const operation = await open('appointments', 'createAppointment');
     await operation.locator('textarea').fill(JSON.stringify(booking, null, 2));
     const booked = await execute(operation);

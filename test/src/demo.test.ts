@@ -358,12 +358,6 @@ const logInAt = (url: string, username: string): Promise<Response> =>
     body: JSON.stringify({ username, password: PASSWORD }),
   });
 
-t.test('npm run demo --help, --version', async (t) => {
-  const help = await runProgram('dist/src/demo.js', { PORT: 'none' }, ['--help']);
-  t.match(help, { code: 0, stderr: '', stdout: /npm run demo -- --reset/ });
-  t.match(await runProgram('dist/src/demo.js', { PORT: 'none' }, ['--version']), { code: 0, stdout: /^\d+\.\d/ });
-});
-
 t.test('npm run demo', async (t) => {
   const DATABASE_URL = await createTestDatabase(t);
   const environment = { DATABASE_URL, DATA_DIR: dataFolder(t), ADMIN_USERNAME: 'boss' };
