@@ -1,6 +1,6 @@
 /**
  * What the contract shows of requests, sent to a fresh demo as it stands, in the order of the guide: what a tester does
- * who clicks through Swagger UI. What is deleted goes at the end, the last kind of record first.
+ * who clicks through Swagger UI. What ends a record or a session goes last, the last kind of record first.
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -53,8 +53,9 @@ function documented({ method, url, config: { success } }: Operation) {
 
 const group = ({ config: { tag } }: Operation): number => document.tags.findIndex(({ name }) => name === tag);
 const inOrder = [...allOperations].sort((a, b) => group(a) - group(b));
-const isDelete = ({ method }: Operation): boolean => method === 'DELETE';
-const sent = [...inOrder.filter((operation) => !isDelete(operation)), ...inOrder.filter(isDelete).reverse()];
+const isEnd = ({ method, config: { operationId } }: Operation): boolean =>
+  method === 'DELETE' || operationId === 'logOut';
+const sent = [...inOrder.filter((operation) => !isEnd(operation)), ...inOrder.filter(isEnd).reverse()];
 
 /** Who signs in for what neither anybody nor the patient may do; the rest goes by what the contract asks for. */
 const SIGNED_IN: Readonly<Record<string, string>> = {
