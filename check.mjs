@@ -14,22 +14,23 @@ if (process.argv.includes('--help')) {
   process.exit(0);
 }
 
-const digest = (folder) =>
-  readdirSync(folder, { recursive: true, withFileTypes: true })
+const digest = (folders) =>
+  folders
+    .flatMap((folder) => readdirSync(folder, { recursive: true, withFileTypes: true }))
     .filter((entry) => entry.isFile())
     .map((entry) => join(entry.parentPath, entry.name))
     .sort()
     .map((name) => `${name} ${createHash('sha256').update(readFileSync(name)).digest('hex')}`)
     .join('\n');
 
-/** `generates`: a folder that has to be the same after the command as before it, untracked files included. */
+/** `generates`: folders that have to be the same after the command as before it, untracked files included. */
 const steps = [
   { name: 'build', command: 'node build.mjs' },
   {
     name: 'contract',
     command: 'redocly lint openapi/openapi.yaml openapi/generated/openapi-sdk.json openapi/generated/openapi-3.0.yaml',
   },
-  { name: 'generated code', command: 'tsx openapi/generate.ts', generates: 'openapi/generated' },
+  { name: 'generated code', command: 'tsx openapi/generate.ts', generates: ['openapi/generated', 'docs'] },
   { name: 'compatibility', command: 'tsx openapi/check-compatibility.ts' },
   { name: 'migrations', command: 'node dist/db/generate.js --check' },
   { name: 'answers', command: 'node dist/test/answers.js' },
@@ -73,7 +74,8 @@ for (const { generates, ...step } of steps) {
   if (isGood && !isDrifted) continue;
   failed++;
   process.stdout.write(output);
-  if (isDrifted) process.stdout.write(`${generates} was out of date; it is made anew now, commit it.\n`);
+  if (isDrifted)
+    process.stdout.write(`What is in ${generates.join(' and ')} was out of date; it is made anew now, commit it.\n`);
   // What follows would judge the build before this one.
   if (step.name === 'build') break;
 }

@@ -1,11 +1,12 @@
 /**
- * openapi.yaml -> generated/: TypeBox schemas, typed Fastify route definitions with what each takes and answers, and
- * the table of problem types.
+ * openapi.yaml -> generated/: TypeBox schemas, typed Fastify route definitions with what each takes and answers, and the
+ * table of problem types; and the pages of docs/ that are about operations and problems.
  */
 import { readFile, writeFile } from 'node:fs/promises';
 import { format, resolveConfig } from 'prettier';
 import { parse, stringify } from 'yaml';
 import { readFlags } from '../src/command-line.js';
+import { errorsOf, guideOf } from './guide.js';
 import { forOpenApi30, forSdks } from './renderings.js';
 
 interface Schema {
@@ -341,11 +342,16 @@ export const problems = ${JSON.stringify(problemsOf(contract))} as const;
 }
 
 if (process.argv[1] === import.meta.filename) {
-  readFlags('Makes openapi/generated/ from openapi/openapi.yaml.\n', {});
+  readFlags('Makes openapi/generated/, docs/guide.md and docs/errors.md from openapi/openapi.yaml.\n', {});
   const root = new URL('./', import.meta.url);
   const contract = parse(await readFile(new URL('openapi.yaml', root), 'utf8')) as Contract;
-  for (const [name, text] of Object.entries(generate(contract))) {
-    const target = new URL(`generated/${name}`, root);
+  const files = {
+    ...Object.fromEntries(Object.entries(generate(contract)).map(([name, text]) => [`generated/${name}`, text])),
+    '../docs/guide.md': guideOf(contract as never),
+    '../docs/errors.md': errorsOf(problemsOf(contract)),
+  };
+  for (const [name, text] of Object.entries(files)) {
+    const target = new URL(name, root);
     const options = await resolveConfig(target);
     await writeFile(target, await format(text, { ...options, filepath: name }));
   }

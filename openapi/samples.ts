@@ -161,11 +161,14 @@ function python({ method, url, isSignedIn, json, form, answersJson }: Call): str
   ].join('\n');
 }
 
-const LANGUAGES = {
-  curl: ['Shell', curl],
-  TypeScript: ['TypeScript', typeScript],
-  Python: ['Python', python],
-} as const;
+/** The languages of calls, and what Redoc calls them. */
+const LANGUAGES = { curl: 'Shell', TypeScript: 'TypeScript', Python: 'Python' } as const;
+
+/** A call of an operation in each language. */
+export function callsOf(document: Described, path: string, method: string): Record<keyof typeof LANGUAGES, string> {
+  const call = callOf(document, path, method);
+  return { curl: curl(call), TypeScript: typeScript(call), Python: python(call) };
+}
 
 /** The contract with samples of each operation, as Redoc shows them. */
 export function withSamples<T extends Described>(document: T): T {
@@ -175,11 +178,10 @@ export function withSamples<T extends Described>(document: T): T {
       Object.fromEntries(
         Object.entries(item).map(([method, operation]) => {
           if (!METHODS.includes(method)) return [method, operation];
-          const call = callOf(document, path, method);
-          const samples = Object.entries(LANGUAGES).map(([label, [lang, write]]) => ({
-            lang,
+          const samples = Object.entries(callsOf(document, path, method)).map(([label, source]) => ({
+            lang: LANGUAGES[label as keyof typeof LANGUAGES],
             label,
-            source: write(call),
+            source,
           }));
           return [method, { ...operation, 'x-codeSamples': samples }];
         }),

@@ -2,6 +2,7 @@
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { ACCOUNTS, PASSWORD } from '../../src/demo/people.js';
 import { picture, tell, type CreateClient } from './story.js';
 
 export interface Client {
@@ -98,6 +99,32 @@ function inOtherLanguage(client: Omit<Client, 'package' | 'tell'>, program: stri
   };
 }
 
+/** What a run of the collection could harm: whether the demo's accounts sign in, and what is public of the doctors. */
+async function lookAtDemo(url: string): Promise<string> {
+  const logins = ACCOUNTS.map(async ({ username }) => {
+    const body = JSON.stringify({ username, password: PASSWORD });
+    const headers = { 'Content-Type': 'application/json' };
+    return (await fetch(`${url}/api/user/login/`, { method: 'POST', headers, body })).status;
+  });
+  const doctors = await fetch(`${url}/doctors/?limits=1000`);
+  return JSON.stringify([await Promise.all(logins), await doctors.json()]);
+}
+
+/** The whole collection, as its importer would run it; each of its requests that reads something has an assertion. */
+const postman: Client = {
+  name: 'postman',
+  package: 'openapi-to-postmanv2',
+  generate: 'node generators/postman.mjs generated/openapi.json generated/postman',
+  async tell(url, run) {
+    const before = await lookAtDemo(url);
+    const output = await run(
+      `newman run generated/postman/collection.json -e generated/postman/environment.json --env-var baseUrl=${url}`,
+    );
+    if ((await lookAtDemo(url)) !== before) throw new Error('a run of the collection has changed the demo');
+    return Number(/assertions │ +(\d+)/.exec(output)?.[1] ?? 0);
+  },
+};
+
 export const CLIENTS: readonly Client[] = [
   inTypeScript(
     'openapi-fetch',
@@ -132,4 +159,5 @@ export const CLIENTS: readonly Client[] = [
     'PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=generated/python /usr/bin/python3 python/story.py',
   ),
   ownClient,
+  postman,
 ];

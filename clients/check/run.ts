@@ -152,7 +152,7 @@ try {
 
 const line = (...cells: readonly string[]): void => {
   const [name = '', ...rest] = cells;
-  process.stdout.write(`${name.padEnd(26)}${rest.map((cell) => cell.padEnd(11)).join('')}\n`.replace(/ +\n/, '\n'));
+  process.stdout.write(`${name.padEnd(28)}${rest.map((cell) => cell.padEnd(11)).join('')}\n`.replace(/ +\n/, '\n'));
 };
 line('client', 'version', 'generated', 'compiled', 'ran', 'steps');
 for (const { client, version, steps, ...row } of rows) {

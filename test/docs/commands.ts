@@ -41,15 +41,13 @@ function blocksOf(page: string): Block[] {
 
 /** Tells of each answer's status beside what curl is asked for. */
 const PRELUDE = `set -eo pipefail
-curl() { command curl --max-time 30 -w '%{stderr}@status %{http_code}\\n' "$@"; }
+curl() { command curl -sS --max-time 30 -w '%{stderr}@status %{http_code}\\n' "$@"; }
 `;
 
 /** What came of each block that was run: the statuses of its answers, or how the shell ended in it. */
-async function run(blocks: readonly Block[], environment: Readonly<Record<string, string>>) {
+async function run(blocks: readonly Block[], cwd: string | URL, environment: Readonly<Record<string, string>>) {
   const script = blocks.map(({ line, text }) => `echo '@block ${line}' >&2\n${text}\n`).join('');
-  const child = endsWithUs(
-    spawn('bash', ['-c', PRELUDE + script], { cwd: root, env: { ...process.env, ...environment } }),
-  );
+  const child = endsWithUs(spawn('bash', ['-c', PRELUDE + script], { cwd, env: { ...process.env, ...environment } }));
   let said = '';
   let errors = '';
   child.stdout.on('data', (bytes: Buffer) => (said += bytes.toString()));
@@ -76,7 +74,9 @@ async function tryPage(t: Test, page: string): Promise<void> {
     );
     t.equal(marks.length, 1);
   }
-  const runnable = blocks.filter(({ marks }) => !marks.includes('by-ci') && !marks.includes('not-run'));
+  const tried = blocks.filter(({ marks }) => !marks.includes('by-ci') && !marks.includes('not-run'));
+  const isLast = ({ marks }: Block): boolean => marks.includes('last');
+  const runnable = [...tried.filter((block) => !isLast(block)), ...tried.filter(isLast).reverse()];
   if (runnable.length === 0) return;
   const DATABASE_URL = await createTestDatabase(t);
   const DATA_DIR = dataFolder(t);
@@ -84,6 +84,8 @@ async function tryPage(t: Test, page: string): Promise<void> {
   const { hostname, port, username, password } = new URL(DATABASE_URL);
   const { outcomes, trace } = await run(
     runnable.map((block) => ({ ...block, text: block.text.replaceAll('http://localhost:8000', url) })),
+    // The pages of docs/ are for people who need not have a clone, and write files.
+    page.startsWith('docs/') ? DATA_DIR : root,
     {
       ...{ DATABASE_URL, DATA_DIR },
       ...{
