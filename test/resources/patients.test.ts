@@ -1,6 +1,6 @@
 import { sql } from 'drizzle-orm';
 import t from 'tap';
-import { buildTestApp, type TestApp, type User } from '../helpers/app.js';
+import { buildTestApp, MORNING, type TestApp, type User } from '../helpers/app.js';
 import { pictureFile } from '../helpers/pictures.js';
 import { race, RACING } from '../helpers/races.js';
 
@@ -375,12 +375,12 @@ t.test('deletePatient', async (t) => {
   await t.test('deletePatient 204 cancels the upcoming appointments, and only those', async (t) => {
     /** On the clinic's clock, which is 14 hours ahead of UTC. */
     const hours = (from: number, to: number): string => {
-      const at = (hour: number) => new Date(Date.now() + (14 + hour) * 3_600_000).toISOString().slice(0, -1);
+      const at = (hour: number) => new Date(MORNING.getTime() + (14 + hour) * 3_600_000).toISOString().slice(0, -1);
       return `[${at(from)},${at(to)})`;
     };
     /** At the clinic it is the next day already for 14 of UTC's 24 hours. */
     const day = (offset: number): string =>
-      new Date(Date.now() + 14 * 3_600_000 + offset * 86_400_000).toISOString().slice(0, 10);
+      new Date(MORNING.getTime() + 14 * 3_600_000 + offset * 86_400_000).toISOString().slice(0, 10);
     const booked: [string, Slot, byStaff: boolean, byPatient: boolean][] = [
       ['in an hour', { period: hours(1, 2) }, true, true],
       ['now', { period: hours(-0.5, 0.5) }, true, false],
