@@ -269,7 +269,8 @@ t.test('the same by the same seed and clock, and where little can be booked', as
   t.strictSame(await seeded({}), one);
   t.notSame((await seeded({ seed: 2 })).appointments, one.appointments);
   const few = await seeded({}, 1);
-  t.match((few.appointment_changes as string[])[0], /^\(\d+,1,.*,date,/, 'the first was put off');
+  const putOff = (few.appointment_changes as string[]).filter((change) => /^\(\d+,1,.*,date,/.test(change));
+  t.not(putOff.length, 0, 'the first was put off');
 });
 
 t.test('a database with other users stays as it is', async (t) => {
