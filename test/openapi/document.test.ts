@@ -3,7 +3,7 @@ import { Ajv2020 } from 'ajv/dist/2020.js';
 import addFormats from 'ajv-formats';
 import { readFileSync } from 'node:fs';
 import t from 'tap';
-import { parse } from 'yaml';
+import { isScalar, parse, parseDocument, visit } from 'yaml';
 
 type Json = Record<string, unknown>;
 interface Schema extends Json {
@@ -53,6 +53,30 @@ const examples = all.flatMap(([place, { schema, example, examples: several, $ref
     schema: own as Schema,
   }));
 });
+
+t.test(
+  'readers of YAML 1.1 can read it: no alias, and no question mark that is not quoted in a flow collection',
+  (t) => {
+    const faults: string[] = [];
+    visit(parseDocument(text), {
+      Alias: (_key, alias) => void faults.push(`*${alias.source}`),
+      Collection: (_key, collection) => {
+        if (collection.flow !== true) return;
+        visit(collection, {
+          Scalar: (_name, scalar) =>
+            void (
+              isScalar(scalar) &&
+              scalar.type === 'PLAIN' &&
+              /\?/.test(String(scalar.value)) &&
+              faults.push(String(scalar.value))
+            ),
+        });
+      },
+    });
+    t.strictSame(faults, []);
+    t.end();
+  },
+);
 
 t.test('each example is valid', (t) => {
   const ajv = new Ajv2020({ strict: false, allErrors: true });
