@@ -4,8 +4,7 @@ import t from 'tap';
 import { parse } from 'yaml';
 import { incompatibilities, releaseFaults } from '../../openapi/compatibility.js';
 
-/** A document of which the tests know the shape. */
-// eslint-disable-next-line @typescript-eslint/no-explicit-any
+// eslint-disable-next-line @typescript-eslint/no-explicit-any -- a copy of the contract, of which the tests know the shape
 type Loose = any;
 
 const asItIs = parse(await readFile(new URL('../../../openapi/openapi.yaml', import.meta.url), 'utf8'));
