@@ -6,7 +6,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { format, resolveConfig } from 'prettier';
 import { parse, stringify } from 'yaml';
 import { readFlags } from '../src/command-line.js';
-import { errorsOf, guideOf } from './guide.js';
+import { errorsOf, guideOf, guidePageOf } from './guide.js';
 import { forOpenApi30, forSdks } from './renderings.js';
 
 interface Schema {
@@ -345,9 +345,11 @@ if (process.argv[1] === import.meta.filename) {
   readFlags('Makes openapi/generated/, docs/guide.md and docs/errors.md from openapi/openapi.yaml.\n', {});
   const root = new URL('./', import.meta.url);
   const contract = parse(await readFile(new URL('openapi.yaml', root), 'utf8')) as Contract;
+  const guide = guideOf(contract as never);
   const files = {
     ...Object.fromEntries(Object.entries(generate(contract)).map(([name, text]) => [`generated/${name}`, text])),
-    '../docs/guide.md': guideOf(contract as never),
+    'generated/guide.html': guidePageOf(guide),
+    '../docs/guide.md': guide,
     '../docs/errors.md': errorsOf(problemsOf(contract)),
   };
   for (const [name, text] of Object.entries(files)) {

@@ -1,4 +1,5 @@
-/** The contract as pages to read: docs/guide.md and docs/errors.md. */
+/** The contract as pages to read: docs/guide.md, the page that the server has of it, and docs/errors.md. */
+import { Marked } from 'marked';
 import { callsOf, type Described } from './samples.js';
 
 interface Answer {
@@ -114,6 +115,28 @@ Each can also be answered 429, 500 and 503; what problems mean stands in [errors
 ${document.info.description}
 
 ${sections.join('\n')}`;
+}
+
+/** The guide as the element `main` of the server's page: a list of its sections, and an address for each operation. */
+export function guidePageOf(guide: string): string {
+  const sections: string[] = [];
+  const marked = new Marked({
+    renderer: {
+      heading({ tokens, text, depth }) {
+        const id = text.toLowerCase().replaceAll(/[^a-z0-9]+/g, '-');
+        if (depth === 2) sections.push(`<li><a href="#${id}">${text}</a></li>`);
+        return `<h${depth} id="${id}">${this.parser.parseInline(tokens)}</h${depth}>\n`;
+      },
+      // What scrolls sideways on a narrow screen has to be reached by keyboard.
+      code: ({ text }) =>
+        `<pre tabindex="0"><code>${text.replaceAll('&', '&amp;').replaceAll('<', '&lt;')}</code></pre>\n`,
+    },
+  });
+  const [title = '', ...rest] = marked
+    .parse(guide.replace(HEADER, '').replaceAll('[errors.md](errors.md)', '[Problems](/problems/)'), { async: false })
+    .split(/(?<=<\/h1>\n)/);
+  const contents = `<nav aria-label="Sections"><ul class="contents">${sections.join('')}</ul></nav>`;
+  return `<main class="text">${title}${contents}${rest.join('')}</main>`;
 }
 
 /** What each problem type means: the text that its page has. */

@@ -77,7 +77,7 @@ export async function buildApp({
   await app.register(unreadBodies);
   await app.register(slowBodies);
   await app.register(contract, {
-    outside: ['/', '/docs*', '/reference*', '/problems/', '/openapi*', '/health/live', '/health/ready'],
+    outside: ['/', '/docs*', '/guide/', '/reference*', '/problems/', '/openapi*', '/health/live', '/health/ready'],
   });
   await app.register(utf8);
   await app.register(validation, { rules: { 'x-password-of': passwordRule, 'x-not-in-future': pastDateRule(now) } });

@@ -114,6 +114,9 @@ export default fp(
     const sampled = JSON.stringify(withSamples(document));
     serveDocument(app, { path: '/reference/openapi.json', type: 'application/json; charset=utf-8', text: sampled });
 
+    const guide = layout({ title: 'Guide', main: await readFile(new URL('generated/guide.html', file), 'utf8') });
+    app.get('/guide/', (_request, reply) => sendPage(reply, guide));
+
     // Whoever does not ask for a page is led to the one that it came for before there was this one.
     app.get('/', (request, reply) =>
       prefersPage(request, reply) ? sendPage(reply, frontPage) : reply.redirect('/docs/'),

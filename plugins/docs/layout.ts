@@ -5,6 +5,7 @@ const NAME = 'Hospital Management API';
 
 const LINKS = {
   '/docs/': 'Swagger UI',
+  '/guide/': 'Guide',
   '/reference/': 'Reference',
   '/openapi.yaml': 'openapi.yaml',
   '/openapi.json': 'openapi.json',

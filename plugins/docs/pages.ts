@@ -27,7 +27,8 @@ export const frontPage = layout({
 <p class="lead">Users, patients, doctors, appointments and reviews of a clinic, over HTTP and JSON.</p>
 <ul class="ways">
 <li><a href="/docs/">Swagger UI</a><p>Try every operation from this page: log in, book, upload.</p></li>
-<li><a href="/reference/">Reference</a><p>Read every operation, with samples in curl, TypeScript and Python.</p></li>
+<li><a href="/guide/">Guide</a><p>Read it from start to end, with a call to copy for every operation.</p></li>
+<li><a href="/reference/">Reference</a><p>Look an operation up, with samples in curl, TypeScript and Python.</p></li>
 <li><a href="/problems/">Problems</a><p>What each error means, why it comes, and what to do next.</p></li>
 <li><a href="/openapi.yaml">openapi.yaml</a><p>The contract itself, also as <a href="/openapi.json">JSON</a>.</p></li>
 </ul>

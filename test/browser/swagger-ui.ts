@@ -319,6 +319,7 @@ t.test('a patient of the demo in Swagger UI', async (t) => {
         ['/docs/#/doctors/getDoctor', '.opblock.is-open .execute'],
         ['/docs/#/doctors/createDoctor', '.opblock.is-open .execute'],
         ['/reference/', '#reference h1'],
+        ['/guide/', 'h1'],
         ['/', 'h1'],
         ['/problems/', 'h1'],
         ['/problems/slot-taken', 'h1'],

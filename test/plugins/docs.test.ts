@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { brotliDecompressSync, gunzipSync } from 'node:zlib';
 import t from 'tap';
 import { parse } from 'yaml';
+import { operations } from '../../openapi/generated/operations.js';
 import { problems } from '../../openapi/generated/problems.js';
 import { buildTestApp } from '../helpers/app.js';
 
@@ -87,6 +88,19 @@ t.test('documentation', async (t) => {
     const sources = [...page.text.matchAll(/(?:href|src)="([^"]+)"/g)].map(([, source = '']) => source);
     t.ok(sources.every((source) => source.startsWith('/')));
     t.notMatch((await api.get('/reference/redoc.js')).text, 'cdn.redoc.ly');
+  });
+
+  await t.test('/guide/ has a section for each operation, and each of its links leads somewhere', async (t) => {
+    const page = await api.get('/guide/');
+    t.match(page, { status: 200, headers: { 'content-type': 'text/html; charset=utf-8' } });
+    for (const name of Object.keys(operations)) t.match(page.text, `<code>${name}</code>`);
+    const ids = [...page.text.matchAll(/ id="([^"]+)"/g)].map(([, id]) => id);
+    t.equal(new Set(ids).size, ids.length, 'each address is of one place');
+    for (const [, target = ''] of page.text.matchAll(/href="([^"]+)"/g)) {
+      if (target.startsWith('#')) t.ok(ids.includes(target.slice(1)), target);
+      else if (target.startsWith('/'))
+        t.match(await api.get(target, { headers: { accept: BROWSER } }), { status: 200 });
+    }
   });
 
   await t.test('an unknown path is a page to people, and a problem to everybody else', async (t) => {
