@@ -38,8 +38,10 @@ interface Document extends Described {
 const HEADER = '<!-- Made by openapi/generate.ts from openapi.yaml. Do not edit. -->\n\n';
 const METHODS = ['get', 'post', 'put', 'patch', 'delete'];
 
-/** Operations on a doctor's record that is not the demo's patient's, which staff may call. */
-export const BY_STAFF: readonly string[] = ['replaceDoctor', 'updateDoctor', 'deleteDoctor'];
+/** Operations on a doctor's record or time that is not the demo's patient's, which staff may call. */
+export const BY_STAFF: readonly string[] = [
+  ...['replaceDoctor', 'updateDoctor', 'deleteDoctor', 'replaceDoctorHours', 'createTimeOff', 'deleteTimeOff'],
+];
 /** Operations that take what the caller alone has: a session's tokens, an own password. */
 const BY_HAND = ['refreshToken', 'logOut', 'changePassword'];
 

@@ -10,7 +10,7 @@ export interface OperationConfig {
   readonly tag: string;
   /** Who may call: anyone; anyone, but a token that is sent has to be valid; who has a token; staff. */
   readonly access: 'public' | 'optional' | 'user' | 'staff';
-  /** The status of the one successful answer. */
+  /** The status of the successful answer; that of a dry run is 200. */
   readonly success: number;
   readonly problems: readonly number[];
   /** Of an operation that creates: the path of the new record, and where the answer has its id. */
@@ -55,3 +55,16 @@ export type Answer<Id extends OperationId> =
   Responses<Id> extends Record<(typeof operations)[Id]['config']['success'], infer Success extends TSchema>
     ? Static<Success>
     : never;
+
+/** What an operation that creates answers to a dry run: it has stored nothing, and so has not created. */
+export class DryRun<T> {
+  readonly answer: T;
+
+  constructor(answer: T) {
+    this.answer = answer;
+  }
+}
+
+/** What an operation answers to a dry run, where it has one whose answer is another. */
+export type DryAnswer<Id extends OperationId> =
+  Responses<Id> extends { 200: infer Dry extends TSchema; 201: TSchema } ? DryRun<Static<Dry>> : never;

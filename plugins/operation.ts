@@ -3,7 +3,15 @@ import fp from 'fastify-plugin';
 import type { Db, Tx } from '../db/client.js';
 import { JsonText } from '../db/json.js';
 import type { operations } from '../openapi/generated/operations.js';
-import type { Answer, Input, Operation, OperationConfig, OperationId } from '../openapi/operation.js';
+import {
+  DryRun,
+  type Answer,
+  type DryAnswer,
+  type Input,
+  type Operation,
+  type OperationConfig,
+  type OperationId,
+} from '../openapi/operation.js';
 import { guard, identify, type Caller } from './auth.js';
 import { expect } from './contract.js';
 import { available } from './database.js';
@@ -59,7 +67,7 @@ type Access<Id extends OperationId> = (typeof operations)[Id]['config']['access'
 export type Service<Id extends OperationId> = (
   visit: Access<Id> extends 'user' | 'staff' ? UserVisit : Visit,
   input: Input<Id>,
-) => Promise<Answer<Id> | JsonText<Answer<Id>>>;
+) => Promise<Answer<Id> | JsonText<Answer<Id>> | DryAnswer<Id>>;
 
 export type Serve = <Id extends OperationId>(
   operation: { readonly config: { readonly operationId: Id } },
@@ -74,6 +82,14 @@ export interface OperationOptions {
 }
 
 const isNeeded = <Hook>(hook: Hook | undefined): hook is Hook => hook !== undefined;
+
+/** Gives the answer of a dry run its status. */
+const dry = (run: (db: Db | Tx) => unknown, reply: FastifyReply) => async (db: Db | Tx) => {
+  const answered = await run(db);
+  if (!(answered instanceof DryRun)) return answered;
+  reply.statusCode = 200;
+  return answered.answer as unknown;
+};
 
 /** The path of the record that an answer shows. */
 function pathOf({ url, id }: NonNullable<OperationConfig['location']>, answer: unknown): string {
@@ -136,11 +152,13 @@ export default fp(
       const ofOperation = app.database.of(each.config.operationId);
       app.operate(each, (request, reply) => {
         const { params, query, body } = request;
-        const answer = (db: Db | Tx) => service(visitOf(request, db), { params, query, body });
         const { location, takesIdempotencyKey } = each.config;
+        const run = (db: Db | Tx) => service(visitOf(request, db), { params, query, body });
+        const answer = each.schema.response[200] === undefined || location === null ? run : dry(run, reply);
         const answered = takesIdempotencyKey ? once(request, reply, ofOperation, answer) : answer(ofOperation);
         if (location === null) return answered;
         return Promise.resolve(answered).then((record) => {
+          if (reply.statusCode !== 201) return record;
           reply.header('location', linkOf(request).base + pathOf(location, record));
           return record;
         });

@@ -227,12 +227,14 @@ function message({ keyword, params, parentSchema }: ErrorObject): string {
 
 function collect(errors: ErrorObject[], part: string, faults: Faults): void {
   for (const error of errors) {
-    const [, field, index] = error.instancePath.split('/');
-    if (error.keyword === 'required') {
-      faults.add(field ?? (error.params as { missingProperty: string }).missingProperty, 'is required');
+    const [, field, ...inner] = error.instancePath.split('/');
+    const place = inner.map((step) => (/^\d+$/.test(step) ? `item ${Number(step) + 1}` : step));
+    if (error.keyword !== 'required') {
+      faults.add(field ?? part, [...place, message(error)].join(' '));
     } else {
-      const text = message(error);
-      faults.add(field ?? part, index === undefined ? text : `item ${Number(index) + 1} ${text}`);
+      const { missingProperty: missing } = error.params as { missingProperty: string };
+      if (field === undefined) faults.add(missing, 'is required');
+      else faults.add(field, [...place, missing, 'is required'].join(' '));
     }
   }
 }
@@ -290,8 +292,17 @@ export default fp(
     addFormats.default(ajv, ['email', 'date-time', 'uri', 'int32', 'int64', 'password', 'binary']);
     const { validate: isDate } = addFormats.default.get('date') as { validate: (text: string) => boolean };
     // PostgreSQL knows no year 0.
-    ajv.addFormat('date', (text) => isDate(text) && !text.startsWith('0000'));
-    const rules = { ...RULES, ...options.rules };
+    const isDay = (text: string): boolean => isDate(text) && !text.startsWith('0000');
+    ajv.addFormat('date', isDay);
+    const isMoment = ajv.compile({ type: 'string', format: 'date-time' });
+    const rules = {
+      ...RULES,
+      ...options.rules,
+      'x-day-or-moment': (text: string) => {
+        const isRight = text.length === 10 ? isDay(text) : isMoment(text) && !text.startsWith('0000');
+        return isRight ? [] : [`${FORMATS['date']} or a time (RFC 3339)`];
+      },
+    };
     app.setValidatorCompiler(({ schema, httpPart }) => compile(ajv, schema as TSchema, httpPart ?? 'body', rules));
     done();
   },

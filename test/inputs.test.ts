@@ -1,7 +1,7 @@
 /** What every operation makes of input that clients write in more than one way. */
 import t from 'tap';
 import type { operations } from '../openapi/generated/operations.js';
-import { buildTestApp, type CallOptions } from './helpers/app.js';
+import { buildTestApp, type Body, type CallOptions, type TestAnswer } from './helpers/app.js';
 import { ACTORS, backUp, buildClinic, TABLE, type Request } from './helpers/clinic.js';
 import { allOperations, type Operation } from './helpers/operations.js';
 import { pictureFile } from './helpers/pictures.js';
@@ -37,6 +37,9 @@ t.test('inputs', async (t) => {
   for (const operation of allOperations.filter(({ schema }) => schema.querystring !== undefined)) {
     const { operationId, success } = operation.config;
     const names = Object.keys(operation.schema.querystring?.properties ?? {});
+    /** Without what each record that is made has of its own. */
+    const contentOf = ({ body }: TestAnswer): Body =>
+      success === 201 ? { ...body, id: undefined, created_at: undefined } : (body?.results ?? body);
     await t.test(`${operationId} ${success} with parameters that are given empty, as without them`, async (t) => {
       const request = await requestOf(operation);
       const plain = await send(operation, request);
@@ -48,12 +51,15 @@ t.test('inputs', async (t) => {
       ]) {
         const answer = await send(operation, request, `?${query}`);
         t.equal(answer.status, success, query);
-        t.strictSame(answer.body?.results ?? answer.body, plain.body?.results ?? plain.body, query);
+        t.strictSame(contentOf(answer), contentOf(plain), query);
       }
     });
   }
 
-  for (const operation of allOperations.filter((each) => namesOf(each, 'type', 'array').length > 0)) {
+  const takesForms = ({ config }: Operation): boolean => config.consumes.includes('multipart/form-data');
+  for (const operation of allOperations.filter(
+    (each) => takesForms(each) && namesOf(each, 'type', 'array').length > 0,
+  )) {
     const { operationId, success } = operation.config;
     await t.test(`${operationId} ${success} with lists under the names that form encoders give them`, async (t) => {
       const ids = {

@@ -4,6 +4,8 @@ export * from './profiles.js';
 export * from './patients.js';
 export * from './lookups.js';
 export * from './doctors.js';
+export * from './doctor-hours.js';
+export * from './time-off.js';
 export * from './discarded-pictures.js';
 export * from './reviews.js';
 export * from './services.js';

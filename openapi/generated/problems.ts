@@ -122,15 +122,20 @@ export const problems = {
   'has-appointments': {
     status: 409,
     title: 'Has appointments',
-    description: 'The doctor has upcoming appointments, and so can not be deleted.',
+    description:
+      'Upcoming appointments stand in the way of what was asked: deleting their doctor, or leave and hours that they would fall out of. Nothing was stored.',
     why: 'Patients rely on them.',
-    next: 'Cancel them or move them to another doctor, and delete the doctor then.',
+    next: 'Cancel them or move them, and send the request again. For leave and hours `dry_run=true` gives the list of all, and `displace` says what is to become of them: `cancel` cancels them, `keep` leaves them as they are.',
     example: {
       type: '/problems/has-appointments',
       title: 'Has appointments',
       status: 409,
-      detail: 'The doctor has upcoming appointments. Cancel or move them first.',
+      detail: 'One upcoming appointment stands in the way. Say by displace what is to become of it.',
       instance: 'urn:uuid:5f3b8f0e-7a0c-4a9c-8d3e-0a4c1f6b2d11',
+      displaced: 1,
+      appointments: [
+        { id: 11, doctor: 2, patient: 1, patient_name: 'Ada Lovelace', date: '2030-12-23', time: 5, label: '11:00 AM' },
+      ],
     },
   },
   'no-patient-record': {

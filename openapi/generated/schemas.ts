@@ -247,6 +247,85 @@ export const ReviewPatch = Type.Object({
 });
 export type ReviewPatch = Static<typeof ReviewPatch>;
 
+export const CalendarDate = Type.String({ format: 'date', maxLength: 10 });
+export type CalendarDate = Static<typeof CalendarDate>;
+
+export const DayOrMoment = Type.String({
+  maxLength: 35,
+  pattern: '^[0-9]{4}-[0-9]{2}-[0-9]{2}([Tt ][0-9:.]+([Zz]|[+-][0-9]{2}:[0-9]{2}))?$',
+  'x-pattern-message': 'must be a calendar date (YYYY-MM-DD) or a time (RFC 3339)',
+  'x-day-or-moment': true,
+});
+export type DayOrMoment = Static<typeof DayOrMoment>;
+
+export const TimeOff = Type.Object({
+  id: Id,
+  doctor: Type.Unsafe<number | null>({ type: ['integer', 'null'], format: 'int64' }),
+  from: DayOrMoment,
+  to: DayOrMoment,
+  reason: Type.String({ maxLength: 500 }),
+  created_at: Timestamp,
+});
+export type TimeOff = Static<typeof TimeOff>;
+
+export const TimeOffPage = Type.Object({
+  count: Count,
+  next: PageLink,
+  previous: PageLink,
+  results: Type.Array(TimeOff, { maxItems: 1000 }),
+});
+export type TimeOffPage = Static<typeof TimeOffPage>;
+
+export const Displace = Type.Unsafe<'refuse' | 'cancel' | 'keep'>({
+  type: 'string',
+  enum: ['refuse', 'cancel', 'keep'],
+  maxLength: 6,
+});
+export type Displace = Static<typeof Displace>;
+
+export const TimeOffInput = Type.Object({
+  doctor: Type.Unsafe<number | null>({
+    type: ['integer', 'null'],
+    format: 'int64',
+    minimum: 1,
+    maximum: 9007199254740991,
+  }),
+  from: DayOrMoment,
+  to: DayOrMoment,
+  reason: Type.Optional(Type.String({ maxLength: 500 })),
+  displace: Type.Optional(Displace),
+});
+export type TimeOffInput = Static<typeof TimeOffInput>;
+
+export const DisplacedAppointment = Type.Object({
+  id: Id,
+  doctor: Id,
+  patient: Id,
+  patient_name: Type.String({ maxLength: 301 }),
+  date: CalendarDate,
+  time: Id,
+  label: Type.String({ maxLength: 50 }),
+});
+export type DisplacedAppointment = Static<typeof DisplacedAppointment>;
+
+export const DisplacedAppointments = Type.Object({
+  displaced: Count,
+  appointments: Type.Array(DisplacedAppointment, { maxItems: 1000 }),
+});
+export type DisplacedAppointments = Static<typeof DisplacedAppointments>;
+
+export const NewTimeOff = Type.Object({
+  id: Id,
+  doctor: Type.Unsafe<number | null>({ type: ['integer', 'null'], format: 'int64' }),
+  from: DayOrMoment,
+  to: DayOrMoment,
+  reason: Type.String({ maxLength: 500 }),
+  created_at: Timestamp,
+  displaced: Count,
+  appointments: Type.Array(DisplacedAppointment, { maxItems: 1000 }),
+});
+export type NewTimeOff = Static<typeof NewTimeOff>;
+
 export const Service = Type.Object({
   id: Id,
   image: Type.Unsafe<string | null>({ type: ['string', 'null'], maxLength: 2000 }),
@@ -351,9 +430,6 @@ export const DoctorInput = Type.Object({
 });
 export type DoctorInput = Static<typeof DoctorInput>;
 
-export const CalendarDate = Type.String({ format: 'date', maxLength: 10 });
-export type CalendarDate = Static<typeof CalendarDate>;
-
 export const BookedSlot = Type.Object({ id: Id, date: CalendarDate, time: Id });
 export type BookedSlot = Static<typeof BookedSlot>;
 
@@ -385,6 +461,43 @@ export type FreeSlot = Static<typeof FreeSlot>;
 
 export const FreeSlotList = Type.Array(FreeSlot, { maxItems: 3100 });
 export type FreeSlotList = Static<typeof FreeSlotList>;
+
+export const Weekday = Type.Integer({ minimum: 1, maximum: 7 });
+export type Weekday = Static<typeof Weekday>;
+
+export const WorkingHours = Type.Object({
+  weekday: Weekday,
+  times: Type.Array(Id, { maxItems: 200 }),
+  every_weeks: Type.Integer({ minimum: 1, maximum: 8 }),
+  starting: CalendarDate,
+  until: Type.Unsafe<string | null>({ type: ['string', 'null'], format: 'date', maxLength: 10 }),
+});
+export type WorkingHours = Static<typeof WorkingHours>;
+
+export const DoctorHours = Type.Object({ hours: Type.Array(WorkingHours, { maxItems: 100 }) });
+export type DoctorHours = Static<typeof DoctorHours>;
+
+export const WorkingHoursInput = Type.Object({
+  weekday: Weekday,
+  times: Type.Array(Id, { minItems: 1, maxItems: 200 }),
+  every_weeks: Type.Optional(Type.Integer({ minimum: 1, maximum: 8 })),
+  starting: Type.Optional(CalendarDate),
+  until: Type.Optional(Type.Unsafe<string | null>({ type: ['string', 'null'], format: 'date', maxLength: 10 })),
+});
+export type WorkingHoursInput = Static<typeof WorkingHoursInput>;
+
+export const DoctorHoursInput = Type.Object({
+  hours: Type.Array(WorkingHoursInput, { maxItems: 100 }),
+  displace: Type.Optional(Displace),
+});
+export type DoctorHoursInput = Static<typeof DoctorHoursInput>;
+
+export const ChangedHours = Type.Object({
+  hours: Type.Array(WorkingHours, { maxItems: 100 }),
+  displaced: Count,
+  appointments: Type.Array(DisplacedAppointment, { maxItems: 1000 }),
+});
+export type ChangedHours = Static<typeof ChangedHours>;
 
 export const DoctorSlot = Type.Object({
   doctor: Id,
@@ -569,5 +682,7 @@ export const Problem = Type.Object({
     Type.Record(Type.String(), Type.Array(Type.String({ maxLength: 500 }), { maxItems: 20 }), { maxProperties: 100 }),
   ),
   alternatives: Type.Optional(Type.Array(Slot, { maxItems: 5 })),
+  displaced: Type.Optional(Count),
+  appointments: Type.Optional(Type.Array(DisplacedAppointment, { maxItems: 1000 })),
 });
 export type Problem = Static<typeof Problem>;

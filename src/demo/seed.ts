@@ -1,6 +1,7 @@
-import { sql } from 'drizzle-orm';
+import { eq, sql } from 'drizzle-orm';
 import { createHash } from 'node:crypto';
 import type { Db, Tx } from '../../db/client.js';
+import { one } from '../../db/rows.js';
 import {
   availableTimes,
   contacts,
@@ -8,17 +9,20 @@ import {
   discardedPictures,
   doctorAvailableTimes,
   doctorDesignations,
+  doctorHours,
+  doctorHoursTimes,
   doctors,
   doctorSpecialisations,
   patients,
   profiles,
   services,
   specialisations,
+  timeOff,
   users,
 } from '../../db/tables/index.js';
 import type { PictureStore } from '../../plugins/pictures/store.js';
 import { hashPassword, NO_PASSWORD } from '../lib/passwords.js';
-import type { Calendar } from '../scheduling/calendar.js';
+import { todayText, type Calendar } from '../scheduling/calendar.js';
 import { readClockRange } from '../resources/available-times/clock.js';
 import { drawEmblem } from './emblems.js';
 import * as people from './people.js';
@@ -254,6 +258,39 @@ async function addDoctors(tx: Tx, stored: StoredUsers, lookups: Lookups, calenda
   return planned;
 }
 
+/** Who is not on duty on all days works on workdays. The clinic closes for a day that nobody has booked yet. */
+async function addWorkingTime(tx: Tx, planned: readonly PlannedDoctor[], calendar: Calendar): Promise<void> {
+  const { id: chiefsUser } = one(
+    await tx.select({ id: users.id }).from(users).where(eq(users.username, doctorAccount.username)),
+  );
+  const regular = planned.filter(
+    ({ userId, specialisations }) => userId !== chiefsUser && !specialisations.includes('Emergency Medicine'),
+  );
+  const entries = regular.flatMap((doctor) => [1, 2, 3, 4, 5].map((weekday) => ({ doctor, weekday })));
+  const rows = await tx
+    .insert(doctorHours)
+    .values(
+      entries.map(({ doctor: { id, joined }, weekday }) => ({
+        ...{ doctorId: id, weekday, everyWeeks: 1 },
+        startsOn: joined.toISOString().slice(0, 10),
+      })),
+    )
+    .returning({ id: doctorHours.id });
+  await tx.insert(doctorHoursTimes).values(
+    rows.flatMap(({ id: hoursId }, index) => {
+      const { id: doctorId, slots } = (entries[index] as (typeof entries)[number]).doctor;
+      return slots.map(({ id: availableTimeId }) => ({ hoursId, doctorId, availableTimeId }));
+    }),
+  );
+  const day = (days: number): string =>
+    new Date(Date.parse(todayText(calendar)) + days * DAY).toISOString().slice(0, 10);
+  const { id: unbooked } = planned.find(({ isBooked }) => !isBooked) as PlannedDoctor;
+  await tx.insert(timeOff).values([
+    { startsOn: day(60), endsOn: day(60), reason: 'Staff training', createdAt: calendar.now },
+    { doctorId: unbooked, startsOn: day(30), endsOn: day(44), reason: 'Annual leave', createdAt: calendar.now },
+  ]);
+}
+
 async function addServices(tx: Tx): Promise<void> {
   await tx
     .insert(services)
@@ -410,6 +447,7 @@ async function addEverything(tx: Tx, passwordHash: string, calendar: Calendar, s
     slots: await addSlots(tx, calendar.slotMinutes),
   };
   const planned = await addDoctors(tx, stored, lookups, calendar);
+  await addWorkingTime(tx, planned, calendar);
   await addServices(tx);
   await addContacts(tx, stored, now);
   const patientRows = await tx.select({ id: patients.id, userId: patients.userId }).from(patients);

@@ -16,3 +16,30 @@ export function inTransaction<V extends Visit, T>(visit: V, work: (visit: Within
   const { db: outer, ...others } = visit;
   return transaction(outer, (db) => work({ ...others, db } as Within<V>));
 }
+
+/** Undoes a transaction that has come to its result. */
+class Undone<T> extends Error {
+  readonly result: T;
+
+  constructor(result: T) {
+    super('a dry run');
+    this.result = result;
+  }
+}
+
+/** The same; a dry run does all of it and then undoes it, so that it comes to what the real one would. */
+export async function inTrial<V extends Visit, T>(
+  visit: V,
+  isDryRun: boolean,
+  work: (visit: Within<V>) => Promise<T>,
+): Promise<T> {
+  if (!isDryRun) return inTransaction(visit, work);
+  try {
+    return await inTransaction(visit, async (visit) => {
+      throw new Undone(await work(visit));
+    });
+  } catch (error) {
+    if (error instanceof Undone) return error.result as T;
+    throw error;
+  }
+}

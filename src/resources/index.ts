@@ -4,11 +4,13 @@ import availableTimes from './available-times/index.js';
 import contacts from './contacts/index.js';
 import designations from './designations/index.js';
 import doctors from './doctors/index.js';
+import hours from './hours/index.js';
 import patients from './patients/index.js';
 import profiles from './profiles/index.js';
 import reviews from './reviews/index.js';
 import services from './services/index.js';
 import specialisations from './specialisations/index.js';
+import timeOff from './time-off/index.js';
 import users from './users/index.js';
 
 export const resources = [
@@ -19,8 +21,10 @@ export const resources = [
   designations,
   specialisations,
   availableTimes,
+  hours,
   availability,
   appointments,
+  timeOff,
   reviews,
   services,
   contacts,

@@ -32,8 +32,16 @@ export const moment = ({ now }: Calendar): SQL => sql`${now.toISOString()}::time
 /** What the clinic's clock shows. */
 export const wallClock = (calendar: Calendar): SQL => sql`(${moment(calendar)} at time zone ${calendar.zone}::text)`;
 
+/** The moment at which the clinic's clock shows a time; the second one where it does twice. */
+export const wallClockAt = (time: SQL, { zone }: Calendar): SQL => sql`(${time}::timestamp at time zone ${zone}::text)`;
+
 /** The day at the clinic. */
 export const today = (calendar: Calendar): SQL<string> => sql<string>`${wallClock(calendar)}::date`;
+
+/** The same as text. */
+export const todayText = ({ now, zone }: Calendar): string =>
+  // The Canadian format is that of ISO 8601.
+  new Intl.DateTimeFormat('en-CA', { timeZone: zone }).format(now);
 
 /** The last bookable day. */
 export const horizon = (calendar: Calendar): SQL => sql`(${today(calendar)} + ${calendar.horizonDays}::int)`;

@@ -1,10 +1,11 @@
 /** When a slot of a doctor is free: the one place for the rule, for booking, for availability and for alternatives. */
 import { and, eq, isNull, sql, type SQL } from 'drizzle-orm';
 import { one, oneOrNone } from '../../db/rows.js';
-import { appointments, availableTimes, doctorAvailableTimes, doctors } from '../../db/tables/index.js';
+import { appointments, availableTimes, doctorAvailableTimes, doctors, timeOff } from '../../db/tables/index.js';
 import type { Slot } from '../../openapi/generated/schemas.js';
 import type { Visit } from '../lib/visit.js';
 import { horizon, moment, today, type Calendar } from './calendar.js';
+import { isOff, isWorked, isWorkedByAny, leaveOf, takesTimeOf } from './working-time.js';
 
 /** A slot that a doctor offers; without minutes it is a label only. */
 export interface OfferedSlot {
@@ -54,6 +55,19 @@ function isAhead(day: SQL, slot: { startMinute: unknown }, calendar: Calendar): 
     else slot_start(${day}, ${slot.startMinute}::int, ${calendar.zone}::text) > ${moment(calendar)} end`;
 }
 
+/** Whether a doctor who offers a slot can be had in it on a day, but for appointments. */
+const isOffered = (
+  doctorId: unknown,
+  day: SQL,
+  slot: { id: unknown; startMinute: unknown; endMinute: unknown },
+  calendar: Calendar,
+): SQL =>
+  and(
+    isAhead(day, slot, calendar),
+    isWorked(doctorId, day, slot),
+    sql`not ${isOff(doctorId, day, slot, calendar)}`,
+  ) as SQL;
+
 /** Whether a live appointment of somebody is in the way of a slot on a day. */
 function isTaken(
   whose: SQL,
@@ -84,26 +98,46 @@ export async function soonestDate(
   const isTakenOf = (whose: SQL): SQL => isTaken(sql`${whose} and ${appointments.id} <> ${ownId}`, day, slot, calendar);
   const rows = await db.execute<{ day: string }>(sql`
     select ${day}::text as day from ${days(today(calendar), horizon(calendar))}
-    where ${isAhead(day, slot, calendar)}
+    where ${isOffered(doctorId, day, slot, calendar)}
       and not ${isTakenOf(eq(appointments.doctorId, doctorId))}
       and not ${isTakenOf(eq(appointments.patientId, patientId))}
     order by ${day} limit 1`);
   return oneOrNone(rows)?.day ?? null;
 }
 
-/** What is wrong with a day for a slot, whether it is free or not; null where nothing is. */
-export async function dateFault({ db, calendar }: Visit, slot: OfferedSlot, date: string): Promise<string | null> {
+/** What is wrong with a day for a slot of a doctor, whether it is free or not; null where nothing is. */
+export async function dateFault(
+  { db, calendar }: Visit,
+  slot: OfferedSlot,
+  { doctorId, date }: { readonly doctorId: number; readonly date: string },
+): Promise<string | null> {
   const given = sql`${date}::date`;
-  const rows = await db.execute<{ isPast: boolean; isFar: boolean; isAhead: boolean; hasTime: boolean }>(sql`
+  const rows = await db.execute<{
+    isPast: boolean;
+    isFar: boolean;
+    isAhead: boolean;
+    hasTime: boolean;
+    isWorked: boolean;
+    isOff: boolean;
+    isClosed: boolean;
+  }>(sql`
     select ${given} < ${today(calendar)} as "isPast", ${given} > ${horizon(calendar)} as "isFar",
       ${isAhead(given, slot, calendar)} as "isAhead",
       ${slot.startMinute}::int is null or slot_start(${given}, ${slot.startMinute}::int, ${calendar.zone}::text) is not null
-        as "hasTime"`);
+        as "hasTime",
+      ${isWorked(doctorId, given, slot)} as "isWorked", leave.*
+    from (
+      select count(*) > 0 as "isOff", coalesce(bool_or(${timeOff.doctorId} is null), false) as "isClosed"
+      from ${timeOff} where ${leaveOf(doctorId)} and ${takesTimeOf(given, slot, calendar)}
+    ) as leave`);
   const row = one(rows);
   if (row.isPast) return 'must not be in the past';
   if (row.isFar) return `must be at most ${calendar.horizonDays} days ahead`;
   if (!row.hasTime) return 'has no such time: the clocks go forward over it';
-  return row.isAhead ? null : 'must be a later day: the slot has begun';
+  if (!row.isAhead) return 'must be a later day: the slot has begun';
+  if (row.isClosed) return 'must be another day: the clinic is closed at this time';
+  if (row.isOff) return 'must be another day: the doctor is away at this time';
+  return row.isWorked ? null : 'must be another day: the doctor does not work at this time of it';
 }
 
 /** The bookable ones of the days from one to another. */
@@ -128,7 +162,7 @@ export function freeSlots({ from, to }: Days, where: SQL | undefined, calendar: 
     where: and(
       takesPatients,
       where,
-      isAhead(day, anySlot, calendar),
+      isOffered(doctors.id, day, anySlot, calendar),
       sql`not ${isTaken(eq(appointments.doctorId, doctors.id), day, anySlot, calendar)}`,
     ) as SQL,
   };
@@ -144,14 +178,17 @@ export function freeSlotsOfAll(
   { slotIs, doctorIs }: { slotIs: SQL | undefined; doctorIs: SQL | undefined },
   calendar: Calendar,
 ): SQL {
+  const isClosed = sql`exists (
+    select from ${timeOff} where ${timeOff.doctorId} is null and ${takesTimeOf(day, anySlot, calendar)})`;
+  const ofSlots = { id: sql`time`, startMinute: sql`start_minute`, endMinute: sql`end_minute` };
   // What lasts over midnight is of the day before.
   // A slot may last over a day, and by an hour more where the clocks go forward.
   return sql`(
     with slots as materialized (
-      select ${day}, ${availableTimes.startMinute}, ${availableTimes.id} as time,
+      select ${day}, ${availableTimes.startMinute}, ${availableTimes.endMinute}, ${availableTimes.id} as time,
         ${periodOf(day, anySlot, calendar)} as period
       from ${bookableDays(from, to, calendar)} cross join ${availableTimes}
-      where ${and(isAhead(day, anySlot, calendar), slotIs)}
+      where ${and(isAhead(day, anySlot, calendar), sql`not ${isClosed}`, slotIs)}
     ), live as materialized (
       select ${appointments.doctorId}, ${appointments.date}, ${appointments.availableTimeId}, ${appointments.period}
       from ${appointments} where ${isLive} and ${appointments.date} between ${from} - 2 and ${to} + 2
@@ -162,8 +199,11 @@ export function freeSlotsOfAll(
     select ${doctors.id} as doctor, day, start_minute, time from slots
     join ${doctorAvailableTimes} on ${doctorAvailableTimes.availableTimeId} = time
     join ${doctors} on ${doctors.id} = ${doctorAvailableTimes.doctorId}
-    where ${and(takesPatients, doctorIs)}
+    where ${and(takesPatients, doctorIs, isWorkedByAny(sql`${doctors.id}`, { day: sql`day`, id: sql`time` }, sql`slots`))}
     except (
+      select ${timeOff.doctorId}, day, start_minute, time from ${timeOff}
+      join slots on ${takesTimeOf(sql`day`, ofSlots, calendar)} where ${timeOff.doctorId} is not null
+      union all
       select doctor_id, day, start_minute, time from live join hits on hit = live.period
       union all
       select doctor_id, day, start_minute, time from live join slots on day = date and time = available_time_id

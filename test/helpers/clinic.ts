@@ -131,6 +131,15 @@ export const TABLE: Readonly<Record<keyof typeof operations, Row>> = {
   updateAppointment: [[401, 200, 404, 200, 404, 200, 401], of('appointmentId', { body: { symptoms: 'x' } })],
   deleteAppointment: [[401, 204, 404, 403, 404, 204, 401], of('appointmentId')],
   listAppointmentHistory: [[401, 200, 404, 200, 404, 200, 401], of('appointmentId')],
+  getDoctorHours: [anyone(200), of('doctorId')],
+  replaceDoctorHours: [[401, 403, 403, 200, 403, 200, 401], of('doctorId', { body: { hours: [] } })],
+  listTimeOff: [signedIn(200)],
+  createTimeOff: [
+    [401, 403, 403, 201, 403, 201, 401],
+    ({ ids }) => ({ body: { doctor: ids['doctorId'], from: '2030-01-01', to: '2030-01-02', reason: 'Leave' } }),
+  ],
+  getTimeOff: [[401, 404, 404, 200, 404, 200, 401], of('timeOffId')],
+  deleteTimeOff: [[401, 404, 404, 204, 404, 204, 401], of('timeOffId')],
   listServices: [anyone(200)],
   createService: [staffOnly(201), image],
   getService: [anyone(200), of('serviceId')],
@@ -175,6 +184,9 @@ export async function buildClinic(api: TestApp): Promise<Clinic> {
   ids['specialisationId'] = (await create('/specialisations/', { token, body: { name: 'Eyes', slug: 'eyes' } })).id;
   ids['reviewId'] = (await create('/reviews/', { ...own, body: review({ ids }) })).id;
   ids['appointmentId'] = (await create('/appointments/', { ...own, body: booking({ ids }) })).id;
+  ids['timeOffId'] = (
+    await create('/time-off/', { token, body: { doctor: treating.doctorId, from: '2031-01-01', to: '2031-01-02' } })
+  ).id;
   ids['serviceId'] = (await create('/services/', { token, ...(await image()) })).id;
   ids['contactId'] = (await create('/contacts/', { ...own, body: contact })).id;
   ids['picture'] = new URL(profile).pathname.split('/').at(-1) as string;

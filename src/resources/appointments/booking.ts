@@ -1,8 +1,8 @@
-/** Taking a slot: what is locked, in which order, and what a refusal by the database comes to. */
-import { and, eq, isNull, type SQL } from 'drizzle-orm';
+/** Taking a slot, and what a refusal by the database comes to. */
+import { and, eq } from 'drizzle-orm';
 import { violatedConstraint } from '../../../db/client.js';
 import { oneOrNone } from '../../../db/rows.js';
-import { availableTimes, doctorAvailableTimes, doctors, patients } from '../../../db/tables/index.js';
+import { availableTimes, doctorAvailableTimes } from '../../../db/tables/index.js';
 import type { Slot } from '../../../openapi/generated/schemas.js';
 import { ProblemError } from '../../../openapi/problem-error.js';
 import {
@@ -20,31 +20,6 @@ class SlotTaken extends ProblemError {
   constructor(free: Slot[]) {
     super('slot-taken', 'The doctor or the patient has an appointment at this time.', { alternatives: free });
   }
-}
-
-/**
- * Locks a live doctor: bookings of one doctor go one after the other, so that nobody has to lose a race. Doctors are
- * locked before patients and these before appointments, everywhere.
- */
-export async function lockDoctor({ db }: Within, id: number): Promise<{ isActive: boolean } | undefined> {
-  return oneOrNone(
-    await db
-      .select({ isActive: doctors.isActive })
-      .from(doctors)
-      .where(and(eq(doctors.id, id), isNull(doctors.archivedAt)))
-      .for('no key update'),
-  );
-}
-
-export async function lockPatient({ db }: Within, where: SQL): Promise<{ id: number } | undefined> {
-  const row = oneOrNone(
-    await db
-      .select({ id: patients.id })
-      .from(patients)
-      .where(and(where, isNull(patients.archivedAt)))
-      .for('no key update'),
-  );
-  return row;
 }
 
 async function offeredSlot({ db }: Within, doctorId: number, timeId: number): Promise<OfferedSlot | undefined> {
@@ -113,7 +88,10 @@ export async function findSlot(visit: Within, wanted: Wanted): Promise<{ slot: O
     doctor: doctor === undefined ? 'does not exist' : doctor.isActive ? null : 'takes no appointments at present',
     patient: isPatientThere ? null : 'does not exist',
     time: doctor?.isActive === true && slot === undefined ? 'is not offered by this doctor' : null,
-    date: slot !== undefined && wanted.date !== undefined ? await dateFault(visit, slot, wanted.date) : null,
+    date:
+      slot !== undefined && wanted.date !== undefined
+        ? await dateFault(visit, slot, { doctorId, date: wanted.date })
+        : null,
   };
   const errors = Object.entries(faults).flatMap(([field, fault]): [string, string[]][] =>
     fault === null ? [] : [[field, [fault]]],

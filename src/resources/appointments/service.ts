@@ -13,6 +13,7 @@ import type {
   AppointmentPage,
 } from '../../../openapi/generated/schemas.js';
 import type { Input } from '../../../openapi/operation.js';
+import { lockDoctor, lockPatient } from '../../scheduling/locks.js';
 import { hasBegun, periodOf } from '../../scheduling/slots.js';
 import { NoPatientRecord, NotAllowed, NotFound } from '../../lib/errors.js';
 import { signTransaction } from '../../lib/history.js';
@@ -22,7 +23,7 @@ import { nothingElse } from '../../lib/patches.js';
 import { checkConditions } from '../../lib/preconditions.js';
 import { inTransaction, type UserVisit, type Within } from '../../lib/visit.js';
 import { isSeenBy, seenByCaller } from './access.js';
-import { book, findSlot, lockDoctor, lockPatient, refusedAsTaken } from './booking.js';
+import { book, findSlot, refusedAsTaken } from './booking.js';
 import { checkIsAhead, partiesOf, planChange, type Change, type Present } from './plan.js';
 import { changeText, fieldText, readStatus, STATUS, statusText, TYPE, typeText } from './wire.js';
 

@@ -5,7 +5,7 @@ import { availableTimes, doctors, users } from '../../../db/tables/index.js';
 import type { ListDoctorAvailabilityQuery, SearchAvailabilityQuery } from '../../../openapi/generated/operations.js';
 import type { DoctorSlot, DoctorSlotPage, FreeSlot, FreeSlotList } from '../../../openapi/generated/schemas.js';
 import type { Input } from '../../../openapi/operation.js';
-import type { Calendar } from '../../scheduling/calendar.js';
+import { todayText, type Calendar } from '../../scheduling/calendar.js';
 import { freeSlots, freeSlotsOfAll, soonestFirst, type Days } from '../../scheduling/slots.js';
 import { InvalidInput, NotFound } from '../../lib/errors.js';
 import { filtered } from '../../lib/lists.js';
@@ -22,9 +22,8 @@ const DAY = 86_400_000;
  * The days that a query asks for, both included.
  * @throws InvalidInput for more than 31, and for an end before the start
  */
-function readDays({ from, to }: Given<ListDoctorAvailabilityQuery>, { now, zone }: Calendar): Days {
-  // The Canadian format is that of ISO 8601.
-  const first = from ?? new Intl.DateTimeFormat('en-CA', { timeZone: zone }).format(now);
+function readDays({ from, to }: Given<ListDoctorAvailabilityQuery>, calendar: Calendar): Days {
+  const first = from ?? todayText(calendar);
   const weekLater = new Date(Date.parse(first) + (DEFAULT_DAYS - 1) * DAY).toISOString().slice(0, 10);
   const last = to ?? (weekLater.startsWith('+') ? first : weekLater);
   const count = (Date.parse(last) - Date.parse(first)) / DAY + 1;

@@ -1,0 +1,158 @@
+import { and, asc, count, eq, isNull, or, sql, type SQL } from 'drizzle-orm';
+import { column, jsonObject, JsonText, timestampText } from '../../../db/json.js';
+import { one, oneOrNone } from '../../../db/rows.js';
+import { appointments, availableTimes, doctors, timeOff } from '../../../db/tables/index.js';
+import type { DisplacedAppointments, NewTimeOff, TimeOff, TimeOffPage } from '../../../openapi/generated/schemas.js';
+import { DryRun, type Input } from '../../../openapi/operation.js';
+import { todayText, type Calendar } from '../../scheduling/calendar.js';
+import { displaceAppointments } from '../../scheduling/displaced.js';
+import { lockAllDoctors, lockDoctor } from '../../scheduling/locks.js';
+import { takesTimeOf } from '../../scheduling/working-time.js';
+import { InvalidInput, NotAllowed, NotFound } from '../../lib/errors.js';
+import { filtered } from '../../lib/lists.js';
+import { cutPage, itemOf, selectPage } from '../../lib/pages.js';
+import { nothingElse } from '../../lib/patches.js';
+import { inTransaction, inTrial, type UserVisit, type Within } from '../../lib/visit.js';
+
+const DAY = 86_400_000;
+const MAX_DAYS = 3 * 366;
+const MAX_YEARS_AHEAD = 10;
+
+const timeOffJson = jsonObject<TimeOff>({
+  id: column(timeOff.id),
+  doctor: column(timeOff.doctorId),
+  from: sql<string>`coalesce(${timeOff.startsOn}::text, ${timestampText(timeOff.startsAt)})`,
+  to: sql<string>`coalesce(${timeOff.endsOn}::text, ${timestampText(timeOff.endsAt)})`,
+  reason: column(timeOff.reason),
+  created_at: timestampText(timeOff.createdAt),
+});
+
+/** The clinic's is for all, a doctor's for that doctor and for staff. */
+const isSeen = ({ caller }: UserVisit): SQL | undefined =>
+  caller.isStaff
+    ? undefined
+    : or(
+        isNull(timeOff.doctorId),
+        sql`${timeOff.doctorId} in (select ${doctors.id} from ${doctors}
+          where ${doctors.userId} = ${caller.id} and ${doctors.archivedAt} is null)`,
+      );
+
+export async function listTimeOff(visit: UserVisit, { query }: Input<'listTimeOff'>): Promise<JsonText<TimeOffPage>> {
+  const { db, calendar } = visit;
+  const dayOf = (moment: SQL): SQL => sql`(${moment} at time zone ${calendar.zone}::text)::date`;
+  const firstDay = sql`coalesce(${timeOff.startsOn}, ${dayOf(sql`${timeOff.startsAt}`)})`;
+  const lastDay = sql`coalesce(${timeOff.endsOn}, ${dayOf(sql`(${timeOff.endsAt} - interval '1 microsecond')`)})`;
+  const where = and(
+    isSeen(visit),
+    filtered(query, {
+      doctor: (id) => eq(timeOff.doctorId, id),
+      from: (day) => sql`${lastDay} >= ${day}::date`,
+      to: (day) => sql`${firstDay} <= ${day}::date`,
+    }),
+  );
+  const rows = db.select(itemOf(timeOffJson)).from(timeOff).where(where).orderBy(asc(timeOff.id)).$dynamic();
+  const total = sql`(${db.select({ count: count() }).from(timeOff).where(where)})`;
+  return selectPage<TimeOff>(visit, query, { rows: cutPage(rows, query), total });
+}
+
+export async function getTimeOff(
+  visit: UserVisit,
+  { params: { id } }: Pick<Input<'getTimeOff'>, 'params'>,
+): Promise<JsonText<TimeOff>> {
+  const row = oneOrNone(
+    await visit.db
+      .select({ text: sql<string>`${timeOffJson}::text` })
+      .from(timeOff)
+      .where(and(eq(timeOff.id, id), isSeen(visit))),
+  );
+  if (row === undefined) throw new NotFound();
+  return new JsonText(row.text);
+}
+
+/** From when to when; the columns that are not given are null. */
+type Time = Pick<typeof timeOff.$inferInsert, 'startsOn' | 'endsOn' | 'startsAt' | 'endsAt'>;
+
+/** @throws InvalidInput */
+function readTime({ from, to }: Pick<TimeOff, 'from' | 'to'>, calendar: Calendar): Time {
+  const [isFromDay, isToDay] = [from, to].map((text) => text.length === 10);
+  const refuse = (fault: string): never => {
+    throw new InvalidInput({ to: [fault] });
+  };
+  if (isFromDay !== isToDay) refuse('must be of the same kind as from: both are days, or both are times');
+  const [start, end] = [Date.parse(from), Date.parse(to)];
+  if (isToDay ? end < start : end <= start) refuse(isToDay ? 'must not be before from' : 'must be after from');
+  const isFar = start > calendar.now.getTime() + MAX_YEARS_AHEAD * 366 * DAY;
+  if (isFar) throw new InvalidInput({ from: [`must be at most ${MAX_YEARS_AHEAD} years ahead`] });
+  if (end - start > MAX_DAYS * DAY) refuse('must be at most three years after from');
+  if (isToDay ? to < todayText(calendar) : end <= calendar.now.getTime()) refuse('must not be in the past');
+  return isToDay ? { startsOn: from, endsOn: to } : { startsAt: new Date(start), endsAt: new Date(end) };
+}
+
+/**
+ * Whose leave may be entered by the caller, with what keeps bookings in that time away until it is entered.
+ * @throws NotAllowed, InvalidInput
+ */
+async function lockWhose(visit: Within<UserVisit>, doctorId: number | null): Promise<void> {
+  const { caller } = visit;
+  if (doctorId === null) {
+    if (!caller.isStaff) throw new NotAllowed('Only staff may close the clinic.');
+    return lockAllDoctors(visit);
+  }
+  const doctor = await lockDoctor(visit, doctorId);
+  if (!caller.isStaff && doctor?.userId !== caller.id) throw new NotAllowed('Only the doctor and staff may do this.');
+  if (doctor === undefined) throw new InvalidInput({ doctor: ['does not exist'] });
+}
+
+/** Appointments that an entry takes the time of; the days around it are for the index. */
+function standsIn(
+  id: number,
+  { doctorId, from, to }: { doctorId: number | null; from: string; to: string },
+  calendar: Calendar,
+): SQL {
+  const near = (text: string, days: number): string => new Date(Date.parse(text) + days * DAY).toISOString();
+  return and(
+    doctorId === null ? undefined : eq(appointments.doctorId, doctorId),
+    sql`${appointments.date} between ${near(from, -3)}::timestamptz::date and ${near(to, 2)}::timestamptz::date`,
+    sql`exists (select from ${timeOff} where ${timeOff.id} = ${id}
+      and ${takesTimeOf(sql`${appointments.date}`, availableTimes, calendar)})`,
+  ) as SQL;
+}
+
+/**
+ * Enters leave.
+ * @throws HasAppointments where upcoming appointments stand in that time, and they are to be refused
+ */
+export function createTimeOff(
+  visit: UserVisit,
+  { query, body }: Input<'createTimeOff'>,
+): Promise<NewTimeOff | DryRun<DisplacedAppointments>> {
+  const { doctor: doctorId, from, to, reason = '', displace, ...rest } = body;
+  nothingElse(rest);
+  const isDryRun = query.dry_run;
+  return inTrial(visit, isDryRun, async (visit) => {
+    const { db, caller, calendar } = visit;
+    const time = readTime({ from, to }, calendar);
+    await lockWhose(visit, doctorId);
+    const { id } = one(
+      await db
+        .insert(timeOff)
+        .values({ ...time, doctorId, reason, createdBy: caller.id })
+        .returning({ id: timeOff.id }),
+    );
+    const inIt = standsIn(id, { doctorId, from, to }, calendar);
+    const displaced = await displaceAppointments(visit, inIt, { displace, isDryRun });
+    if (isDryRun) return new DryRun(displaced);
+    const { text } = await getTimeOff(visit, { params: { id } });
+    return { ...(JSON.parse(text) as TimeOff), ...displaced };
+  });
+}
+
+export async function deleteTimeOff(visit: UserVisit, { params }: Input<'deleteTimeOff'>): Promise<void> {
+  await inTransaction(visit, async (visit) => {
+    const { text } = await getTimeOff(visit, { params });
+    if ((JSON.parse(text) as TimeOff).doctor === null && !visit.caller.isStaff) {
+      throw new NotAllowed('Only staff may open the clinic.');
+    }
+    await visit.db.delete(timeOff).where(eq(timeOff.id, params.id));
+  });
+}

@@ -1,0 +1,56 @@
+/** When a doctor works: by the doctor's hours, and but for leave. */
+import { sql, type SQL } from 'drizzle-orm';
+import { doctorHours, doctorHoursTimes, timeOff } from '../../db/tables/index.js';
+import { wallClockAt, type Calendar } from './calendar.js';
+
+/** A slot, as values or as columns; without minutes it is a label only. */
+export interface AnySlot {
+  readonly id: unknown;
+  readonly startMinute: unknown;
+  readonly endMinute: unknown;
+}
+
+/** Whether an entry of `doctor_hours` is for a day. Weeks are counted from its first day, never by their number in the year. */
+const isForDay = (day: SQL): SQL =>
+  sql`(${doctorHours.weekday} = extract(isodow from ${day}) and ${day} >= ${doctorHours.startsOn}
+    and ${day} <= coalesce(${doctorHours.endsOn}, 'infinity')
+    and ((${day} - ${doctorHours.startsOn}) / 7) % ${doctorHours.everyWeeks} = 0)`;
+
+/** Whether a doctor works in a slot on a day by the hours; who has none works every day. */
+export const isWorked = (doctorId: unknown, day: SQL, { id }: Pick<AnySlot, 'id'>): SQL =>
+  sql`(not exists (select from ${doctorHours} where ${doctorHours.doctorId} = ${doctorId}) or exists (
+    select from ${doctorHours} join ${doctorHoursTimes} on ${doctorHoursTimes.hoursId} = ${doctorHours.id}
+    where ${doctorHours.doctorId} = ${doctorId} and ${doctorHoursTimes.availableTimeId} = ${id} and ${isForDay(day)}))`;
+
+/** The same for all doctors, as sets that are made once. */
+export const isWorkedByAny = (doctorId: SQL, slot: { readonly day: SQL; readonly id: SQL }, days: SQL): SQL =>
+  sql`(${doctorId} not in (select ${doctorHours.doctorId} from ${doctorHours})
+    or (${doctorId}, ${slot.id}, ${slot.day}) in (
+      select ${doctorHours.doctorId}, ${doctorHoursTimes.availableTimeId}, worked.day
+      from ${doctorHours} join ${doctorHoursTimes} on ${doctorHoursTimes.hoursId} = ${doctorHours.id}
+      join (select distinct day from ${days} as days) as worked on ${isForDay(sql`worked.day`)}))`;
+
+/**
+ * Whether a row of `time_off` takes something of a slot on a day. Days are those of the clinic's calendar; a part of a day
+ * is judged by the moments at which the slot passes. A slot without clock times may be at any time of its day, and so is
+ * taken only by what takes the whole day.
+ */
+export function takesTimeOf(day: SQL, { startMinute, endMinute }: AnySlot, calendar: Calendar): SQL {
+  const start = sql`slot_start(${day}, ${startMinute}::int, ${calendar.zone}::text)`;
+  return sql`(case when ${startMinute}::int is null
+    then coalesce(${day} between ${timeOff.startsOn} and ${timeOff.endsOn},
+      ${timeOff.startsAt} <= ${wallClockAt(day, calendar)} and ${timeOff.endsAt} >= ${wallClockAt(sql`(${day} + 1)`, calendar)})
+    else coalesce(
+      ${day} + make_interval(mins => ${startMinute}::int) < ${timeOff.endsOn} + 1
+        and ${day} + make_interval(mins => ${endMinute}::int) > ${timeOff.startsOn},
+      ${start} < ${timeOff.endsAt} and ${start} + make_interval(mins => ${endMinute}::int - ${startMinute}::int) > ${timeOff.startsAt})
+    end)`;
+}
+
+/** Leave of a doctor, and of the whole clinic. */
+export const leaveOf = (doctorId: unknown): SQL =>
+  sql`(${timeOff.doctorId} = ${doctorId} or ${timeOff.doctorId} is null)`;
+
+/** Whether a doctor, or the clinic, is away in a slot on a day. */
+export const isOff = (doctorId: unknown, day: SQL, slot: AnySlot, calendar: Calendar): SQL =>
+  sql`exists (select from ${timeOff} where ${leaveOf(doctorId)} and ${takesTimeOf(day, slot, calendar)})`;
