@@ -14,6 +14,7 @@ import {
   type OfferedSlot,
 } from '../../scheduling/slots.js';
 import { InvalidInput } from '../../lib/errors.js';
+import { signTransaction } from '../../lib/history.js';
 import { inTransaction, type UserVisit, type Within } from '../../lib/visit.js';
 
 class SlotTaken extends ProblemError {
@@ -73,10 +74,13 @@ class Taken extends Error {
   }
 }
 
-/** Runs a booking and gives its refusal by the database the free alternatives. */
+/** Runs a booking, under the caller's name, and gives its refusal by the database the free alternatives. */
 export async function book<T>(visit: UserVisit, work: (visit: Within<UserVisit>) => Promise<T>): Promise<T> {
   try {
-    return await inTransaction(visit, (visit) => work(visit));
+    return await inTransaction(visit, async (visit) => {
+      await signTransaction(visit);
+      return work(visit);
+    });
   } catch (error) {
     if (!(error instanceof Taken)) throw error;
     throw new SlotTaken(await alternatives(visit, error.booking));
@@ -113,7 +117,10 @@ export async function findSlot(visit: Within, wanted: Wanted): Promise<{ slot: O
     doctor: doctor === undefined ? 'does not exist' : doctor.isActive ? null : 'takes no appointments at present',
     patient: isPatientThere ? null : 'does not exist',
     time: doctor?.isActive === true && slot === undefined ? 'is not offered by this doctor' : null,
-    date: slot !== undefined && wanted.date !== undefined ? await dateFault(visit, slot, wanted.date) : null,
+    date:
+      slot !== undefined && wanted.date !== undefined
+        ? await dateFault(visit, slot, { date: wanted.date, doctorId })
+        : null,
   };
   const errors = Object.entries(faults).flatMap(([field, fault]): [string, string[]][] =>
     fault === null ? [] : [[field, [fault]]],
