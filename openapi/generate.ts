@@ -100,9 +100,10 @@ function typeBox(schema: Schema, where: string, prefix: string): string {
   // A file has no JSON type: the multipart parser's object passes, and what the handler sees is the stored name.
   if (schema.format === 'binary') return `Type.Unsafe<string | null>(${text})`;
   if (schema.enum !== undefined) {
-    const union = [...schema.enum.map((value) => JSON.stringify(value)), ...(nullable ? ['null'] : [])].join(' | ');
+    const union = schema.enum.map((value) => JSON.stringify(value)).join(' | ');
     return `Type.Unsafe<${union}>(${JSON.stringify({ type: schema.type, enum: schema.enum, ...options })})`;
   }
+  if (nullable && type === 'object') return `nullable(${typeBox({ ...schema, type }, where, prefix)})`;
   if (nullable) {
     const native = { string: 'string', integer: 'number', number: 'number', boolean: 'boolean' }[type];
     if (native === undefined) fail(where, `a nullable ${type} is not supported`);
@@ -326,7 +327,11 @@ export function generate(contract: Contract): Readonly<Record<GeneratedFile, str
     return `export const ${name} = ${value};\nexport type ${name} = Static<typeof ${name}>;\n`;
   });
   return {
-    'schemas.ts': `${HEADER}import { Type, type Static } from '@sinclair/typebox';\n\n${schemas.join('\n')}`,
+    'schemas.ts': `${HEADER}import { Type, type Static, type TObject } from '@sinclair/typebox';
+
+const nullable = <T extends TObject>(schema: T) => Type.Unsafe<Static<T> | null>({ ...schema, type: ['object', 'null'] });
+
+${schemas.join('\n')}`,
     'operations.ts': `${HEADER}import { Type, type Static } from '@sinclair/typebox';
 import * as S from './schemas.js';
 

@@ -12,6 +12,13 @@ const integer = (minimum: number, maximum: number, byDefault: number) =>
 const DURATION = '^[1-9][0-9]{0,8}(s|m|h|d)$';
 const SECONDS = { s: 1, m: 60, h: 3600, d: 86_400 };
 const MAX_DURATION = 3650 * SECONDS.d;
+const MAX_NOTICE = 30 * SECONDS.d;
+
+const NOTICE = {
+  pattern: `^0$|${DURATION}`,
+  default: '0',
+  must: 'be 0 or a duration of at most 30d, like 90m, 12h or 2d',
+};
 
 const MUST_BE_DATABASE_URL = 'be a postgres:// URL';
 const MUST_BE_REDIS_URL = 'be a redis:// or rediss:// URL';
@@ -46,6 +53,8 @@ export const Environment = Type.Object({
   CLINIC_TIME_ZONE: Type.String({ default: 'UTC' }),
   SLOT_MINUTES: integer(1, 1440, 30),
   BOOKING_HORIZON_DAYS: integer(1, 3650, 365),
+  BOOKING_NOTICE: Type.String(NOTICE),
+  CHANGE_NOTICE: Type.String(NOTICE),
   RATE_LIMIT_ANON: integer(1, 1_000_000_000, 100),
   RATE_LIMIT_USER: integer(1, 1_000_000_000, 600),
   RATE_LIMIT_AUTH: integer(1, 1_000_000_000, 20),
@@ -86,6 +95,10 @@ export interface Config {
   readonly clinicTimeZone: string;
   readonly slotMinutes: number;
   readonly bookingHorizonDays: number;
+  /** Seconds. */
+  readonly bookingNotice: number;
+  /** Seconds. */
+  readonly changeNotice: number;
   readonly rateLimit: { readonly anonymous: number; readonly user: number; readonly auth: number };
   /** Seconds that the server goes on serving after it was told to stop. */
   readonly shutdownDelay: number;
@@ -131,6 +144,11 @@ const secondsOf = (duration: string): number =>
 function readDuration(name: 'ACCESS_TOKEN_TTL' | 'REFRESH_TOKEN_TTL', duration: string): number {
   const seconds = secondsOf(duration);
   return seconds <= MAX_DURATION ? seconds : refuse(name, 'be at most 3650d', duration);
+}
+
+function readNotice(name: 'BOOKING_NOTICE' | 'CHANGE_NOTICE', duration: string): number {
+  const seconds = duration === '0' ? 0 : secondsOf(duration);
+  return seconds <= MAX_NOTICE ? seconds : refuse(name, NOTICE.must, duration);
 }
 
 /** Whether a URL and the name and password in it can be read. */
@@ -234,6 +252,8 @@ export function readConfig(source: NodeJS.ProcessEnv): Config {
     clinicTimeZone,
     slotMinutes: env.SLOT_MINUTES,
     bookingHorizonDays: env.BOOKING_HORIZON_DAYS,
+    bookingNotice: readNotice('BOOKING_NOTICE', env.BOOKING_NOTICE),
+    changeNotice: readNotice('CHANGE_NOTICE', env.CHANGE_NOTICE),
     rateLimit: { anonymous: env.RATE_LIMIT_ANON, user: env.RATE_LIMIT_USER, auth: env.RATE_LIMIT_AUTH },
     shutdownDelay: env.SHUTDOWN_DELAY === '0' ? 0 : secondsOf(env.SHUTDOWN_DELAY),
     logLevel: env.LOG_LEVEL,

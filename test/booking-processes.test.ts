@@ -40,7 +40,7 @@ const statuses = (answers: readonly Answer[]): Record<number, number> => {
 
 async function open(t: Test) {
   const DATABASE_URL = await createTestDatabase(t);
-  const client = postgres(DATABASE_URL, { max: 1 });
+  const client = postgres(DATABASE_URL, { max: 1, connection: { 'hospital.user_id': 'system' } });
   t.teardown(() => client.end());
   await client`insert into available_times (label, start_minute, end_minute) values ('10:00 - 10:30', 600, 630)`;
   const names = client`select name, name || '@example.com', '' from (

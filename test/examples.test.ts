@@ -114,7 +114,14 @@ t.test('each request that the contract shows is answered as it shows', async (t)
   const now = new Date();
   const api = await buildTestApp(t, {}, { now: () => now });
   const store = await openFolder(join(t.testdirName, 'pictures'));
-  await seedDemo(api.database.db, store, { now, zone: 'UTC', horizonDays: 365, slotMinutes: 30 });
+  await seedDemo(api.database.db, store, {
+    now,
+    zone: 'UTC',
+    horizonDays: 365,
+    slotMinutes: 30,
+    bookingNotice: 0,
+    changeNotice: 0,
+  });
   const tokens = new Map<string, string>();
   for (const { username } of ACCOUNTS) {
     const { body } = await api.post('/api/user/login/', { body: { username, password: PASSWORD } });

@@ -3,7 +3,15 @@ import { appointments } from './appointments.js';
 import { id, moment, reference } from './columns.js';
 import { users } from './users.js';
 
-/** What became of an appointment's doctor, date, slot, status and cancel flag; a trigger on appointments writes it. */
+const FIELDS = [
+  ...(['created', 'doctor', 'date', 'time', 'type', 'status', 'symptoms', 'cancelled', 'cancel_reason'] as const),
+  ...(['attendance', 'archived', 'patient'] as const),
+] as const;
+
+/**
+ * All that was done to an appointment; triggers on appointments write it. They take the author from the transaction, and
+ * refuse a change that has none.
+ */
 export const appointmentChanges = pgTable(
   'appointment_changes',
   {
@@ -12,8 +20,10 @@ export const appointmentChanges = pgTable(
       .notNull()
       .references(() => appointments.id, { onDelete: 'cascade' }),
     changedAt: moment().notNull(),
+    /** Null for the system: a transaction that was signed by `system`. */
     changedBy: reference().references(() => users.id),
-    field: text({ enum: ['doctor', 'date', 'time', 'status', 'cancelled'] }).notNull(),
+    field: text({ enum: FIELDS }).notNull(),
+    /** Empty for nothing. */
     before: text().notNull(),
     after: text().notNull(),
   },

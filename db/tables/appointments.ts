@@ -1,5 +1,5 @@
 import { sql } from 'drizzle-orm';
-import { boolean, customType, date, index, pgEnum, pgTable, uniqueIndex, varchar } from 'drizzle-orm/pg-core';
+import { boolean, check, customType, date, index, pgEnum, pgTable, uniqueIndex, varchar } from 'drizzle-orm/pg-core';
 import { createdAt, id, moment, reference, updatedAt, version } from './columns.js';
 import { doctors } from './doctors.js';
 import { availableTimes } from './lookups.js';
@@ -10,6 +10,8 @@ const tsrange = customType<{ data: string }>({ dataType: () => 'tsrange' });
 
 export const appointmentType = pgEnum('appointment_type', ['online', 'offline']);
 export const appointmentStatus = pgEnum('appointment_status', ['pending', 'running', 'completed']);
+export const attendance = pgEnum('attendance', ['arrived', 'no_show']);
+export const cancelCode = pgEnum('cancel_code', ['patient', 'doctor', 'clinic', 'no_contact', 'other']);
 
 /**
  * No doctor and no patient has two live appointments at overlapping times: exclusion constraints over `period` (made in
@@ -40,6 +42,12 @@ export const appointments = pgTable(
     status: appointmentStatus().notNull().default('pending'),
     symptoms: varchar({ length: 2000 }).notNull(),
     isCancelled: boolean().notNull().default(false),
+    /** Null also where the reason of a cancelled one was not kept yet. */
+    cancelCode: cancelCode(),
+    /** Empty for none; null without a code. */
+    cancelText: varchar({ length: 500 }),
+    /** What became of the patient's coming; null as long as nobody has noted it. */
+    attendance: attendance(),
     createdAt: createdAt(),
     updatedAt: updatedAt(),
     version: version(),
@@ -47,6 +55,14 @@ export const appointments = pgTable(
     archivedBy: reference().references(() => users.id),
   },
   (table) => [
+    check(
+      'appointments_cancel_reason_check',
+      sql`(cancel_code is null) = (cancel_text is null) and (cancel_code is null or is_cancelled)`,
+    ),
+    check(
+      'appointments_attendance_check',
+      sql`attendance is null or (not is_cancelled and (attendance = 'arrived' or status = 'pending'))`,
+    ),
     uniqueIndex('appointments_doctor_label_key')
       .on(table.doctorId, table.date, table.availableTimeId)
       .where(sql`period is null and not is_cancelled and archived_at is null`),

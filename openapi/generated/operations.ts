@@ -1595,20 +1595,28 @@ export const operations = {
     schema: {
       params: Type.Object({ id: S.Id }),
       querystring: Type.Object({ from: Type.Optional(S.CalendarDate), to: Type.Optional(S.CalendarDate) }),
-      response: { 200: S.FreeSlotList, 400: S.Problem, 404: S.Problem, 429: S.Problem, 500: S.Problem, 503: S.Problem },
+      response: {
+        200: S.FreeSlotList,
+        400: S.Problem,
+        401: S.Problem,
+        404: S.Problem,
+        429: S.Problem,
+        500: S.Problem,
+        503: S.Problem,
+      },
     },
     config: {
       operationId: 'listDoctorAvailability',
       tag: 'doctors',
-      access: 'public',
+      access: 'optional',
       success: 200,
-      problems: [400, 404, 429, 500, 503],
+      problems: [400, 401, 404, 429, 500, 503],
       location: null,
       hasEntityTag: false,
       takesIdempotencyKey: false,
       consumes: [],
       limit: 'general',
-      expiredToken: 'refused',
+      expiredToken: 'anonymous',
     },
   },
   getDoctorHours: {
@@ -1690,6 +1698,7 @@ export const operations = {
       response: {
         200: S.DoctorSlotPage,
         400: S.Problem,
+        401: S.Problem,
         404: S.Problem,
         429: S.Problem,
         500: S.Problem,
@@ -1699,15 +1708,15 @@ export const operations = {
     config: {
       operationId: 'searchAvailability',
       tag: 'doctors',
-      access: 'public',
+      access: 'optional',
       success: 200,
-      problems: [400, 404, 429, 500, 503],
+      problems: [400, 401, 404, 429, 500, 503],
       location: null,
       hasEntityTag: false,
       takesIdempotencyKey: false,
       consumes: [],
       limit: 'general',
-      expiredToken: 'refused',
+      expiredToken: 'anonymous',
     },
   },
   listAppointments: {
@@ -1724,6 +1733,13 @@ export const operations = {
         status: Type.Optional(S.AppointmentStatus),
         type: Type.Optional(S.AppointmentType),
         cancel: Type.Optional(Type.Boolean()),
+        attendance: Type.Optional(
+          Type.Unsafe<'arrived' | 'no_show' | 'none'>({
+            type: 'string',
+            enum: ['arrived', 'no_show', 'none'],
+            maxLength: 7,
+          }),
+        ),
         ordering: Type.Unsafe<'id' | 'date' | '-date'>({
           type: 'string',
           enum: ['id', 'date', '-date'],
@@ -1954,6 +1970,39 @@ export const operations = {
     },
     config: {
       operationId: 'listAppointmentHistory',
+      tag: 'appointments',
+      access: 'user',
+      success: 200,
+      problems: [400, 401, 404, 429, 500, 503],
+      location: null,
+      hasEntityTag: false,
+      takesIdempotencyKey: false,
+      consumes: [],
+      limit: 'general',
+      expiredToken: 'refused',
+    },
+  },
+  listAppointmentChanges: {
+    method: 'GET',
+    url: '/appointments/:id/changes/',
+    schema: {
+      params: Type.Object({ id: S.Id }),
+      querystring: Type.Object({
+        page: Type.Integer({ format: 'int64', minimum: 1, maximum: 9007199254740, default: 1 }),
+        limits: Type.Integer({ format: 'int32', minimum: 1, maximum: 1000, default: 100 }),
+      }),
+      response: {
+        200: S.AppointmentEventPage,
+        400: S.Problem,
+        401: S.Problem,
+        404: S.Problem,
+        429: S.Problem,
+        500: S.Problem,
+        503: S.Problem,
+      },
+    },
+    config: {
+      operationId: 'listAppointmentChanges',
       tag: 'appointments',
       access: 'user',
       success: 200,
@@ -2569,5 +2618,6 @@ export type ReplaceDoctorHoursQuery = Static<typeof operations.replaceDoctorHour
 export type SearchAvailabilityQuery = Static<typeof operations.searchAvailability.schema.querystring>;
 export type ListAppointmentsQuery = Static<typeof operations.listAppointments.schema.querystring>;
 export type ListAppointmentHistoryQuery = Static<typeof operations.listAppointmentHistory.schema.querystring>;
+export type ListAppointmentChangesQuery = Static<typeof operations.listAppointmentChanges.schema.querystring>;
 export type ListAvailableTimesQuery = Static<typeof operations.listAvailableTimes.schema.querystring>;
 export type GetPictureQuery = Static<typeof operations.getPicture.schema.querystring>;

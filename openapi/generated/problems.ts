@@ -109,8 +109,8 @@ export const problems = {
     status: 409,
     title: 'Wrong status',
     description: "The appointment's status does not allow this.",
-    why: 'The status moves forward only, from `Pendding` over `Runing` to `Complated`, and not while the appointment is cancelled (staff may put it back); a patient changes, cancels or deletes only a `Pendding` one that has not begun.',
-    next: 'Get the appointment again and see where it stands. What is past its time is for staff.',
+    why: "The status moves forward only, from `Pendding` over `Runing` to `Complated`, and not while the appointment is cancelled (staff may put it back). A patient changes, cancels or deletes only a `Pendding` one that has not begun, until the clinic's notice before it. An attendance is of one that is not cancelled, where and when it stands.",
+    next: 'Read `detail`, which says what is in the way, and get the appointment again. What is past its time is for the clinic.',
     example: {
       type: '/problems/wrong-status',
       title: 'Wrong status',

@@ -1,6 +1,9 @@
 // Made by openapi/generate.ts from openapi.yaml. Do not edit.
 
-import { Type, type Static } from '@sinclair/typebox';
+import { Type, type Static, type TObject } from '@sinclair/typebox';
+
+const nullable = <T extends TObject>(schema: T) =>
+  Type.Unsafe<Static<T> | null>({ ...schema, type: ['object', 'null'] });
 
 export const Username = Type.String({
   minLength: 1,
@@ -532,6 +535,23 @@ export const AppointmentType = Type.Unsafe<'Online' | 'Offline'>({
 });
 export type AppointmentType = Static<typeof AppointmentType>;
 
+export const CancelCode = Type.Unsafe<'patient' | 'doctor' | 'clinic' | 'no_contact' | 'other'>({
+  type: 'string',
+  enum: ['patient', 'doctor', 'clinic', 'no_contact', 'other'],
+  maxLength: 10,
+});
+export type CancelCode = Static<typeof CancelCode>;
+
+export const CancelReason = nullable(Type.Object({ code: CancelCode, text: Type.String({ maxLength: 500 }) }));
+export type CancelReason = Static<typeof CancelReason>;
+
+export const Attendance = Type.Unsafe<'arrived' | 'no_show' | null>({
+  type: ['string', 'null'],
+  enum: ['arrived', 'no_show', null],
+  maxLength: 7,
+});
+export type Attendance = Static<typeof Attendance>;
+
 export const Appointment = Type.Object({
   id: Id,
   patient: Id,
@@ -541,6 +561,8 @@ export const Appointment = Type.Object({
   symptoms: Type.String({ maxLength: 2000 }),
   time: Id,
   cancel: Type.Boolean(),
+  cancel_reason: CancelReason,
+  attendance: Attendance,
   date: CalendarDate,
 });
 export type Appointment = Static<typeof Appointment>;
@@ -556,6 +578,11 @@ export type AppointmentPage = Static<typeof AppointmentPage>;
 export const Symptoms = Type.String({ minLength: 1, maxLength: 2000 });
 export type Symptoms = Static<typeof Symptoms>;
 
+export const CancelReasonInput = nullable(
+  Type.Object({ code: Type.Optional(CancelCode), text: Type.Optional(Type.String({ maxLength: 500 })) }),
+);
+export type CancelReasonInput = Static<typeof CancelReasonInput>;
+
 export const AppointmentStatusInput = Type.Unknown();
 export type AppointmentStatusInput = Static<typeof AppointmentStatusInput>;
 
@@ -565,6 +592,8 @@ export const AppointmentInput = Type.Object({
   symptoms: Symptoms,
   time: Id,
   cancel: Type.Optional(Type.Boolean()),
+  cancel_reason: Type.Optional(CancelReasonInput),
+  attendance: Type.Optional(Attendance),
   date: Type.Optional(CalendarDate),
   patient: Type.Optional(Id),
   appointment_status: Type.Optional(AppointmentStatusInput),
@@ -577,11 +606,16 @@ export const AppointmentPatch = Type.Object({
   symptoms: Type.Optional(Symptoms),
   time: Type.Optional(Id),
   cancel: Type.Optional(Type.Boolean()),
+  cancel_reason: Type.Optional(CancelReasonInput),
+  attendance: Type.Optional(Attendance),
   date: Type.Optional(CalendarDate),
   patient: Type.Optional(Id),
   appointment_status: Type.Optional(AppointmentStatusInput),
 });
 export type AppointmentPatch = Static<typeof AppointmentPatch>;
+
+export const ChangeLabel = Type.Unsafe<string | null>({ type: ['string', 'null'], maxLength: 301 });
+export type ChangeLabel = Static<typeof ChangeLabel>;
 
 export const AppointmentChange = Type.Object({
   id: Id,
@@ -594,6 +628,8 @@ export const AppointmentChange = Type.Object({
   }),
   from: Type.String({ maxLength: 30 }),
   to: Type.String({ maxLength: 30 }),
+  from_label: ChangeLabel,
+  to_label: ChangeLabel,
 });
 export type AppointmentChange = Static<typeof AppointmentChange>;
 
@@ -604,6 +640,26 @@ export const AppointmentChangePage = Type.Object({
   results: Type.Array(AppointmentChange, { maxItems: 1000 }),
 });
 export type AppointmentChangePage = Static<typeof AppointmentChangePage>;
+
+export const AppointmentEvent = Type.Object({
+  id: Id,
+  changed_at: Timestamp,
+  changed_by: Type.Unsafe<string | null>({ type: ['string', 'null'], maxLength: 150 }),
+  field: Type.String({ maxLength: 20 }),
+  from: Type.String({ maxLength: 2000 }),
+  to: Type.String({ maxLength: 2000 }),
+  from_label: ChangeLabel,
+  to_label: ChangeLabel,
+});
+export type AppointmentEvent = Static<typeof AppointmentEvent>;
+
+export const AppointmentEventPage = Type.Object({
+  count: Count,
+  next: PageLink,
+  previous: PageLink,
+  results: Type.Array(AppointmentEvent, { maxItems: 1000 }),
+});
+export type AppointmentEventPage = Static<typeof AppointmentEventPage>;
 
 export const Designation = Type.Object({
   id: Id,

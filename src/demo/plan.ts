@@ -38,7 +38,7 @@ export interface Change {
   readonly at: Date;
   /** A user's id. */
   readonly by: number;
-  readonly field: 'date' | 'status' | 'cancelled';
+  readonly field: 'created' | 'date' | 'status' | 'cancelled' | 'cancel_reason' | 'attendance';
   readonly before: string;
   readonly after: string;
 }
@@ -49,11 +49,13 @@ export interface Visit {
   readonly date: string;
   readonly slot: Slot;
   readonly status: 'pending' | 'running' | 'completed';
-  readonly isCancelled: boolean;
+  /** Who cancelled it; null for what is not cancelled. */
+  readonly cancelCode: 'patient' | 'doctor' | null;
+  readonly attendance: 'arrived' | 'no_show' | null;
   readonly symptoms: string;
   readonly type: 'online' | 'offline';
   readonly createdAt: Date;
-  /** The oldest first. */
+  /** The oldest first, which is that it was made. */
   readonly changes: readonly Change[];
   readonly endsAt: Date;
 }
@@ -62,6 +64,8 @@ const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
 const LENGTH = 30 * MINUTE;
+/** Of so many visits to others than the doctor on duty one was missed. */
+const MISSED = 12;
 /** When a visit in a slot without clock times is taken to begin. */
 const EVENING = 18 * HOUR;
 
@@ -114,7 +118,7 @@ interface Wish {
   /** By the clinic's clock. */
   readonly day: number;
   readonly slot: Slot;
-  readonly fate?: 'cancelled' | 'moved' | undefined;
+  readonly fate?: 'cancelled' | 'moved' | 'missed' | undefined;
 }
 
 /** Takes wishes for visits, and fulfils those that the rules of booking allow. */
@@ -156,19 +160,20 @@ class Planner {
     if (keys.some((key) => this.#busy.has(key))) return;
     const symptoms = this.#nextComplaint(doctor);
     if (symptoms === undefined) return;
-    const isCancelled = fate === 'cancelled';
-    if (!isCancelled) for (const key of keys) this.#busy.add(key);
+    if (fate !== 'cancelled') for (const key of keys) this.#busy.add(key);
 
     const made = Math.max(joined + HOUR, Math.min(latest, first - between(this.#chance, 3, 14) * DAY));
-    const status =
-      isCancelled || start > this.now ? 'pending' : start + LENGTH > this.now ? 'running' : ('completed' as const);
+    const isPending = fate === 'cancelled' || fate === 'missed' || start > this.now;
+    const status = isPending ? 'pending' : start + LENGTH > this.now ? 'running' : ('completed' as const);
+    const changes = this.#changesOf({ patient, doctor, day, slot, fate }, { made, first, start, status });
     this.visits.push({
-      ...{ patient, doctor, slot, symptoms, status, isCancelled },
+      ...{ patient, doctor, slot, symptoms, status, changes },
+      cancelCode: (changes.find(({ field }) => field === 'cancel_reason')?.after as 'patient' | undefined) ?? null,
+      attendance: fate === 'missed' ? 'no_show' : isPending ? null : 'arrived',
       date: dateText(day),
       type: this.#chance() < 0.35 ? 'online' : 'offline',
       createdAt: new Date(this.#moment(made)),
       endsAt: new Date(this.#moment(start + LENGTH)),
-      changes: this.#changesOf({ patient, doctor, day, slot, fate }, { made, first, start, status }),
     });
   }
 
@@ -193,17 +198,27 @@ class Planner {
       ...rest,
     });
     const meanwhile = made + (Math.min(first, this.now) - made) * (0.2 + 0.6 * this.#chance());
+    const changes = [change(made, patient, { field: 'created', before: 'false', after: 'true' })];
     if (fate === 'cancelled') {
-      const by = this.#chance() < 0.7 ? patient : doctor;
-      return [change(meanwhile, by, { field: 'cancelled', before: 'false', after: 'true' })];
+      const isPatient = this.#chance() < 0.7;
+      const by = isPatient ? patient : doctor;
+      changes.push(
+        change(meanwhile, by, { field: 'cancelled', before: 'false', after: 'true' }),
+        change(meanwhile, by, { field: 'cancel_reason', before: '', after: isPatient ? 'patient' : 'doctor' }),
+      );
     }
-    const changes: Change[] = [];
     if (fate === 'moved') {
       const [before = '', after = ''] = [day - this.#delayTo(day), day].map(dateText);
       changes.push(change(meanwhile, patient, { field: 'date', before, after }));
     }
-    if (status !== 'pending')
-      changes.push(change(start, doctor, { field: 'status', before: 'pending', after: 'running' }));
+    if (fate === 'missed')
+      changes.push(change(start + LENGTH, doctor, { field: 'attendance', before: '', after: 'no_show' }));
+    if (status !== 'pending') {
+      changes.push(
+        change(start, doctor, { field: 'attendance', before: '', after: 'arrived' }),
+        change(start, doctor, { field: 'status', before: 'pending', after: 'running' }),
+      );
+    }
     if (status === 'completed')
       changes.push(change(start + LENGTH, doctor, { field: 'status', before: 'running', after: 'completed' }));
     return changes;
@@ -250,7 +265,9 @@ function planOthers(planner: Planner, { patients, doctors, chief }: Clinic, chan
   const booked = doctors.filter(({ isBooked }) => isBooked);
   const wish = (patient: Person, doctor: PlannedDoctor, day: number): void => {
     const lot = chance();
-    const fate = lot < 0.1 ? 'cancelled' : lot > 0.9 && day > planner.today ? 'moved' : undefined;
+    const isMissed = doctor !== chief && day < planner.today && planner.visits.length % MISSED === 0;
+    const usual = isMissed ? 'missed' : undefined;
+    const fate = lot < 0.1 ? 'cancelled' : lot > 0.9 && day > planner.today ? 'moved' : usual;
     planner.add({ patient, doctor, day, slot: pick(chance, doctor.slots), fate });
   };
   // What is past must not move to today.

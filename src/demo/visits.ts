@@ -3,6 +3,7 @@ import { sql } from 'drizzle-orm';
 import type { Tx } from '../../db/client.js';
 import { appointmentChanges, appointments, availableTimes, reviews } from '../../db/tables/index.js';
 import type { Calendar } from '../scheduling/calendar.js';
+import { cancelledFor } from '../scheduling/cancellation.js';
 import { periodOf } from '../scheduling/slots.js';
 import { planVisits, type Clinic, type Visit } from './plan.js';
 import { chanceOf, shuffled } from './random.js';
@@ -27,9 +28,10 @@ async function addAppointments(tx: Tx, visits: readonly Visit[], calendar: Calen
       visits.map(({ patient, doctor, slot, date, changes, ...visit }) => ({
         ...{ patientId: patient.id, doctorId: doctor.id, availableTimeId: slot.id, date },
         period: periodOf(sql`${date}::date`, slots.get(slot.id) as typeof availableTimes.$inferSelect, calendar),
-        ...{ type: visit.type, status: visit.status, symptoms: visit.symptoms, isCancelled: visit.isCancelled },
+        ...{ type: visit.type, status: visit.status, symptoms: visit.symptoms, attendance: visit.attendance },
+        ...(visit.cancelCode !== null && cancelledFor({ code: visit.cancelCode, text: '' })),
         ...{ createdAt: visit.createdAt, updatedAt: changes.at(-1)?.at ?? visit.createdAt },
-        version: 1 + changes.length,
+        version: changes.length,
       })),
     )
     .returning({ id: appointments.id });

@@ -12,7 +12,7 @@ export interface PageQuery {
   readonly limits: number;
 }
 
-interface Page<T> {
+export interface Page<T> {
   count: number;
   next: string | null;
   previous: string | null;

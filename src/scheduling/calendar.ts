@@ -9,6 +9,10 @@ export interface Calendar {
   readonly horizonDays: number;
   /** The length of a slot whose label gives only its start. */
   readonly slotMinutes: number;
+  /** How many seconds before its start a patient can last book a slot. */
+  readonly bookingNotice: number;
+  /** The same of changing, cancelling and deleting what is booked. */
+  readonly changeNotice: number;
 }
 
 declare module 'fastify' {
@@ -19,13 +23,23 @@ declare module 'fastify' {
 
 /** The clinic's calendar at a moment. */
 export function calendarOf(
-  config: { readonly bookingHorizonDays: number; readonly slotMinutes: number },
+  config: Omit<Calendar, 'now' | 'zone' | 'horizonDays'> & { readonly bookingHorizonDays: number },
   zone: string,
   now: Date,
 ): Calendar {
-  const { bookingHorizonDays: horizonDays, slotMinutes } = config;
-  return { now, zone, horizonDays, slotMinutes };
+  const { bookingHorizonDays: horizonDays, slotMinutes, bookingNotice, changeNotice } = config;
+  return { now, zone, horizonDays, slotMinutes, bookingNotice, changeNotice };
 }
+
+/** The calendar as it will be after so many seconds: what has begun by then is nearer than a notice. */
+export const later = (calendar: Calendar, seconds: number): Calendar => ({
+  ...calendar,
+  now: new Date(calendar.now.getTime() + seconds * 1000),
+});
+
+/** What the clinic's clock shows so many seconds before a moment, in words. */
+export const clockBefore = (start: SQL, seconds: number, { zone }: Calendar): SQL<string> =>
+  sql<string>`to_char((${start} - make_interval(secs => ${seconds})) at time zone ${zone}::text, 'YYYY-MM-DD HH24:MI')`;
 
 export const moment = ({ now }: Calendar): SQL => sql`${now.toISOString()}::timestamptz`;
 

@@ -7,6 +7,7 @@ import type { Displace, DisplacedAppointment, DisplacedAppointments } from '../.
 import { ProblemError } from '../../openapi/problem-error.js';
 import { signTransaction } from '../lib/history.js';
 import type { UserVisit, Within } from '../lib/visit.js';
+import { cancelledFor, type Reason } from './cancellation.js';
 import { isLive, isUpcoming } from './slots.js';
 
 /** The most appointments that an answer lists. */
@@ -49,6 +50,13 @@ export async function upcomingIds(visit: Within, where: SQL): Promise<number[]> 
   return (await upcoming(visit, where)).map(({ id }) => id);
 }
 
+interface Displacement {
+  readonly displace: Displace | undefined;
+  readonly isDryRun: boolean;
+  /** Whose doing it is. The reason of leave stays with those who may see the leave. */
+  readonly cancelCode: Reason['code'];
+}
+
 /**
  * Does with upcoming appointments what is asked for.
  * @param where on `appointments` and `available_times`
@@ -58,7 +66,7 @@ export async function upcomingIds(visit: Within, where: SQL): Promise<number[]> 
 export async function displaceAppointments(
   visit: Within<UserVisit>,
   where: SQL,
-  { displace = 'refuse', isDryRun }: { readonly displace: Displace | undefined; readonly isDryRun: boolean },
+  { displace = 'refuse', isDryRun, cancelCode }: Displacement,
 ): Promise<DisplacedAppointments> {
   const { db } = visit;
   const ids = upcoming(visit, where);
@@ -79,7 +87,7 @@ export async function displaceAppointments(
     await signTransaction(visit);
     await db
       .update(appointments)
-      .set({ isCancelled: true })
+      .set(cancelledFor({ code: cancelCode, text: '' }))
       .where(sql`${appointments.id} in (${ids})`);
   }
   return found;

@@ -4,8 +4,8 @@ import { one, oneOrNone } from '../../db/rows.js';
 import { appointments, availableTimes, doctorAvailableTimes, doctors, timeOff } from '../../db/tables/index.js';
 import type { Slot } from '../../openapi/generated/schemas.js';
 import type { Visit } from '../lib/visit.js';
-import { horizon, moment, today, type Calendar } from './calendar.js';
-import { isOff, isWorked, isWorkedByAny, leaveOf, takesTimeOf } from './working-time.js';
+import { clockBefore, horizon, later, moment, today, type Calendar } from './calendar.js';
+import { isOff, isWorked, isWorkedByAny, leaveOf, takesTimeOf, type AnySlot } from './working-time.js';
 
 /** A slot that a doctor offers; without minutes it is a label only. */
 export interface OfferedSlot {
@@ -46,6 +46,17 @@ export const hasBegun = (calendar: Calendar): SQL<boolean> =>
   sql<boolean>`case when ${appointments.period} is null then ${appointments.date} < ${today(calendar)}
     else lower(${appointments.period}) at time zone ${calendar.zone}::text <= ${moment(calendar)} end`;
 
+/** Whether a patient can not change an appointment any more: it begins before the clinic's notice is over. */
+export const isTooLate = (calendar: Calendar): SQL<boolean> => hasBegun(later(calendar, calendar.changeNotice));
+
+/** Until when a patient could change an appointment, in words. */
+export const changeableUntil = (calendar: Calendar): SQL<string> =>
+  clockBefore(
+    sql`coalesce(lower(${appointments.period}), ${appointments.date} + 1) at time zone ${calendar.zone}::text`,
+    calendar.changeNotice,
+    calendar,
+  );
+
 export const periodOf = (day: SQL, slot: { startMinute: unknown; endMinute: unknown }, { zone }: Calendar): SQL =>
   sql`slot_period(${day}, ${slot.startMinute}::int, ${slot.endMinute}::int, ${zone}::text)`;
 
@@ -55,26 +66,35 @@ function isAhead(day: SQL, slot: { startMinute: unknown }, calendar: Calendar): 
     else slot_start(${day}, ${slot.startMinute}::int, ${calendar.zone}::text) > ${moment(calendar)} end`;
 }
 
-/** Whether a doctor who offers a slot can be had in it on a day, but for appointments. */
-const isOffered = (
-  doctorId: unknown,
-  day: SQL,
-  slot: { id: unknown; startMinute: unknown; endMinute: unknown },
-  calendar: Calendar,
-): SQL =>
+/** Who wants to book, and when. */
+type Booker = Pick<Visit, 'calendar' | 'caller'>;
+
+/** Whether a slot begins after the notice that patients have to give. */
+const isInTime = (day: SQL, slot: { startMinute: unknown }, calendar: Calendar): SQL =>
+  isAhead(day, slot, later(calendar, calendar.bookingNotice));
+
+/** Whether somebody gives a doctor no notice: staff and the doctor. */
+function givesNoNotice({ caller }: Booker, doctorId: unknown): SQL {
+  if (caller === null || caller.isStaff) return caller === null ? sql`false` : sql`true`;
+  return sql`${doctorId} = any(array(
+    select own.id from ${doctors} as own where own.user_id = ${caller.id} and own.archived_at is null))`;
+}
+
+/** Whether somebody can book a slot of a doctor on a day, as far as the clock goes. */
+const isOpen = (day: SQL, slot: { startMinute: unknown }, booker: Booker, doctorId: unknown): SQL =>
+  sql`(${isInTime(day, slot, booker.calendar)}
+    or (${isAhead(day, slot, booker.calendar)} and ${givesNoNotice(booker, doctorId)}))`;
+
+/** Whether somebody can book a slot that a doctor offers on a day, but for appointments. */
+const isOffered = (day: SQL, slot: AnySlot, booker: Booker, doctorId: unknown): SQL =>
   and(
-    isAhead(day, slot, calendar),
+    isOpen(day, slot, booker, doctorId),
     isWorked(doctorId, day, slot),
-    sql`not ${isOff(doctorId, day, slot, calendar)}`,
+    sql`not ${isOff(doctorId, day, slot, booker.calendar)}`,
   ) as SQL;
 
 /** Whether a live appointment of somebody is in the way of a slot on a day. */
-function isTaken(
-  whose: SQL,
-  day: SQL,
-  slot: { id: unknown; startMinute: unknown; endMinute: unknown },
-  calendar: Calendar,
-): SQL {
+function isTaken(whose: SQL, day: SQL, slot: AnySlot, calendar: Calendar): SQL {
   return sql`(exists (
       select from ${appointments} where ${whose} and ${isLive} and ${appointments.period} && ${periodOf(day, slot, calendar)}
     ) or exists (
@@ -91,14 +111,15 @@ const days = (from: SQL, to: SQL): SQL =>
 
 /** The soonest day on which a slot is free for a doctor and a patient; null where there is none within the horizon. */
 export async function soonestDate(
-  { db, calendar }: Visit,
+  visit: Visit,
   slot: OfferedSlot,
   { doctorId, patientId, ownId = 0 }: Booking,
 ): Promise<string | null> {
+  const { db, calendar } = visit;
   const isTakenOf = (whose: SQL): SQL => isTaken(sql`${whose} and ${appointments.id} <> ${ownId}`, day, slot, calendar);
   const rows = await db.execute<{ day: string }>(sql`
     select ${day}::text as day from ${days(today(calendar), horizon(calendar))}
-    where ${isOffered(doctorId, day, slot, calendar)}
+    where ${isOffered(day, slot, visit, doctorId)}
       and not ${isTakenOf(eq(appointments.doctorId, doctorId))}
       and not ${isTakenOf(eq(appointments.patientId, patientId))}
     order by ${day} limit 1`);
@@ -107,24 +128,28 @@ export async function soonestDate(
 
 /** What is wrong with a day for a slot of a doctor, whether it is free or not; null where nothing is. */
 export async function dateFault(
-  { db, calendar }: Visit,
+  visit: Visit,
   slot: OfferedSlot,
-  { doctorId, date }: { readonly doctorId: number; readonly date: string },
+  { date, doctorId }: { date: string; doctorId: number },
 ): Promise<string | null> {
+  const { db, calendar } = visit;
   const given = sql`${date}::date`;
+  const start = sql`case when ${slot.startMinute}::int is null then (${given} + 1)::timestamp at time zone ${calendar.zone}::text
+    else slot_start(${given}, ${slot.startMinute}::int, ${calendar.zone}::text) end`;
   const rows = await db.execute<{
     isPast: boolean;
     isFar: boolean;
-    isAhead: boolean;
     hasTime: boolean;
+    isAhead: boolean;
+    isOpen: boolean;
+    until: string | null;
     isWorked: boolean;
     isOff: boolean;
     isClosed: boolean;
   }>(sql`
     select ${given} < ${today(calendar)} as "isPast", ${given} > ${horizon(calendar)} as "isFar",
-      ${isAhead(given, slot, calendar)} as "isAhead",
-      ${slot.startMinute}::int is null or slot_start(${given}, ${slot.startMinute}::int, ${calendar.zone}::text) is not null
-        as "hasTime",
+      ${start} is not null as "hasTime", ${isAhead(given, slot, calendar)} as "isAhead",
+      ${isOpen(given, slot, visit, doctorId)} as "isOpen", ${clockBefore(start, calendar.bookingNotice, calendar)} as until,
       ${isWorked(doctorId, given, slot)} as "isWorked", leave.*
     from (
       select count(*) > 0 as "isOff", coalesce(bool_or(${timeOff.doctorId} is null), false) as "isClosed"
@@ -137,6 +162,7 @@ export async function dateFault(
   if (!row.isAhead) return 'must be a later day: the slot has begun';
   if (row.isClosed) return 'must be another day: the clinic is closed at this time';
   if (row.isOff) return 'must be another day: the doctor is away at this time';
+  if (!row.isOpen) return `must be a later day: patients could book this one until ${row.until}`;
   return row.isWorked ? null : 'must be another day: the doctor does not work at this time of it';
 }
 
@@ -153,7 +179,8 @@ export interface Days {
 }
 
 /** Free slots as rows of `days`, `doctors` and `available_times`; for one doctor, or a few. */
-export function freeSlots({ from, to }: Days, where: SQL | undefined, calendar: Calendar): { from: SQL; where: SQL } {
+export function freeSlots({ from, to }: Days, where: SQL | undefined, booker: Booker): { from: SQL; where: SQL } {
+  const { calendar } = booker;
   return {
     from: sql`${bookableDays(from, to, calendar)}
       cross join ${doctors}
@@ -162,7 +189,7 @@ export function freeSlots({ from, to }: Days, where: SQL | undefined, calendar: 
     where: and(
       takesPatients,
       where,
-      isOffered(doctors.id, day, anySlot, calendar),
+      isOffered(day, anySlot, booker, doctors.id),
       sql`not ${isTaken(eq(appointments.doctorId, doctors.id), day, anySlot, calendar)}`,
     ) as SQL,
   };
@@ -176,8 +203,9 @@ export function freeSlots({ from, to }: Days, where: SQL | undefined, calendar: 
 export function freeSlotsOfAll(
   { from, to }: Days,
   { slotIs, doctorIs }: { slotIs: SQL | undefined; doctorIs: SQL | undefined },
-  calendar: Calendar,
+  booker: Booker,
 ): SQL {
+  const { calendar } = booker;
   const isClosed = sql`exists (
     select from ${timeOff} where ${timeOff.doctorId} is null and ${takesTimeOf(day, anySlot, calendar)})`;
   const ofSlots = { id: sql`time`, startMinute: sql`start_minute`, endMinute: sql`end_minute` };
@@ -186,7 +214,7 @@ export function freeSlotsOfAll(
   return sql`(
     with slots as materialized (
       select ${day}, ${availableTimes.startMinute}, ${availableTimes.endMinute}, ${availableTimes.id} as time,
-        ${periodOf(day, anySlot, calendar)} as period
+        ${periodOf(day, anySlot, calendar)} as period, ${isInTime(day, anySlot, calendar)} as is_in_time
       from ${bookableDays(from, to, calendar)} cross join ${availableTimes}
       where ${and(isAhead(day, anySlot, calendar), sql`not ${isClosed}`, slotIs)}
     ), live as materialized (
@@ -199,7 +227,12 @@ export function freeSlotsOfAll(
     select ${doctors.id} as doctor, day, start_minute, time from slots
     join ${doctorAvailableTimes} on ${doctorAvailableTimes.availableTimeId} = time
     join ${doctors} on ${doctors.id} = ${doctorAvailableTimes.doctorId}
-    where ${and(takesPatients, doctorIs, isWorkedByAny(sql`${doctors.id}`, { day: sql`day`, id: sql`time` }, sql`slots`))}
+    where ${and(
+      takesPatients,
+      doctorIs,
+      sql`(is_in_time or ${givesNoNotice(booker, doctors.id)})`,
+      isWorkedByAny(sql`${doctors.id}`, { day: sql`day`, id: sql`time` }, sql`slots`),
+    )}
     except (
       select ${timeOff.doctorId}, day, start_minute, time from ${timeOff}
       join slots on ${takesTimeOf(sql`day`, ofSlots, calendar)} where ${timeOff.doctorId} is not null
@@ -216,12 +249,13 @@ export function freeSlotsOfAll(
 export const soonestFirst = sql`${day}, ${availableTimes.startMinute} nulls last, ${availableTimes.id}, ${doctors.id}`;
 
 /** Up to 5 slots of a doctor that are free for the doctor and the patient, the soonest first. */
-export async function alternatives({ db, calendar }: Visit, { doctorId, patientId }: Booking): Promise<Slot[]> {
+export async function alternatives(visit: Visit, { doctorId, patientId }: Booking): Promise<Slot[]> {
+  const { db, calendar } = visit;
   const search = async (lastDay: SQL): Promise<Slot[]> => {
     const free = freeSlots(
       { from: today(calendar), to: lastDay },
       and(eq(doctors.id, doctorId), sql`not ${isTaken(eq(appointments.patientId, patientId), day, anySlot, calendar)}`),
-      calendar,
+      visit,
     );
     return [
       ...(await db.execute<{ date: string; time: number }>(sql`

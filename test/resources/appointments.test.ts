@@ -1,46 +1,6 @@
 import t, { type Test } from 'tap';
-import { buildTestApp, type TestApp, type User } from '../helpers/app.js';
-
-/** A Monday noon in UTC. */
-const NOW = new Date('2026-03-02T12:00:00Z');
-
-interface Clinic {
-  api: TestApp;
-  staff: User;
-  doctor: User & { doctorId: number };
-  /** Moves the clock. */
-  setNow: (now: string) => void;
-  /** Registers a patient; `patientId` is that of the record that registration opens. */
-  patient: () => Promise<User & { patientId: number }>;
-  book: (user: User, body?: object) => ReturnType<TestApp['post']>;
-}
-
-/** A doctor with slots 1..n of the labels given. */
-async function clinic(t: Test, labels: string[], environment: Record<string, string> = {}): Promise<Clinic> {
-  let now = NOW;
-  const api = await buildTestApp(t, environment, { now: () => now });
-  const staff = await api.registerStaff();
-  for (const time of labels) await api.post('/available-time/', { token: staff.token, body: { time } });
-  const doctor = await api.registerDoctor({ available_time: labels.map((_, index) => index + 1) });
-  return {
-    api,
-    staff,
-    doctor,
-    setNow: (text) => (now = new Date(text)),
-    patient: async () => {
-      const user = await api.register();
-      const [row] = await api.database.db.execute<{ id: number }>(
-        `select id::int from patients where user_id = ${user.id}`,
-      );
-      return { ...user, patientId: row?.id as number };
-    },
-    book: (user, body = {}) =>
-      api.post('/appointments/', {
-        token: user.token,
-        body: { doctor: doctor.doctorId, appointment_type: 'Online', symptoms: 'Headache', time: 1, ...body },
-      }),
-  };
-}
+import type { TestApp, User } from '../helpers/app.js';
+import { clinic } from '../helpers/booking.js';
 
 /** Fails if any two live appointments of a doctor or a patient overlap, judged without the constraints. */
 async function assertNoOverlap(t: Test, api: TestApp): Promise<void> {
@@ -75,6 +35,8 @@ t.test('createAppointment', async (t) => {
       symptoms: 'Headache',
       time: 1,
       cancel: false,
+      cancel_reason: null,
+      attendance: null,
       date: '2026-03-03',
     });
     t.ok(answer.headers['etag']);

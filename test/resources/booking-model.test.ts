@@ -10,6 +10,7 @@ import type { Db } from '../../db/client.js';
 import type { JsonText } from '../../db/json.js';
 import { ProblemError } from '../../openapi/problem-error.js';
 import type { Appointment, FreeSlot } from '../../openapi/generated/schemas.js';
+import type { UserVisit } from '../../src/lib/visit.js';
 import type { Calendar } from '../../src/scheduling/calendar.js';
 import {
   createAppointment,
@@ -83,6 +84,10 @@ class Clocks {
 const plusDays = (day: string, days: number): string =>
   new Date(Date.parse(day) + days * DAY).toISOString().slice(0, 10);
 
+/** Who acts: staff, who may do all, the appointment's patient, or nobody who is known. */
+type By = 'staff' | 'patient' | 'anybody';
+type Mark = 'arrived' | 'no_show' | null;
+
 /** An appointment of the model; doctor, patient and slot are indices. */
 interface Entry {
   readonly id: number;
@@ -91,19 +96,31 @@ interface Entry {
   slot: number;
   date: string;
   isCancelled: boolean;
+  /** The code of why it is cancelled. */
+  reason: string | null;
+  attendance: Mark;
 }
 
 type Place = Pick<Entry, 'doctor' | 'patient' | 'slot' | 'date'>;
-type Outcome = { status: 201 | 200; date: string } | { status: 400 } | { status: 409; doctor: number; patient: number };
+type Outcome =
+  { status: 201 | 200; date: string } | { status: 400 } | { status: 409; doctor?: number; patient?: number };
+
+/** How long before the start patients may book and change, in minutes. */
+interface Notice {
+  readonly booking: number;
+  readonly change: number;
+}
 
 class Model {
   readonly clocks: Clocks;
+  readonly notice: Notice;
   now: number;
   readonly offers = [new Set(SLOTS.keys()), new Set(SLOTS.keys())];
   entries: Entry[] = [];
 
-  constructor(clocks: Clocks, now: number) {
+  constructor(clocks: Clocks, now: number, notice: Notice) {
     this.clocks = clocks;
+    this.notice = notice;
     this.now = now;
   }
 
@@ -118,10 +135,26 @@ class Model {
     return minutes && typeof start === 'number' ? [start, start + (minutes[1] - minutes[0]) * MINUTE] : null;
   }
 
-  #mayBegin(slot: number, date: string): boolean {
-    if (date < this.day(0) || date > this.day(HORIZON_DAYS)) return false;
+  /** Whether a slot begins later than in so many minutes; a label begins when its day is over. */
+  #isAhead(slot: number, date: string, minutes: number): boolean {
+    const then = this.now + minutes * MINUTE;
+    if (SLOTS[slot]?.minutes === undefined) return date >= this.clocks.dayAt(then);
     const period = this.#period(slot, date);
-    return SLOTS[slot]?.minutes === undefined || (period !== null && period[0] > this.now);
+    return period !== null && period[0] > then;
+  }
+
+  #mayBegin(slot: number, date: string, by: By): boolean {
+    if (date < this.day(0) || date > this.day(HORIZON_DAYS)) return false;
+    return this.#isAhead(slot, date, by === 'staff' ? 0 : this.notice.booking);
+  }
+
+  hasBegun({ slot, date }: Entry): boolean {
+    return !this.#isAhead(slot, date, 0);
+  }
+
+  /** Whether somebody may still do something about it. */
+  isOpen({ slot, date, attendance }: Entry, by: By): boolean {
+    return by === 'staff' || (attendance === null && this.#isAhead(slot, date, this.notice.change));
   }
 
   /** What the clocks would show from its start to its end if they never changed. */
@@ -149,15 +182,15 @@ class Model {
     );
   }
 
-  /** Free slots of a doctor within the horizon, soonest first: for anyone, or for a patient. */
-  free(doctor: number, patient?: number): { date: string; slot: number }[] {
+  /** Free slots of a doctor within the horizon, soonest first, that somebody can book: for anyone, or for a patient. */
+  free(doctor: number, by: By, patient?: number): { date: string; slot: number }[] {
     const days = Array.from({ length: HORIZON_DAYS + 1 }, (_, offset) => this.day(offset));
     const start = (slot: number) => SLOTS[slot]?.minutes?.[0] ?? Infinity;
     return days.flatMap((date) =>
       [...(this.offers[doctor] ?? [])]
         .filter(
           (slot) =>
-            this.#mayBegin(slot, date) &&
+            this.#mayBegin(slot, date, by) &&
             this.#isFree({ doctor, slot, date, ...(patient !== undefined && { patient }) }),
         )
         .sort((a, b) => (start(a) === start(b) ? a - b : start(a) - start(b)))
@@ -166,11 +199,14 @@ class Model {
   }
 
   /** What comes of taking a place; without a date, of taking the soonest one. */
-  take(place: Omit<Place, 'date'> & { date: string | undefined }, isCancelled: boolean, except?: Entry): Outcome {
+  take(
+    place: Omit<Place, 'date'> & { date: string | undefined },
+    { by, isCancelled, except }: { by: By; isCancelled: boolean; except?: Entry },
+  ): Outcome {
     const { doctor, patient, slot } = place;
     if (this.offers[doctor]?.has(slot) !== true) return { status: 400 };
     const days = place.date === undefined ? [0, 1, 2, 3].map((offset) => this.day(offset)) : [place.date];
-    const possible = days.filter((date) => this.#mayBegin(slot, date));
+    const possible = days.filter((date) => this.#mayBegin(slot, date, by));
     if (place.date !== undefined && possible.length === 0) return { status: 400 };
     const date = possible.find(
       (date) => (isCancelled && place.date !== undefined) || this.#isFree({ doctor, patient, slot, date }, except),
@@ -191,11 +227,13 @@ class Model {
 interface Ids {
   readonly doctors: readonly number[];
   readonly patients: readonly number[];
+  /** The patients' users. */
+  readonly users: readonly number[];
 }
 
 /** Clinics of two doctors who offer everything and two patients. */
 async function makeClinics(db: Db, count: number): Promise<Ids[]> {
-  return db.execute<{ doctors: number[]; patients: number[] }>(sql`
+  return db.execute<{ doctors: number[]; patients: number[]; users: number[] }>(sql`
     with people as (
       insert into users (username, email, password_hash)
       select name, name || '@example.com', ''
@@ -210,7 +248,8 @@ async function makeClinics(db: Db, count: number): Promise<Ids[]> {
       select new_doctors.id, available_times.id from new_doctors cross join available_times
     )
     select json_agg(new_doctors.id) filter (where new_doctors.id is not null) as doctors,
-      json_agg(new_patients.id) filter (where new_patients.id is not null) as patients
+      json_agg(new_patients.id order by new_patients.id) filter (where new_patients.id is not null) as patients,
+      json_agg(new_patients.user_id order by new_patients.id) filter (where new_patients.id is not null) as users
     from numbered left join new_doctors on new_doctors.user_id = numbered.id
       left join new_patients on new_patients.user_id = numbered.id group by n / 4`);
 }
@@ -222,17 +261,33 @@ class Real {
   readonly slots: readonly number[];
   readonly doctors: readonly number[];
   readonly patients: readonly number[];
+  readonly users: readonly number[];
 
-  constructor(db: Db, clocks: Clocks, slots: readonly number[], { doctors, patients }: Ids) {
+  constructor(db: Db, clocks: Clocks, slots: readonly number[], { doctors, patients, users }: Ids) {
     this.db = db;
     this.clocks = clocks;
     this.slots = slots;
     this.doctors = doctors;
     this.patients = patients;
+    this.users = users;
   }
 
-  calendar({ now }: Model): Calendar {
-    return { now: new Date(now), zone: this.clocks.zone, horizonDays: HORIZON_DAYS, slotMinutes: 30 };
+  #calendar({ now, notice }: Model): Calendar {
+    return {
+      now: new Date(now),
+      zone: this.clocks.zone,
+      horizonDays: HORIZON_DAYS,
+      slotMinutes: 30,
+      bookingNotice: notice.booking * 60,
+      changeNotice: notice.change * 60,
+    };
+  }
+
+  /** The visit of somebody, now. */
+  visit(model: Model, by: Exclude<By, 'anybody'>, patient = 0): UserVisit {
+    const calendar = this.#calendar(model);
+    const caller = { id: this.users[patient] as number, isStaff: false, session: null };
+    return visitOf(this.db, { calendar, ...(by === 'patient' && { caller }) });
   }
 
   /** The answer of a service, as HTTP would have it. */
@@ -270,37 +325,38 @@ const appointmentOf = (real: Real, { id: _id, ...entry }: Entry) => ({
   time: real.slots[entry.slot],
   date: entry.date,
   cancel: entry.isCancelled,
+  cancel_reason: entry.reason === null ? null : { code: entry.reason, text: '' },
+  attendance: entry.attendance,
 });
 
-/** Compares an answer with what the model expects; returns the appointment where there is one. */
+/** Compares an answer with what the model expects. */
 function compare(
-  model: Model,
-  real: Real,
+  { model, real, by }: { model: Model; real: Real; by: By },
   answer: Awaited<ReturnType<typeof real.answer<Appointment>>>,
   expected: Outcome,
 ): void {
   assert.equal(answer.status, expected.status === 201 ? 200 : expected.status);
-  if (expected.status !== 409) return;
-  const free = model.free(expected.doctor, expected.patient).slice(0, 5);
+  if (expected.status !== 409 || expected.doctor === undefined) return;
+  const free = model.free(expected.doctor, by, expected.patient).slice(0, 5);
   assert.deepEqual(
     answer.alternatives,
     free.map(({ date, slot }) => ({ date, time: real.slots[slot] })),
   );
 }
 
-async function look(model: Model, real: Real, doctor: number): Promise<void> {
+async function look(model: Model, real: Real, { doctor, by }: { doctor: number; by: By }): Promise<void> {
   const query = { from: model.day(-1), to: model.day(HORIZON_DAYS + 1) };
-  const { text } = await listDoctorAvailability(visitOf(real.db, { calendar: real.calendar(model) }), {
-    params: { id: real.doctors[doctor] as number },
-    query,
-  });
+  const visit = by === 'anybody' ? { ...real.visit(model, 'staff'), caller: null } : real.visit(model, by);
+  const { text } = await listDoctorAvailability(visit, { params: { id: real.doctors[doctor] as number }, query });
   assert.deepEqual(
     (JSON.parse(text) as FreeSlot[]).map(({ date, time }) => ({ date, slot: real.slots.indexOf(time) })),
-    model.free(doctor),
+    model.free(doctor, by),
   );
 }
 
 const one = fc.nat({ max: 1 });
+const actor = fc.constantFrom('staff' as const, 'patient' as const);
+const codeOf = { staff: 'clinic', patient: 'patient' } as const;
 const slotArbitrary = fc.nat({ max: SLOTS.length - 1 });
 /** Days from today; the first and the last are out of bounds. */
 const dayArbitrary = fc.integer({ min: -1, max: HORIZON_DAYS + 1 });
@@ -312,13 +368,14 @@ interface Booking {
   slot: number;
   day?: number | undefined;
   cancel?: boolean | undefined;
+  by: 'staff' | 'patient';
 }
 
 const book = (input: Booking): Step =>
   new Step('book', input, async (model, real) => {
-    const { doctor, patient, slot, day, cancel } = input;
+    const { doctor, patient, slot, day, cancel, by } = input;
     const date = day === undefined ? undefined : model.day(day);
-    const expected = model.take({ doctor, patient, slot, date }, cancel ?? false);
+    const expected = model.take({ doctor, patient, slot, date }, { by, isCancelled: cancel ?? false });
     const body = {
       doctor: real.doctors[doctor] as number,
       patient: real.patients[patient] as number,
@@ -328,16 +385,18 @@ const book = (input: Booking): Step =>
       ...(date !== undefined && { date }),
       ...(cancel !== undefined && { cancel }),
     };
-    const answer = await real.answer(createAppointment(visitOf(real.db, { calendar: real.calendar(model) }), { body }));
-    compare(model, real, answer, expected);
+    const answer = await real.answer(createAppointment(real.visit(model, by, patient), { body }));
+    compare({ model, real, by }, answer, expected);
     if (expected.status !== 201) return;
     const id = answer.body?.id as number;
-    const entry = { id, doctor, patient, slot, date: expected.date, isCancelled: cancel ?? false };
+    const [isCancelled, attendance] = [cancel ?? false, null];
+    const reason = isCancelled ? codeOf[by] : null;
+    const entry = { id, doctor, patient, slot, date: expected.date, isCancelled, reason, attendance };
     assert.deepEqual({ ...answer.body, ...appointmentOf(real, entry) }, answer.body);
     model.entries.push(entry);
   });
 
-type Patch = Partial<Booking> & { index: number };
+type Patch = Partial<Booking> & { index: number; by: 'staff' | 'patient' };
 
 /** A change of the appointment with an index; `isPut` sends what is left out, but for the date, as it is. */
 const change = ({ isPut, ...input }: Patch & { isPut: boolean }): Step =>
@@ -350,9 +409,14 @@ const change = ({ isPut, ...input }: Patch & { isPut: boolean }): Step =>
     const isCancelled = input.cancel ?? (isPut ? false : entry.isCancelled);
     const date = given ?? (isPut && isOtherSlot ? undefined : entry.date);
     const isTaking = isOtherSlot || date !== entry.date || (entry.isCancelled && !isCancelled);
-    const expected: Outcome = isTaking
-      ? model.take({ doctor, patient, slot, date }, isCancelled, entry)
-      : { status: 200, date: entry.date };
+    const { by } = input;
+    const isKept = entry.attendance !== null && (isCancelled || isOtherSlot || date !== entry.date);
+    const expected: Outcome =
+      isKept || !model.isOpen(entry, by)
+        ? { status: 409 }
+        : isTaking
+          ? model.take({ doctor, patient, slot, date }, { by, isCancelled, except: entry })
+          : { status: 200, date: entry.date };
 
     const sent = {
       ...((isPut || input.doctor !== undefined) && { doctor: real.doctors[doctor] as number }),
@@ -361,25 +425,54 @@ const change = ({ isPut, ...input }: Patch & { isPut: boolean }): Step =>
       ...(given !== undefined && { date: given }),
       ...(input.cancel !== undefined && { cancel: input.cancel }),
     };
-    const visit = visitOf(real.db, { calendar: real.calendar(model) });
+    const visit = real.visit(model, by, entry.patient);
     const params = { id: entry.id };
     const whole = { appointment_type: 'Offline' as const, symptoms: 'Better', ...(sent as Required<typeof sent>) };
     const answer = await real.answer(
       isPut ? replaceAppointment(visit, { params, body: whole }) : updateAppointment(visit, { params, body: sent }),
     );
-    compare(model, real, answer, expected);
+    compare({ model, real, by }, answer, expected);
     if (expected.status !== 200 && expected.status !== 201) return;
-    Object.assign(entry, { doctor, patient, slot, date: expected.date, isCancelled });
+    const reason = isCancelled ? (entry.reason ?? codeOf[by]) : null;
+    Object.assign(entry, { doctor, patient, slot, date: expected.date, isCancelled, reason });
     assert.deepEqual({ ...answer.body, ...appointmentOf(real, entry) }, answer.body);
   });
 
-const archive = (index: number): Step =>
-  new Step('archive', index, async (model, real) => {
-    const entry = model.entries[index % model.entries.length];
+const archive = (input: { index: number; by: 'staff' | 'patient' }): Step =>
+  new Step('archive', input, async (model, real) => {
+    const entry = model.entries[input.index % model.entries.length];
     if (entry === undefined) return;
-    assert.equal((await real.answer(deleteAppointment(visitOf(real.db), { params: { id: entry.id } }))).status, 200);
-    assert.equal((await real.answer(deleteAppointment(visitOf(real.db), { params: { id: entry.id } }))).status, 404);
+    const send = async () =>
+      (await real.answer(deleteAppointment(real.visit(model, input.by, entry.patient), { params: { id: entry.id } })))
+        .status;
+    const isOpen = model.isOpen(entry, input.by);
+    assert.equal(await send(), isOpen ? 200 : 409);
+    if (!isOpen) return;
+    assert.equal(await send(), 404);
     model.entries = model.entries.filter((other) => other !== entry);
+  });
+
+/** Notes whether the patient came; by the patient, tries to. */
+const note = (input: { index: number; by: 'staff' | 'patient'; mark: Mark }): Step =>
+  new Step('note', input, async (model, real) => {
+    const { by, mark } = input;
+    const entry = model.entries[input.index % model.entries.length];
+    if (entry === undefined) return;
+    const isNew = mark !== entry.attendance;
+    const isRight =
+      mark === null ||
+      (!entry.isCancelled && (mark === 'no_show' ? model.hasBegun(entry) : entry.date <= model.day(0)));
+    const answer = await real.answer(
+      updateAppointment(real.visit(model, by, entry.patient), {
+        params: { id: entry.id },
+        body: { attendance: mark },
+      }),
+    );
+    if (by === 'patient') assert.equal(answer.status, isNew ? 403 : model.isOpen(entry, by) ? 200 : 409);
+    else assert.equal(answer.status, !isNew || isRight ? 200 : 409);
+    if (answer.status !== 200) return;
+    entry.attendance = mark;
+    assert.deepEqual({ ...answer.body, ...appointmentOf(real, entry) }, answer.body);
   });
 
 const offer = (doctor: number, slots: number[]): Step =>
@@ -397,8 +490,8 @@ const wait = (minutes: number): Step =>
     model.now += minutes * MINUTE;
   });
 
-const booking = fc.record({ doctor: one, patient: one, slot: slotArbitrary });
-const dated = fc.record({ doctor: one, patient: one, slot: slotArbitrary, day: dayArbitrary });
+const booking = fc.record({ doctor: one, patient: one, slot: slotArbitrary, by: actor });
+const dated = fc.record({ doctor: one, patient: one, slot: slotArbitrary, day: dayArbitrary, by: actor });
 const patch = fc.record(
   {
     index: which,
@@ -408,9 +501,24 @@ const patch = fc.record(
     slot: slotArbitrary,
     day: dayArbitrary,
     cancel: fc.boolean(),
+    by: fc.constant('staff' as const),
   },
-  { requiredKeys: ['index', 'isPut'] },
+  { requiredKeys: ['index', 'isPut', 'by'] },
 );
+/** A patient gives nothing to another one. */
+const ownPatch = fc.record(
+  {
+    index: which,
+    isPut: fc.boolean(),
+    doctor: one,
+    slot: slotArbitrary,
+    day: dayArbitrary,
+    cancel: fc.boolean(),
+    by: fc.constant('patient' as const),
+  },
+  { requiredKeys: ['index', 'isPut', 'by'] },
+);
+const mark = fc.constantFrom('arrived' as const, 'no_show' as const, null);
 
 const steps = fc.commands(
   [
@@ -419,15 +527,22 @@ const steps = fc.commands(
     dated.map(book),
     booking.map(book),
     booking.map(book),
-    fc.record({ doctor: one, patient: one, slot: slotArbitrary, day: dayArbitrary, cancel: fc.boolean() }).map(book),
+    fc
+      .record({ doctor: one, patient: one, slot: slotArbitrary, day: dayArbitrary, cancel: fc.boolean(), by: actor })
+      .map(book),
     patch.map(change),
-    fc.record({ index: which, day: dayArbitrary }).map((input) => change({ ...input, isPut: false })),
-    which.map((index) => change({ index, cancel: true, isPut: false })),
-    which.map((index) => change({ index, cancel: false, isPut: false })),
-    which.map(archive),
+    ownPatch.map(change),
+    fc.record({ index: which, day: dayArbitrary, by: actor }).map((input) => change({ ...input, isPut: false })),
+    fc.record({ index: which, by: actor }).map((input) => change({ ...input, cancel: true, isPut: false })),
+    fc.record({ index: which, by: actor }).map((input) => change({ ...input, cancel: false, isPut: false })),
+    fc.record({ index: which, by: actor }).map(archive),
+    fc.record({ index: which, by: actor, mark }).map(note),
+    fc.record({ index: which, by: fc.constant('staff' as const), mark }).map(note),
     fc.tuple(one, fc.uniqueArray(slotArbitrary)).map(([doctor, slots]) => offer(doctor, slots)),
     fc.integer({ min: 1, max: 1500 }).map(wait),
-    one.map((doctor) => new Step('look', doctor, (model, real) => look(model, real, doctor))),
+    fc
+      .record({ doctor: one, by: fc.constantFrom<By>('staff', 'patient', 'anybody') })
+      .map((input) => new Step('look', input, (model, real) => look(model, real, input))),
   ],
   { maxCommands: 12, size: 'max' },
 );
@@ -449,14 +564,15 @@ for (const [zone, firstDays, histories] of [
     const history = fc.asyncProperty(
       fc.constantFrom(...firstDays),
       fc.nat({ max: 1439 }),
+      fc.constantFrom({ booking: 0, change: 0 }, { booking: 180, change: 1500 }, { booking: 1500, change: 90 }),
       steps,
-      async (firstDay, minute, commands) => {
+      async (firstDay, minute, notice, commands) => {
         if (clinics.length === 0) clinics.push(...(await makeClinics(db, histories)));
         // Each history has a clinic of its own, so that none meets what another has left.
         const real = new Real(db, clocks, slots, clinics.pop() as Ids);
-        const model = new Model(clocks, Date.parse(firstDay) + minute * MINUTE);
+        const model = new Model(clocks, Date.parse(firstDay) + minute * MINUTE, notice);
         await fc.asyncModelRun(() => ({ model, real }), commands);
-        await look(model, real, minute % 2);
+        await look(model, real, { doctor: minute % 2, by: minute % 3 === 0 ? 'staff' : 'patient' });
         model.assertNoOverlap();
         count += model.entries.length;
       },

@@ -24,7 +24,14 @@ const db: Db = drizzle(client, {
   logger: { logQuery: (text, values) => void queries.push({ text, values }) },
 });
 
-const calendar = { now: new Date('2026-03-02T06:00:00Z'), zone: 'Europe/Berlin', horizonDays: 365, slotMinutes: 30 };
+const calendar = {
+  now: new Date('2026-03-02T06:00:00Z'),
+  zone: 'Europe/Berlin',
+  horizonDays: 365,
+  slotMinutes: 30,
+  bookingNotice: 0,
+  changeNotice: 0,
+};
 const visit = visitOf(db, { calendar });
 const slot = { id: 1, startMinute: 480, endMinute: 510 };
 

@@ -16,6 +16,8 @@ const at = (now: string, zone: string, horizonDays = 365): Calendar => ({
   zone,
   horizonDays,
   slotMinutes: 30,
+  bookingNotice: 0,
+  changeNotice: 0,
 });
 
 const plusDays = (day: string, days: number): string =>

@@ -23,6 +23,8 @@ const DEFAULTS: Config = {
   clinicTimeZone: 'UTC',
   slotMinutes: 30,
   bookingHorizonDays: 365,
+  bookingNotice: 0,
+  changeNotice: 0,
   rateLimit: { anonymous: 100, user: 600, auth: 20 },
   shutdownDelay: 0,
   logLevel: 'info',
@@ -105,6 +107,14 @@ t.test('values that are taken', async (t) => {
     [
       { RATE_LIMIT_ANON: '1', RATE_LIMIT_USER: '2', RATE_LIMIT_AUTH: '3' },
       { rateLimit: { anonymous: 1, user: 2, auth: 3 } },
+    ],
+    [
+      { BOOKING_NOTICE: '90m', CHANGE_NOTICE: '30d' },
+      { bookingNotice: 5400, changeNotice: 2_592_000 },
+    ],
+    [
+      { BOOKING_NOTICE: '0', CHANGE_NOTICE: '1s' },
+      { bookingNotice: 0, changeNotice: 1 },
     ],
     [{ LOG_LEVEL: 'silent' }, { logLevel: 'silent' }],
   ] as [NodeJS.ProcessEnv, Partial<Config>][]) {
@@ -192,6 +202,13 @@ t.test('values that stop the start with one line that names the variable', async
       '0',
       integer(1, 1_000_000_000),
     ]),
+    ...['BOOKING_NOTICE', 'CHANGE_NOTICE'].flatMap((name) =>
+      ['00', '0h', '12', '1w', '-1h', '1.5h', '31d', '721h', '999999999d'].map((value): (typeof cases)[0] => [
+        name,
+        value,
+        'be 0 or a duration of at most 30d, like 90m, 12h or 2d',
+      ]),
+    ),
     ['LOG_LEVEL', 'INFO', 'be one of fatal, error, warn, info, debug, trace, silent'],
   ];
   for (const [name, value, must, isSecret = false] of cases) {

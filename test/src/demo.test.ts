@@ -19,7 +19,7 @@ import { createTestDatabase, openTestDatabase } from '../helpers/database.js';
 import { dataFolder, runProgram, start, startDemo } from '../helpers/process.js';
 
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
-const CALENDAR = { now: new Date(), zone: 'UTC', horizonDays: 365, slotMinutes: 30 };
+const CALENDAR = { now: new Date(), zone: 'UTC', horizonDays: 365, slotMinutes: 30, bookingNotice: 0, changeNotice: 0 };
 const NAMES = ACCOUNTS.map(({ username }) => username);
 
 /** Every table of the database with what is in it. */
@@ -97,10 +97,11 @@ t.test('the demo fills an empty database with a hospital', async (t) => {
     const accounts: Record<string, { access: string }> = {};
     for (const name of NAMES) accounts[name] = (await logIn(name, PASSWORD)).body;
     const list = async (path: string, name = 'staff') => (await api.get(path, { token: accounts[name]?.access })).body;
-    for (const query of ['status=Pendding', 'status=Complated', 'cancel=true']) {
+    for (const query of ['status=Pendding', 'status=Complated', 'cancel=true', 'attendance=arrived']) {
       t.ok((await list(`/appointments/?${query}`)).count > 5, query);
     }
     t.ok((await list('/appointments/?type=Online')).count > 20);
+    t.ok((await list('/appointments/?attendance=no_show')).count >= 3);
     const own = await list('/appointments/', 'patient');
     t.ok(own.count >= 3, `the patient has ${own.count} appointments`);
     t.ok((await list('/appointments/', 'doctor')).count >= 10);
@@ -198,7 +199,14 @@ t.test('whenever it is made', async (t) => {
   ] as const) {
     await t.test(`${moment} in ${zone}`, async (t) => {
       const { db } = (await openTestDatabase(t)).database;
-      const calendar = { now: new Date(moment), zone, horizonDays: 365, slotMinutes: 30 };
+      const calendar = {
+        now: new Date(moment),
+        zone,
+        horizonDays: 365,
+        slotMinutes: 30,
+        bookingNotice: 0,
+        changeNotice: 0,
+      };
       t.match(await seedDemo(db, store, calendar), { owner: 'demo' });
 
       const visits = (await visitsOfDoctor(db, calendar)).filter((visit) => !visit.is_cancelled);
@@ -219,7 +227,8 @@ t.test('whenever it is made', async (t) => {
 
       const [broken] = await db.execute(sql`select count(*)::int as count from appointments
         where created_at > ${moment}::timestamptz or updated_at > ${moment}::timestamptz
-          or (not is_cancelled and status = 'pending') is distinct from
+          or (not is_cancelled and attendance is null and status <> 'pending')
+          or (not is_cancelled and attendance is null) is distinct from
             (not is_cancelled and date >= (${moment}::timestamptz at time zone ${zone}::text)::date
               and coalesce(lower(period), date + time '18:00') > ${moment}::timestamptz at time zone ${zone}::text)
           or is_cancelled and not exists (

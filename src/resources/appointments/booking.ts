@@ -14,6 +14,7 @@ import {
   type OfferedSlot,
 } from '../../scheduling/slots.js';
 import { InvalidInput } from '../../lib/errors.js';
+import { signTransaction } from '../../lib/history.js';
 import { inTransaction, type UserVisit, type Within } from '../../lib/visit.js';
 
 class SlotTaken extends ProblemError {
@@ -48,10 +49,13 @@ class Taken extends Error {
   }
 }
 
-/** Runs a booking and gives its refusal by the database the free alternatives. */
+/** Runs a booking, under the caller's name, and gives its refusal by the database the free alternatives. */
 export async function book<T>(visit: UserVisit, work: (visit: Within<UserVisit>) => Promise<T>): Promise<T> {
   try {
-    return await inTransaction(visit, (visit) => work(visit));
+    return await inTransaction(visit, async (visit) => {
+      await signTransaction(visit);
+      return work(visit);
+    });
   } catch (error) {
     if (!(error instanceof Taken)) throw error;
     throw new SlotTaken(await alternatives(visit, error.booking));

@@ -4,6 +4,7 @@ import {
   createAppointment,
   deleteAppointment,
   getAppointment,
+  listAppointmentChanges,
   listAppointmentHistory,
   listAppointments,
   replaceAppointment,
@@ -18,4 +19,5 @@ export default resource((serve) => {
   serve(operations.updateAppointment, updateAppointment);
   serve(operations.deleteAppointment, deleteAppointment);
   serve(operations.listAppointmentHistory, listAppointmentHistory);
+  serve(operations.listAppointmentChanges, listAppointmentChanges);
 });

@@ -1,6 +1,7 @@
 import type { AppointmentPatch } from '../../../openapi/generated/schemas.js';
 import { ProblemError } from '../../../openapi/problem-error.js';
-import { NotAllowed } from '../../lib/errors.js';
+import type { Reason } from '../../scheduling/cancellation.js';
+import { InvalidInput, NotAllowed } from '../../lib/errors.js';
 import { nothingElse } from '../../lib/patches.js';
 import type { Caller } from '../../lib/visit.js';
 import { readStatus, TYPE, type Stored } from './wire.js';
@@ -12,9 +13,18 @@ export class WrongStatus extends ProblemError {
 }
 
 /** An appointment as it is, with the users behind its patient and doctor. */
-export interface Present extends Pick<Stored, 'patientId' | 'doctorId' | 'date' | 'status' | 'isCancelled'> {
+export interface Present extends Pick<
+  Stored,
+  'patientId' | 'doctorId' | 'date' | 'status' | 'isCancelled' | 'attendance'
+> {
   readonly timeId: number;
+  readonly reason: Reason | null;
+  /** Whether its day has come. */
+  readonly isDue: boolean;
   readonly hasBegun: boolean;
+  /** Whether it is later than `changeableUntil`, which is for people. */
+  readonly isTooLate: boolean;
+  readonly changeableUntil: string;
   readonly patientUserId: number;
   readonly doctorUserId: number;
 }
@@ -27,8 +37,9 @@ export interface Change {
 }
 
 /** What a change comes to. */
-export interface Plan extends Pick<Stored, 'patientId' | 'doctorId' | 'status' | 'isCancelled'> {
+export interface Plan extends Pick<Stored, 'patientId' | 'doctorId' | 'status' | 'isCancelled' | 'attendance'> {
   readonly timeId: number;
+  readonly reason: Reason | null;
   /** Whether the slot has to be had: it is another one, or a cancelled one is taken back. */
   readonly takesSlot: boolean;
   /** The date of that slot; undefined for the soonest one. */
@@ -37,7 +48,18 @@ export interface Plan extends Pick<Stored, 'patientId' | 'doctorId' | 'status' |
   readonly symptoms: string | undefined;
 }
 
+export const NOTING_IS_CLINICS = 'Only the doctor and staff may note whether the patient came.';
+
 const RANK = { pending: 0, running: 1, completed: 2 } as const;
+
+/** Who acts: the patient, the doctor, or others who act for the clinic. */
+type Side = 'patient' | 'doctor' | 'clinic';
+
+function sideOf({ patientUserId, doctorUserId }: Present, caller: Caller): Side {
+  if (patientUserId === caller.id) return 'patient';
+  if (doctorUserId === caller.id) return 'doctor';
+  return caller.isStaff ? 'clinic' : 'patient';
+}
 
 /**
  * Whose appointment it will be.
@@ -52,15 +74,19 @@ export function partiesOf(present: Present, { body }: Change, caller: Caller): {
 }
 
 /**
- * What a patient may still change or delete: nothing that has begun.
+ * What a patient may still change or delete: nothing that has begun, or will before the clinic's notice is over.
  * @throws WrongStatus
  */
-export function checkIsAhead(
-  { status, hasBegun }: Pick<Present, 'status' | 'hasBegun'>,
-  what: 'change' | 'delete',
-): void {
+export function checkIsAhead(present: Present, what: 'change' | 'delete'): void {
+  const { status, attendance, hasBegun, isTooLate, changeableUntil } = present;
   if (status !== 'pending') throw new WrongStatus(`A patient can ${what} an appointment only while it is Pendding.`);
   if (hasBegun) throw new WrongStatus(`A patient can ${what} an appointment only before it begins.`);
+  if (attendance !== null) throw new WrongStatus(`A patient can ${what} an appointment only before they have come.`);
+  if (isTooLate) {
+    throw new WrongStatus(
+      `A patient could ${what} this appointment until ${changeableUntil} by the clinic's clock. Ask the clinic.`,
+    );
+  }
 }
 
 /** @throws WrongStatus where the status may not move so */
@@ -78,6 +104,56 @@ function planStatus(
   }
 }
 
+/** @throws WrongStatus where what is noted of the patient's coming does not go with the rest */
+function checkAttendance(
+  present: Present,
+  {
+    attendance,
+    status,
+    isCancelled,
+    isMoved,
+  }: Pick<Plan, 'attendance' | 'status' | 'isCancelled'> & { isMoved: boolean },
+): void {
+  if (attendance === null) return;
+  if (isCancelled) throw new WrongStatus('An appointment can not have an attendance and be cancelled.');
+  if (isMoved) throw new WrongStatus('An appointment can not be moved with its attendance: set that to null.');
+  if (attendance === 'no_show' && status !== 'pending') {
+    throw new WrongStatus('Only a Pendding appointment can be a no_show.');
+  }
+  if (attendance === present.attendance) return;
+  if (attendance === 'no_show' && !present.hasBegun) {
+    throw new WrongStatus('An appointment is a no_show only once it has begun.');
+  }
+  if (!present.isDue) throw new WrongStatus('A patient has arrived only when the day of the appointment has come.');
+}
+
+/** The codes that a patient gives. */
+const OF_PATIENTS: readonly Reason['code'][] = ['patient', 'other'];
+
+/**
+ * Why it will be cancelled. Without a reason it is by whom.
+ * @throws InvalidInput, NotAllowed
+ */
+export function planReason(
+  present: Pick<Present, 'isCancelled' | 'reason'>,
+  given: AppointmentPatch['cancel_reason'],
+  { isCancelled, side }: { isCancelled: boolean; side: Side },
+): Reason | null {
+  const { reason } = present;
+  const { code = side, text = '' } = given ?? {};
+  // Whoever sends back what they got sends the reason with it.
+  const isSame = given != null && code === reason?.code && text === reason.text;
+  if (!isCancelled) {
+    if (given == null || isSame) return null;
+    throw new InvalidInput({ cancel_reason: ['is for an appointment that is cancelled'] });
+  }
+  if (isSame || (given == null && present.isCancelled)) return reason;
+  if (side === 'patient' && [reason?.code ?? code, code].some((each) => !OF_PATIENTS.includes(each))) {
+    throw new NotAllowed(`A patient's reason has the code patient or other, and takes no other one's place.`);
+  }
+  return { code, text };
+}
+
 /**
  * What may change, by whom, from what to what. Whether the slot is offered and free is for the database to say.
  * @throws WrongStatus, NotAllowed, InvalidInput
@@ -85,11 +161,15 @@ function planStatus(
 export function planChange(present: Present, change: Change, caller: Caller): Plan {
   const { doctorId, patientId } = partiesOf(present, change, caller);
   const { appointment_type: type, appointment_status: wanted, symptoms, time, date, cancel, ...others } = change.body;
-  const { doctor: _doctor, patient: _patient, ...rest } = others;
+  const { attendance = present.attendance, cancel_reason: given, ...ids } = others;
+  const { doctor: _doctor, patient: _patient, ...rest } = ids;
   nothingElse(rest);
 
-  const mayMoveStatus = caller.isStaff || present.doctorUserId === caller.id;
-  if (!mayMoveStatus) checkIsAhead(present, 'change');
+  const isClinics = caller.isStaff || present.doctorUserId === caller.id;
+  if (!isClinics && attendance !== present.attendance) {
+    throw new NotAllowed(NOTING_IS_CLINICS);
+  }
+  if (!isClinics) checkIsAhead(present, 'change');
   if (!caller.isStaff && present.patientUserId !== caller.id && doctorId !== present.doctorId) {
     throw new NotAllowed('Only the patient and staff may choose another doctor.');
   }
@@ -98,10 +178,12 @@ export function planChange(present: Present, change: Change, caller: Caller): Pl
   const isCancelled = cancel ?? present.isCancelled;
   const isOtherSlot = doctorId !== present.doctorId || timeId !== present.timeId || patientId !== present.patientId;
   const isMoved = isOtherSlot || (date !== undefined && date !== present.date);
-  const status = mayMoveStatus && wanted !== undefined ? readStatus(wanted) : present.status;
+  const status = isClinics && wanted !== undefined ? readStatus(wanted) : present.status;
+  const reason = planReason(present, given, { isCancelled, side: sideOf(present, caller) });
   planStatus(present, { status, isCancelled }, caller);
   if (present.status !== 'pending' && status !== 'pending' && isMoved)
     throw new WrongStatus('Only a Pendding appointment can be moved.');
+  checkAttendance(present, { attendance, status, isCancelled, isMoved });
 
   return {
     doctorId,
@@ -109,6 +191,8 @@ export function planChange(present: Present, change: Change, caller: Caller): Pl
     timeId,
     status,
     isCancelled,
+    reason,
+    attendance,
     takesSlot: isMoved || (present.isCancelled && !isCancelled),
     date: date ?? (change.isReplacing && isOtherSlot ? undefined : present.date),
     type: type && TYPE[type],

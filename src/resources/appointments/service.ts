@@ -1,4 +1,4 @@
-import { and, asc, count, desc, eq, gte, isNull, lte, sql } from 'drizzle-orm';
+import { and, asc, count, desc, eq, gt, gte, isNull, lte, sql, type SQL } from 'drizzle-orm';
 import { alias } from 'drizzle-orm/pg-core';
 import { Contention } from '../../../db/client.js';
 import { column, jsonObject, JsonText, timestampText, versionTag } from '../../../db/json.js';
@@ -10,22 +10,46 @@ import type {
   Appointment,
   AppointmentChange,
   AppointmentChangePage,
+  AppointmentEvent,
+  AppointmentEventPage,
   AppointmentPage,
 } from '../../../openapi/generated/schemas.js';
 import type { Input } from '../../../openapi/operation.js';
+import { today } from '../../scheduling/calendar.js';
+import { cancelledFor } from '../../scheduling/cancellation.js';
 import { lockDoctor, lockPatient } from '../../scheduling/locks.js';
-import { hasBegun, periodOf } from '../../scheduling/slots.js';
-import { NoPatientRecord, NotAllowed, NotFound } from '../../lib/errors.js';
+import { changeableUntil, hasBegun, isTooLate, periodOf } from '../../scheduling/slots.js';
+import { InvalidInput, NoPatientRecord, NotAllowed, NotFound } from '../../lib/errors.js';
 import { signTransaction } from '../../lib/history.js';
 import { filtered, type Orders } from '../../lib/lists.js';
-import { cutPage, itemOf, selectPage } from '../../lib/pages.js';
+import { cutPage, itemOf, selectPage, type Page, type PageQuery } from '../../lib/pages.js';
 import { nothingElse } from '../../lib/patches.js';
 import { checkConditions } from '../../lib/preconditions.js';
 import { inTransaction, type UserVisit, type Within } from '../../lib/visit.js';
 import { isSeenBy, seenByCaller } from './access.js';
 import { book, findSlot, refusedAsTaken } from './booking.js';
-import { checkIsAhead, partiesOf, planChange, type Change, type Present } from './plan.js';
-import { changeText, fieldText, readStatus, STATUS, statusText, TYPE, typeText } from './wire.js';
+import {
+  checkIsAhead,
+  NOTING_IS_CLINICS,
+  partiesOf,
+  planChange,
+  planReason,
+  type Change,
+  type Present,
+} from './plan.js';
+import {
+  changeLabel,
+  changeText,
+  fieldText,
+  firstFieldText,
+  isFirstField,
+  readStatus,
+  reasonJson,
+  STATUS,
+  statusText,
+  TYPE,
+  typeText,
+} from './wire.js';
 
 const appointmentJson = jsonObject<Appointment>({
   id: column(appointments.id),
@@ -36,6 +60,8 @@ const appointmentJson = jsonObject<Appointment>({
   symptoms: column(appointments.symptoms),
   time: column(appointments.availableTimeId),
   cancel: column(appointments.isCancelled),
+  cancel_reason: reasonJson,
+  attendance: column(appointments.attendance),
   date: column(appointments.date),
 });
 
@@ -88,6 +114,7 @@ export async function listAppointments(
       status: (status) => eq(appointments.status, STATUS[status]),
       type: (type) => eq(appointments.type, TYPE[type]),
       cancel: (isCancelled) => eq(appointments.isCancelled, isCancelled),
+      attendance: (word) => (word === 'none' ? isNull(appointments.attendance) : eq(appointments.attendance, word)),
     }),
   );
   const rows = db
@@ -114,9 +141,15 @@ export function createAppointment(
     appointment_status: status,
     symptoms,
     cancel: isCancelled = false,
+    cancel_reason: givenReason,
+    attendance = null,
     ...rest
   } = details;
   nothingElse(rest);
+  if (attendance !== null) {
+    if (!visit.caller.isStaff) throw new NotAllowed(NOTING_IS_CLINICS);
+    throw new InvalidInput({ attendance: ['can be noted once it is booked'] });
+  }
   return book(visit, async (visit) => {
     const { db, caller, calendar } = visit;
     const isForOther = caller.isStaff && namedPatient !== undefined;
@@ -132,6 +165,10 @@ export function createAppointment(
     if (patient === undefined && !isForOther) throw new NoPatientRecord();
     const booking = { doctorId, patientId: patient?.id ?? 0 };
     const isPatientThere = patient !== undefined;
+    const reason = planReason({ isCancelled: false, reason: null }, givenReason, {
+      isCancelled,
+      side: isForOther ? 'clinic' : 'patient',
+    });
     const { slot, date } = await findSlot(visit, {
       ...booking,
       timeId,
@@ -149,7 +186,7 @@ export function createAppointment(
         type: TYPE[type],
         status: caller.isStaff && status !== undefined ? readStatus(status) : 'pending',
         symptoms,
-        isCancelled,
+        ...(reason && cancelledFor(reason)),
       })
       .returning({ id: appointments.id });
     const { id } = one(await refusedAsTaken(insertion, booking));
@@ -168,7 +205,12 @@ async function findVisible({ db, caller, calendar }: Within<UserVisit>, id: numb
         date: appointments.date,
         status: appointments.status,
         isCancelled: appointments.isCancelled,
+        reason: reasonJson,
+        attendance: appointments.attendance,
+        isDue: sql<boolean>`${appointments.date} <= ${today(calendar)}`,
         hasBegun: hasBegun(calendar),
+        isTooLate: isTooLate(calendar),
+        changeableUntil: changeableUntil(calendar),
         patientUserId: patients.userId,
         doctorUserId: doctors.userId,
       })
@@ -198,7 +240,6 @@ async function lockVisible(visit: Within<UserVisit>, id: number): Promise<Presen
 function changeAppointment(visit: UserVisit, id: number, change: Change): Promise<JsonText<Appointment>> {
   return book(visit, async (visit) => {
     const { db, caller, calendar } = visit;
-    await signTransaction(visit);
     const seen = await findVisible(visit, id);
     const parties = partiesOf(seen, change, caller);
     const doctor = await lockDoctor(visit, parties.doctorId);
@@ -209,7 +250,7 @@ function changeAppointment(visit: UserVisit, id: number, change: Change): Promis
       throw new Contention('the appointment was moved meanwhile');
     }
 
-    const { timeId, takesSlot, date: plannedDate, ...plan } = planChange(present, change, caller);
+    const { timeId, takesSlot, date: plannedDate, isCancelled, reason, ...plan } = planChange(present, change, caller);
     const booking = { ...parties, ownId: id };
     const taken = takesSlot
       ? await findSlot(visit, { ...booking, timeId, date: plannedDate, doctor, isPatientThere })
@@ -218,6 +259,7 @@ function changeAppointment(visit: UserVisit, id: number, change: Change): Promis
       .update(appointments)
       .set({
         ...plan,
+        ...(reason === null ? { isCancelled, cancelCode: null, cancelText: null } : cancelledFor(reason)),
         ...(taken && {
           availableTimeId: timeId,
           date: taken.date,
@@ -262,29 +304,74 @@ export async function deleteAppointment(
 
 const changers = alias(users, 'changers');
 
-const changeJson = jsonObject<AppointmentChange>({
+const changeFields = {
   id: column(appointmentChanges.id),
   changed_at: timestampText(appointmentChanges.changedAt),
   changed_by: sql<string | null>`(select ${changers.username} from ${users} ${sql.identifier('changers')}
     where ${changers.id} = ${appointmentChanges.changedBy})`,
-  field: fieldText,
   from: changeText(sql`${appointmentChanges.before}`),
   to: changeText(sql`${appointmentChanges.after}`),
-});
+  from_label: changeLabel(sql`${appointmentChanges.before}`),
+  to_label: changeLabel(sql`${appointmentChanges.after}`),
+};
+const changeJson = jsonObject<AppointmentChange>({ ...changeFields, field: firstFieldText });
+const eventJson = jsonObject<AppointmentEvent>({ ...changeFields, field: fieldText });
 
-export async function listAppointmentHistory(
+/**
+ * The changes of an appointment that the caller sees; staff also one that is archived. What was before it was given to a
+ * patient is not theirs to read.
+ * @throws NotFound
+ */
+async function changesOf({ db, caller }: UserVisit, id: number): Promise<SQL> {
+  const row = oneOrNone(
+    await db
+      .select({ isPatients: sql<boolean>`${doctors.userId} <> ${caller.id} and not ${caller.isStaff}::boolean` })
+      .from(appointments)
+      .innerJoin(doctors, eq(doctors.id, appointments.doctorId))
+      .where(
+        and(
+          eq(appointments.id, id),
+          caller.isStaff ? undefined : and(isNull(appointments.archivedAt), isSeenBy(caller.id)),
+        ),
+      ),
+  );
+  if (row === undefined) throw new NotFound();
+  const given = sql`(select max(given.id) from ${appointmentChanges} as given
+    where given.appointment_id = ${id} and given.field = 'patient')`;
+  return and(
+    eq(appointmentChanges.appointmentId, id),
+    row.isPatients ? gt(appointmentChanges.id, sql`coalesce(${given}, 0)`) : undefined,
+  ) as SQL;
+}
+
+/** A page of changes, the oldest first. */
+function pageOfChanges<T extends object>(
   visit: UserVisit,
-  { params, query }: Input<'listAppointmentHistory'>,
-): Promise<JsonText<AppointmentChangePage>> {
+  query: PageQuery,
+  { where, item }: { where: SQL | undefined; item: SQL<T> },
+): Promise<JsonText<Page<T>>> {
   const { db } = visit;
-  await getAppointment(visit, { params });
-  const where = eq(appointmentChanges.appointmentId, params.id);
   const rows = db
-    .select(itemOf(changeJson))
+    .select(itemOf(item))
     .from(appointmentChanges)
     .where(where)
     .orderBy(asc(appointmentChanges.id))
     .$dynamic();
   const total = sql`(${db.select({ count: count() }).from(appointmentChanges).where(where)})`;
-  return selectPage<AppointmentChange>(visit, query, { rows: cutPage(rows, query), total });
+  return selectPage<T>(visit, query, { rows: cutPage(rows, query), total });
+}
+
+export async function listAppointmentHistory(
+  visit: UserVisit,
+  { params, query }: Input<'listAppointmentHistory'>,
+): Promise<JsonText<AppointmentChangePage>> {
+  const where = and(await changesOf(visit, params.id), isFirstField);
+  return pageOfChanges(visit, query, { where, item: changeJson });
+}
+
+export async function listAppointmentChanges(
+  visit: UserVisit,
+  { params, query }: Input<'listAppointmentChanges'>,
+): Promise<JsonText<AppointmentEventPage>> {
+  return pageOfChanges(visit, query, { where: await changesOf(visit, params.id), item: eventJson });
 }

@@ -1,8 +1,20 @@
 /** The wire's spellings, which clients in the field depend on, and the database's. */
-import { sql, type SQL } from 'drizzle-orm';
-import { appointmentChanges, appointments } from '../../../db/tables/index.js';
+import { inArray, sql, type SQL } from 'drizzle-orm';
+import {
+  appointmentChanges,
+  appointments,
+  availableTimes,
+  doctors,
+  patients,
+  users,
+} from '../../../db/tables/index.js';
 import { InvalidInput } from '../../lib/errors.js';
-import type { AppointmentChange, AppointmentStatus, AppointmentType } from '../../../openapi/generated/schemas.js';
+import type {
+  AppointmentChange,
+  AppointmentStatus,
+  AppointmentType,
+  CancelReason,
+} from '../../../openapi/generated/schemas.js';
 
 export type Stored = typeof appointments.$inferSelect;
 
@@ -23,13 +35,27 @@ export function readStatus(sent: unknown): Stored['status'] {
 
 export const TYPE: Readonly<Record<AppointmentType, Stored['type']>> = { Online: 'online', Offline: 'offline' };
 
-const FIELD: Readonly<Record<AppointmentChange['field'], string>> = {
+type Field = (typeof appointmentChanges.$inferSelect)['field'];
+
+/** What the history has had from the beginning: clients in the field know no other. */
+const FIRST_FIELDS: Readonly<Record<AppointmentChange['field'], Field>> = {
   doctor: 'doctor',
   date: 'date',
   time: 'time',
   appointment_status: 'status',
   cancel: 'cancelled',
 };
+
+const FIELDS = {
+  ...FIRST_FIELDS,
+  created: 'created',
+  patient: 'patient',
+  appointment_type: 'type',
+  symptoms: 'symptoms',
+  cancel_reason: 'cancel_reason',
+  attendance: 'attendance',
+  archived: 'archived',
+} as const satisfies Readonly<Record<string, Field>>;
 
 /** An expression of the database's words in those of the wire. */
 function translated<Wire extends string>(value: SQL, words: Readonly<Record<Wire, string>>): SQL<Wire> {
@@ -41,7 +67,21 @@ function translated<Wire extends string>(value: SQL, words: Readonly<Record<Wire
 
 export const statusText = translated(sql`${appointments.status}`, STATUS);
 export const typeText = translated(sql`${appointments.type}`, TYPE);
-export const fieldText = translated(sql`${appointmentChanges.field}`, FIELD);
+export const fieldText = translated(sql`${appointmentChanges.field}`, FIELDS);
+export const firstFieldText = translated(sql`${appointmentChanges.field}`, FIRST_FIELDS);
+export const isFirstField = inArray(appointmentChanges.field, Object.values(FIRST_FIELDS));
 
-/** A value of a change: only a status has a spelling of its own. */
-export const changeText = (value: SQL): SQL<string> => sql<string>`coalesce(${translated(value, STATUS)}, ${value})`;
+/** A value of a change: a status and a type have spellings of their own. */
+export const changeText = (value: SQL): SQL<string> => sql<string>`case ${appointmentChanges.field}
+  when 'status' then ${translated(value, STATUS)} when 'type' then ${translated(value, TYPE)} else ${value} end`;
+
+/** For people what a value of a change is the id of. */
+export const changeLabel = (value: SQL): SQL<string | null> => sql<string | null>`case ${appointmentChanges.field}
+  when 'time' then (select ${availableTimes.label} from ${availableTimes} where ${availableTimes.id} = ${value}::bigint)
+  when 'doctor' then (select ${users.displayName} from ${doctors} join ${users} on ${users.id} = ${doctors.userId}
+    where ${doctors.id} = ${value}::bigint)
+  when 'patient' then (select ${users.displayName} from ${patients} join ${users} on ${users.id} = ${patients.userId}
+    where ${patients.id} = ${value}::bigint) end`;
+
+export const reasonJson = sql<CancelReason>`case when ${appointments.cancelCode} is not null then
+  json_build_object('code', ${appointments.cancelCode}, 'text', ${appointments.cancelText}) end`;

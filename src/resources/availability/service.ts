@@ -40,10 +40,11 @@ const freeSlotJson = jsonObject<FreeSlot>({
 
 /** @throws NotFound where there is no such doctor */
 export async function listDoctorAvailability(
-  { db, calendar }: Visit,
+  visit: Visit,
   { params: { id }, query }: Input<'listDoctorAvailability'>,
 ): Promise<JsonText<FreeSlotList>> {
-  const free = freeSlots(readDays(query, calendar), eq(doctors.id, id), calendar);
+  const { db, calendar } = visit;
+  const free = freeSlots(readDays(query, calendar), eq(doctors.id, id), visit);
   const row = one(
     await db.execute<{ isThere: boolean; text: string }>(sql`
       select exists (select from ${doctors} where ${doctors.id} = ${id} and ${doctors.archivedAt} is null) as "isThere",
@@ -76,7 +77,7 @@ export function searchAvailability(
     designation: (id) => isLinkedTo(LINKS.designation, id),
     max_fee: (fee) => lte(doctors.fee, fee),
   });
-  const free = freeSlotsOfAll(readDays({ from, to }, calendar), { slotIs, doctorIs }, calendar);
+  const free = freeSlotsOfAll(readDays({ from, to }, calendar), { slotIs, doctorIs }, visit);
   const rows = db
     // One pass for both; a page without rows has no count to show, be it the first or past the end.
     .select({ ...itemOf(doctorSlotJson), total: sql<number>`count(*) over ()`.as('total') })

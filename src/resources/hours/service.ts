@@ -126,7 +126,11 @@ export function replaceDoctorHours(
     const inPlace = await upcomingIds(visit, sql`${eq(appointments.doctorId, id)} and ${works}`);
     await storeEntries(visit, id, entries);
     const out = sql`${appointments.id} = any(${`{${inPlace.join()}}`}::bigint[]) and not ${works}`;
-    const { displaced, appointments: list } = await displaceAppointments(visit, out, { displace, isDryRun });
+    const { displaced, appointments: list } = await displaceAppointments(visit, out, {
+      displace,
+      isDryRun,
+      cancelCode: 'doctor',
+    });
     const after = await getDoctorHours(visit, { params });
     const text = `${after.text.slice(0, -1)},"displaced":${displaced},"appointments":${JSON.stringify(list)}}`;
     return new JsonText<ChangedHours>(text, (isDryRun ? before : after).tag);

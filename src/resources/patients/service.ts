@@ -6,7 +6,8 @@ import { oneOrNone } from '../../../db/rows.js';
 import { appointments, doctors, patients, users } from '../../../db/tables/index.js';
 import type { Patient, PatientPage, PatientPatch } from '../../../openapi/generated/schemas.js';
 import type { Input } from '../../../openapi/operation.js';
-import { hasBegun, isLive, isUpcoming } from '../../scheduling/slots.js';
+import { cancelledFor } from '../../scheduling/cancellation.js';
+import { isLive, isTooLate, isUpcoming } from '../../scheduling/slots.js';
 import { AlreadyFilled, AlreadyTaken, explain, NotAllowed, NotFound } from '../../lib/errors.js';
 import { signTransaction } from '../../lib/history.js';
 import { filtered } from '../../lib/lists.js';
@@ -213,10 +214,10 @@ export async function deletePatient(visit: UserVisit, { params: { id } }: Input<
       .where(eq(patients.id, id));
     const mayCancel = caller.isStaff
       ? undefined
-      : and(eq(appointments.status, 'pending'), sql`not ${hasBegun(calendar)}`);
+      : and(eq(appointments.status, 'pending'), isNull(appointments.attendance), sql`not ${isTooLate(calendar)}`);
     await db
       .update(appointments)
-      .set({ isCancelled: true })
+      .set(cancelledFor({ code: caller.isStaff ? 'clinic' : 'patient', text: '' }))
       .where(and(eq(appointments.patientId, id), isLive, isUpcoming(calendar), mayCancel));
   });
 }

@@ -139,8 +139,9 @@ export function createTimeOff(
         .values({ ...time, doctorId, reason, createdBy: caller.id })
         .returning({ id: timeOff.id }),
     );
+    const cancelCode = doctorId === null ? 'clinic' : 'doctor';
     const inIt = standsIn(id, { doctorId, from, to }, calendar);
-    const displaced = await displaceAppointments(visit, inIt, { displace, isDryRun });
+    const displaced = await displaceAppointments(visit, inIt, { displace, isDryRun, cancelCode });
     if (isDryRun) return new DryRun(displaced);
     const { text } = await getTimeOff(visit, { params: { id } });
     return { ...(JSON.parse(text) as TimeOff), ...displaced };
