@@ -31,7 +31,7 @@ export const operations = {
       takesIdempotencyKey: false,
       consumes: ['application/json'],
       limit: 'auth',
-      expiredToken: 'refused',
+      ignoredTokens: 'none',
     },
   },
   logIn: {
@@ -61,7 +61,7 @@ export const operations = {
       takesIdempotencyKey: false,
       consumes: ['application/json'],
       limit: 'auth',
-      expiredToken: 'refused',
+      ignoredTokens: 'none',
     },
   },
   logOut: {
@@ -92,7 +92,7 @@ export const operations = {
       takesIdempotencyKey: false,
       consumes: ['application/json'],
       limit: 'general',
-      expiredToken: 'anonymous',
+      ignoredTokens: 'expired',
     },
   },
   refreshToken: {
@@ -122,7 +122,7 @@ export const operations = {
       takesIdempotencyKey: false,
       consumes: ['application/json'],
       limit: 'auth',
-      expiredToken: 'refused',
+      ignoredTokens: 'none',
     },
   },
   changePassword: {
@@ -152,7 +152,7 @@ export const operations = {
       takesIdempotencyKey: false,
       consumes: ['application/json'],
       limit: 'general',
-      expiredToken: 'refused',
+      ignoredTokens: 'none',
     },
   },
   listUsers: {
@@ -186,7 +186,7 @@ export const operations = {
       takesIdempotencyKey: false,
       consumes: [],
       limit: 'general',
-      expiredToken: 'refused',
+      ignoredTokens: 'none',
     },
   },
   getUser: {
@@ -216,7 +216,7 @@ export const operations = {
       takesIdempotencyKey: false,
       consumes: [],
       limit: 'general',
-      expiredToken: 'refused',
+      ignoredTokens: 'none',
     },
   },
   updateUser: {
@@ -249,7 +249,7 @@ export const operations = {
       takesIdempotencyKey: false,
       consumes: ['application/json'],
       limit: 'general',
-      expiredToken: 'refused',
+      ignoredTokens: 'none',
     },
   },
   listProfiles: {
@@ -283,7 +283,7 @@ export const operations = {
       takesIdempotencyKey: false,
       consumes: [],
       limit: 'general',
-      expiredToken: 'refused',
+      ignoredTokens: 'none',
     },
   },
   createProfile: {
@@ -316,7 +316,7 @@ export const operations = {
       takesIdempotencyKey: true,
       consumes: ['application/json', 'multipart/form-data'],
       limit: 'general',
-      expiredToken: 'refused',
+      ignoredTokens: 'none',
     },
   },
   getProfile: {
@@ -346,7 +346,7 @@ export const operations = {
       takesIdempotencyKey: false,
       consumes: [],
       limit: 'general',
-      expiredToken: 'refused',
+      ignoredTokens: 'none',
     },
   },
   replaceProfile: {
@@ -384,7 +384,7 @@ export const operations = {
       takesIdempotencyKey: false,
       consumes: ['application/json', 'multipart/form-data'],
       limit: 'general',
-      expiredToken: 'refused',
+      ignoredTokens: 'none',
     },
   },
   updateProfile: {
@@ -422,7 +422,7 @@ export const operations = {
       takesIdempotencyKey: false,
       consumes: ['application/json', 'multipart/form-data'],
       limit: 'general',
-      expiredToken: 'refused',
+      ignoredTokens: 'none',
     },
   },
   deleteProfile: {
@@ -456,7 +456,7 @@ export const operations = {
       takesIdempotencyKey: false,
       consumes: [],
       limit: 'general',
-      expiredToken: 'refused',
+      ignoredTokens: 'none',
     },
   },
   getMyProfile: {
@@ -485,7 +485,7 @@ export const operations = {
       takesIdempotencyKey: false,
       consumes: [],
       limit: 'general',
-      expiredToken: 'refused',
+      ignoredTokens: 'none',
     },
   },
   listPatients: {
@@ -520,7 +520,7 @@ export const operations = {
       takesIdempotencyKey: false,
       consumes: [],
       limit: 'general',
-      expiredToken: 'refused',
+      ignoredTokens: 'none',
     },
   },
   createPatient: {
@@ -528,11 +528,12 @@ export const operations = {
     url: '/patients/',
     schema: {
       headers: Type.Object({ 'idempotency-key': Type.Optional(Type.String({ minLength: 1, maxLength: 255 })) }),
-      body: S.PatientInput,
+      body: S.PatientCreate,
       response: {
         201: S.Patient,
         400: S.Problem,
         401: S.Problem,
+        403: S.Problem,
         409: S.Problem,
         413: S.Problem,
         415: S.Problem,
@@ -547,13 +548,96 @@ export const operations = {
       tag: 'patients',
       access: 'user',
       success: 201,
+      problems: [400, 401, 403, 409, 413, 415, 422, 429, 500, 503],
+      location: { url: '/patients/{id}/', id: ['id'] },
+      hasEntityTag: true,
+      takesIdempotencyKey: true,
+      consumes: ['application/json', 'multipart/form-data'],
+      limit: 'general',
+      ignoredTokens: 'none',
+    },
+  },
+  getMyPatient: {
+    method: 'GET',
+    url: '/patients/me/',
+    schema: {
+      headers: Type.Object({ 'if-none-match': Type.Optional(Type.String({ maxLength: 4000 })) }),
+      response: {
+        200: S.Patient,
+        400: S.Problem,
+        401: S.Problem,
+        404: S.Problem,
+        429: S.Problem,
+        500: S.Problem,
+        503: S.Problem,
+      },
+    },
+    config: {
+      operationId: 'getMyPatient',
+      tag: 'patients',
+      access: 'user',
+      success: 200,
+      problems: [400, 401, 404, 429, 500, 503],
+      location: null,
+      hasEntityTag: true,
+      takesIdempotencyKey: false,
+      consumes: [],
+      limit: 'general',
+      ignoredTokens: 'none',
+    },
+  },
+  listDependants: {
+    method: 'GET',
+    url: '/patients/dependants/',
+    schema: {
+      headers: Type.Object({ 'if-none-match': Type.Optional(Type.String({ maxLength: 4000 })) }),
+      response: { 200: S.PatientList, 400: S.Problem, 401: S.Problem, 429: S.Problem, 500: S.Problem, 503: S.Problem },
+    },
+    config: {
+      operationId: 'listDependants',
+      tag: 'patients',
+      access: 'user',
+      success: 200,
+      problems: [400, 401, 429, 500, 503],
+      location: null,
+      hasEntityTag: true,
+      takesIdempotencyKey: false,
+      consumes: [],
+      limit: 'general',
+      ignoredTokens: 'none',
+    },
+  },
+  createDependant: {
+    method: 'POST',
+    url: '/patients/dependants/',
+    schema: {
+      headers: Type.Object({ 'idempotency-key': Type.Optional(Type.String({ minLength: 1, maxLength: 255 })) }),
+      body: S.DependantInput,
+      response: {
+        201: S.Patient,
+        400: S.Problem,
+        401: S.Problem,
+        409: S.Problem,
+        413: S.Problem,
+        415: S.Problem,
+        422: S.Problem,
+        429: S.Problem,
+        500: S.Problem,
+        503: S.Problem,
+      },
+    },
+    config: {
+      operationId: 'createDependant',
+      tag: 'patients',
+      access: 'user',
+      success: 201,
       problems: [400, 401, 409, 413, 415, 422, 429, 500, 503],
       location: { url: '/patients/{id}/', id: ['id'] },
       hasEntityTag: true,
       takesIdempotencyKey: true,
       consumes: ['application/json', 'multipart/form-data'],
       limit: 'general',
-      expiredToken: 'refused',
+      ignoredTokens: 'none',
     },
   },
   getPatient: {
@@ -583,7 +667,7 @@ export const operations = {
       takesIdempotencyKey: false,
       consumes: [],
       limit: 'general',
-      expiredToken: 'refused',
+      ignoredTokens: 'none',
     },
   },
   replacePatient: {
@@ -622,7 +706,7 @@ export const operations = {
       takesIdempotencyKey: false,
       consumes: ['application/json', 'multipart/form-data'],
       limit: 'general',
-      expiredToken: 'refused',
+      ignoredTokens: 'none',
     },
   },
   updatePatient: {
@@ -661,7 +745,7 @@ export const operations = {
       takesIdempotencyKey: false,
       consumes: ['application/json', 'multipart/form-data'],
       limit: 'general',
-      expiredToken: 'refused',
+      ignoredTokens: 'none',
     },
   },
   deletePatient: {
@@ -696,7 +780,38 @@ export const operations = {
       takesIdempotencyKey: false,
       consumes: [],
       limit: 'general',
-      expiredToken: 'refused',
+      ignoredTokens: 'none',
+    },
+  },
+  createInvitation: {
+    method: 'POST',
+    url: '/patients/:id/invitation/',
+    schema: {
+      params: Type.Object({ id: S.Id }),
+      response: {
+        200: S.Invitation,
+        400: S.Problem,
+        401: S.Problem,
+        403: S.Problem,
+        404: S.Problem,
+        409: S.Problem,
+        429: S.Problem,
+        500: S.Problem,
+        503: S.Problem,
+      },
+    },
+    config: {
+      operationId: 'createInvitation',
+      tag: 'patients',
+      access: 'staff',
+      success: 200,
+      problems: [400, 401, 403, 404, 409, 429, 500, 503],
+      location: null,
+      hasEntityTag: false,
+      takesIdempotencyKey: false,
+      consumes: [],
+      limit: 'general',
+      ignoredTokens: 'none',
     },
   },
   listReviews: {
@@ -725,7 +840,7 @@ export const operations = {
       takesIdempotencyKey: false,
       consumes: [],
       limit: 'general',
-      expiredToken: 'refused',
+      ignoredTokens: 'none',
     },
   },
   createReview: {
@@ -758,7 +873,7 @@ export const operations = {
       takesIdempotencyKey: true,
       consumes: ['application/json'],
       limit: 'general',
-      expiredToken: 'refused',
+      ignoredTokens: 'none',
     },
   },
   getReview: {
@@ -780,7 +895,7 @@ export const operations = {
       takesIdempotencyKey: false,
       consumes: [],
       limit: 'general',
-      expiredToken: 'refused',
+      ignoredTokens: 'none',
     },
   },
   replaceReview: {
@@ -818,7 +933,7 @@ export const operations = {
       takesIdempotencyKey: false,
       consumes: ['application/json'],
       limit: 'general',
-      expiredToken: 'refused',
+      ignoredTokens: 'none',
     },
   },
   updateReview: {
@@ -856,7 +971,7 @@ export const operations = {
       takesIdempotencyKey: false,
       consumes: ['application/json'],
       limit: 'general',
-      expiredToken: 'refused',
+      ignoredTokens: 'none',
     },
   },
   deleteReview: {
@@ -891,7 +1006,7 @@ export const operations = {
       takesIdempotencyKey: false,
       consumes: [],
       limit: 'general',
-      expiredToken: 'refused',
+      ignoredTokens: 'none',
     },
   },
   listServices: {
@@ -912,7 +1027,7 @@ export const operations = {
       takesIdempotencyKey: false,
       consumes: [],
       limit: 'general',
-      expiredToken: 'refused',
+      ignoredTokens: 'none',
     },
   },
   createService: {
@@ -945,7 +1060,7 @@ export const operations = {
       takesIdempotencyKey: true,
       consumes: ['application/json', 'multipart/form-data'],
       limit: 'general',
-      expiredToken: 'refused',
+      ignoredTokens: 'none',
     },
   },
   getService: {
@@ -967,7 +1082,7 @@ export const operations = {
       takesIdempotencyKey: false,
       consumes: [],
       limit: 'general',
-      expiredToken: 'refused',
+      ignoredTokens: 'none',
     },
   },
   replaceService: {
@@ -1005,7 +1120,7 @@ export const operations = {
       takesIdempotencyKey: false,
       consumes: ['application/json', 'multipart/form-data'],
       limit: 'general',
-      expiredToken: 'refused',
+      ignoredTokens: 'none',
     },
   },
   updateService: {
@@ -1043,7 +1158,7 @@ export const operations = {
       takesIdempotencyKey: false,
       consumes: ['application/json', 'multipart/form-data'],
       limit: 'general',
-      expiredToken: 'refused',
+      ignoredTokens: 'none',
     },
   },
   deleteService: {
@@ -1078,7 +1193,7 @@ export const operations = {
       takesIdempotencyKey: false,
       consumes: [],
       limit: 'general',
-      expiredToken: 'refused',
+      ignoredTokens: 'none',
     },
   },
   listContacts: {
@@ -1098,7 +1213,7 @@ export const operations = {
       takesIdempotencyKey: false,
       consumes: [],
       limit: 'general',
-      expiredToken: 'refused',
+      ignoredTokens: 'none',
     },
   },
   createContact: {
@@ -1130,7 +1245,7 @@ export const operations = {
       takesIdempotencyKey: true,
       consumes: ['application/json'],
       limit: 'auth',
-      expiredToken: 'refused',
+      ignoredTokens: 'none',
     },
   },
   getContact: {
@@ -1159,7 +1274,7 @@ export const operations = {
       takesIdempotencyKey: false,
       consumes: [],
       limit: 'general',
-      expiredToken: 'refused',
+      ignoredTokens: 'none',
     },
   },
   replaceContact: {
@@ -1191,7 +1306,7 @@ export const operations = {
       takesIdempotencyKey: false,
       consumes: ['application/json'],
       limit: 'general',
-      expiredToken: 'refused',
+      ignoredTokens: 'none',
     },
   },
   updateContact: {
@@ -1223,7 +1338,7 @@ export const operations = {
       takesIdempotencyKey: false,
       consumes: ['application/json'],
       limit: 'general',
-      expiredToken: 'refused',
+      ignoredTokens: 'none',
     },
   },
   deleteContact: {
@@ -1252,7 +1367,7 @@ export const operations = {
       takesIdempotencyKey: false,
       consumes: [],
       limit: 'general',
-      expiredToken: 'refused',
+      ignoredTokens: 'none',
     },
   },
   listDoctors: {
@@ -1281,7 +1396,7 @@ export const operations = {
     config: {
       operationId: 'listDoctors',
       tag: 'doctors',
-      access: 'public',
+      access: 'optional',
       success: 200,
       problems: [400, 404, 429, 500, 503],
       location: null,
@@ -1289,7 +1404,7 @@ export const operations = {
       takesIdempotencyKey: false,
       consumes: [],
       limit: 'general',
-      expiredToken: 'refused',
+      ignoredTokens: 'all',
     },
   },
   createDoctor: {
@@ -1297,11 +1412,12 @@ export const operations = {
     url: '/doctors/',
     schema: {
       headers: Type.Object({ 'idempotency-key': Type.Optional(Type.String({ minLength: 1, maxLength: 255 })) }),
-      body: S.DoctorInput,
+      body: S.DoctorCreate,
       response: {
         201: S.Doctor,
         400: S.Problem,
         401: S.Problem,
+        403: S.Problem,
         409: S.Problem,
         413: S.Problem,
         415: S.Problem,
@@ -1316,13 +1432,42 @@ export const operations = {
       tag: 'doctors',
       access: 'user',
       success: 201,
-      problems: [400, 401, 409, 413, 415, 422, 429, 500, 503],
+      problems: [400, 401, 403, 409, 413, 415, 422, 429, 500, 503],
       location: { url: '/doctors/{id}/', id: ['id'] },
       hasEntityTag: true,
       takesIdempotencyKey: true,
       consumes: ['application/json', 'multipart/form-data'],
       limit: 'general',
-      expiredToken: 'refused',
+      ignoredTokens: 'none',
+    },
+  },
+  getMyDoctor: {
+    method: 'GET',
+    url: '/doctors/me/',
+    schema: {
+      headers: Type.Object({ 'if-none-match': Type.Optional(Type.String({ maxLength: 4000 })) }),
+      response: {
+        200: S.Doctor,
+        400: S.Problem,
+        401: S.Problem,
+        404: S.Problem,
+        429: S.Problem,
+        500: S.Problem,
+        503: S.Problem,
+      },
+    },
+    config: {
+      operationId: 'getMyDoctor',
+      tag: 'doctors',
+      access: 'user',
+      success: 200,
+      problems: [400, 401, 404, 429, 500, 503],
+      location: null,
+      hasEntityTag: true,
+      takesIdempotencyKey: false,
+      consumes: [],
+      limit: 'general',
+      ignoredTokens: 'none',
     },
   },
   getDoctor: {
@@ -1336,7 +1481,7 @@ export const operations = {
     config: {
       operationId: 'getDoctor',
       tag: 'doctors',
-      access: 'public',
+      access: 'optional',
       success: 200,
       problems: [400, 404, 429, 500, 503],
       location: null,
@@ -1344,7 +1489,7 @@ export const operations = {
       takesIdempotencyKey: false,
       consumes: [],
       limit: 'general',
-      expiredToken: 'refused',
+      ignoredTokens: 'all',
     },
   },
   replaceDoctor: {
@@ -1382,7 +1527,7 @@ export const operations = {
       takesIdempotencyKey: false,
       consumes: ['application/json', 'multipart/form-data'],
       limit: 'general',
-      expiredToken: 'refused',
+      ignoredTokens: 'none',
     },
   },
   updateDoctor: {
@@ -1420,7 +1565,7 @@ export const operations = {
       takesIdempotencyKey: false,
       consumes: ['application/json', 'multipart/form-data'],
       limit: 'general',
-      expiredToken: 'refused',
+      ignoredTokens: 'none',
     },
   },
   deleteDoctor: {
@@ -1456,7 +1601,7 @@ export const operations = {
       takesIdempotencyKey: false,
       consumes: [],
       limit: 'general',
-      expiredToken: 'refused',
+      ignoredTokens: 'none',
     },
   },
   listDoctorAvailability: {
@@ -1478,7 +1623,7 @@ export const operations = {
       takesIdempotencyKey: false,
       consumes: [],
       limit: 'general',
-      expiredToken: 'refused',
+      ignoredTokens: 'none',
     },
   },
   searchAvailability: {
@@ -1515,7 +1660,7 @@ export const operations = {
       takesIdempotencyKey: false,
       consumes: [],
       limit: 'general',
-      expiredToken: 'refused',
+      ignoredTokens: 'none',
     },
   },
   listAppointments: {
@@ -1560,7 +1705,7 @@ export const operations = {
       takesIdempotencyKey: false,
       consumes: [],
       limit: 'general',
-      expiredToken: 'refused',
+      ignoredTokens: 'none',
     },
   },
   createAppointment: {
@@ -1594,7 +1739,7 @@ export const operations = {
       takesIdempotencyKey: true,
       consumes: ['application/json'],
       limit: 'general',
-      expiredToken: 'refused',
+      ignoredTokens: 'none',
     },
   },
   getAppointment: {
@@ -1624,7 +1769,7 @@ export const operations = {
       takesIdempotencyKey: false,
       consumes: [],
       limit: 'general',
-      expiredToken: 'refused',
+      ignoredTokens: 'none',
     },
   },
   replaceAppointment: {
@@ -1663,7 +1808,7 @@ export const operations = {
       takesIdempotencyKey: false,
       consumes: ['application/json'],
       limit: 'general',
-      expiredToken: 'refused',
+      ignoredTokens: 'none',
     },
   },
   updateAppointment: {
@@ -1702,7 +1847,7 @@ export const operations = {
       takesIdempotencyKey: false,
       consumes: ['application/json'],
       limit: 'general',
-      expiredToken: 'refused',
+      ignoredTokens: 'none',
     },
   },
   deleteAppointment: {
@@ -1738,7 +1883,7 @@ export const operations = {
       takesIdempotencyKey: false,
       consumes: [],
       limit: 'general',
-      expiredToken: 'refused',
+      ignoredTokens: 'none',
     },
   },
   listAppointmentHistory: {
@@ -1771,7 +1916,7 @@ export const operations = {
       takesIdempotencyKey: false,
       consumes: [],
       limit: 'general',
-      expiredToken: 'refused',
+      ignoredTokens: 'none',
     },
   },
   listDesignations: {
@@ -1791,7 +1936,7 @@ export const operations = {
       takesIdempotencyKey: false,
       consumes: [],
       limit: 'general',
-      expiredToken: 'refused',
+      ignoredTokens: 'none',
     },
   },
   createDesignation: {
@@ -1825,7 +1970,7 @@ export const operations = {
       takesIdempotencyKey: true,
       consumes: ['application/json'],
       limit: 'general',
-      expiredToken: 'refused',
+      ignoredTokens: 'none',
     },
   },
   getDesignation: {
@@ -1846,7 +1991,7 @@ export const operations = {
       takesIdempotencyKey: false,
       consumes: [],
       limit: 'general',
-      expiredToken: 'refused',
+      ignoredTokens: 'none',
     },
   },
   replaceDesignation: {
@@ -1880,7 +2025,7 @@ export const operations = {
       takesIdempotencyKey: false,
       consumes: ['application/json'],
       limit: 'general',
-      expiredToken: 'refused',
+      ignoredTokens: 'none',
     },
   },
   updateDesignation: {
@@ -1914,7 +2059,7 @@ export const operations = {
       takesIdempotencyKey: false,
       consumes: ['application/json'],
       limit: 'general',
-      expiredToken: 'refused',
+      ignoredTokens: 'none',
     },
   },
   deleteDesignation: {
@@ -1945,7 +2090,7 @@ export const operations = {
       takesIdempotencyKey: false,
       consumes: [],
       limit: 'general',
-      expiredToken: 'refused',
+      ignoredTokens: 'none',
     },
   },
   listSpecialisations: {
@@ -1965,7 +2110,7 @@ export const operations = {
       takesIdempotencyKey: false,
       consumes: [],
       limit: 'general',
-      expiredToken: 'refused',
+      ignoredTokens: 'none',
     },
   },
   createSpecialisation: {
@@ -1999,7 +2144,7 @@ export const operations = {
       takesIdempotencyKey: true,
       consumes: ['application/json'],
       limit: 'general',
-      expiredToken: 'refused',
+      ignoredTokens: 'none',
     },
   },
   getSpecialisation: {
@@ -2027,7 +2172,7 @@ export const operations = {
       takesIdempotencyKey: false,
       consumes: [],
       limit: 'general',
-      expiredToken: 'refused',
+      ignoredTokens: 'none',
     },
   },
   replaceSpecialisation: {
@@ -2061,7 +2206,7 @@ export const operations = {
       takesIdempotencyKey: false,
       consumes: ['application/json'],
       limit: 'general',
-      expiredToken: 'refused',
+      ignoredTokens: 'none',
     },
   },
   updateSpecialisation: {
@@ -2095,7 +2240,7 @@ export const operations = {
       takesIdempotencyKey: false,
       consumes: ['application/json'],
       limit: 'general',
-      expiredToken: 'refused',
+      ignoredTokens: 'none',
     },
   },
   deleteSpecialisation: {
@@ -2126,7 +2271,7 @@ export const operations = {
       takesIdempotencyKey: false,
       consumes: [],
       limit: 'general',
-      expiredToken: 'refused',
+      ignoredTokens: 'none',
     },
   },
   listAvailableTimes: {
@@ -2147,7 +2292,7 @@ export const operations = {
       takesIdempotencyKey: false,
       consumes: [],
       limit: 'general',
-      expiredToken: 'refused',
+      ignoredTokens: 'none',
     },
   },
   createAvailableTime: {
@@ -2180,7 +2325,7 @@ export const operations = {
       takesIdempotencyKey: true,
       consumes: ['application/json'],
       limit: 'general',
-      expiredToken: 'refused',
+      ignoredTokens: 'none',
     },
   },
   getAvailableTime: {
@@ -2208,7 +2353,7 @@ export const operations = {
       takesIdempotencyKey: false,
       consumes: [],
       limit: 'general',
-      expiredToken: 'refused',
+      ignoredTokens: 'none',
     },
   },
   replaceAvailableTime: {
@@ -2242,7 +2387,7 @@ export const operations = {
       takesIdempotencyKey: false,
       consumes: ['application/json'],
       limit: 'general',
-      expiredToken: 'refused',
+      ignoredTokens: 'none',
     },
   },
   updateAvailableTime: {
@@ -2276,7 +2421,7 @@ export const operations = {
       takesIdempotencyKey: false,
       consumes: ['application/json'],
       limit: 'general',
-      expiredToken: 'refused',
+      ignoredTokens: 'none',
     },
   },
   deleteAvailableTime: {
@@ -2307,7 +2452,7 @@ export const operations = {
       takesIdempotencyKey: false,
       consumes: [],
       limit: 'general',
-      expiredToken: 'refused',
+      ignoredTokens: 'none',
     },
   },
   getPicture: {
@@ -2339,7 +2484,7 @@ export const operations = {
       takesIdempotencyKey: false,
       consumes: [],
       limit: 'general',
-      expiredToken: 'refused',
+      ignoredTokens: 'none',
     },
   },
   getProblemType: {
@@ -2360,7 +2505,7 @@ export const operations = {
       takesIdempotencyKey: false,
       consumes: [],
       limit: 'general',
-      expiredToken: 'refused',
+      ignoredTokens: 'none',
     },
   },
 } as const;

@@ -11,11 +11,12 @@ export class WrongStatus extends ProblemError {
   }
 }
 
-/** An appointment as it is, with the users behind its patient and doctor. */
+/** An appointment as it is, with the users who decide for its patient and its doctor. */
 export interface Present extends Pick<Stored, 'patientId' | 'doctorId' | 'date' | 'status' | 'isCancelled'> {
   readonly timeId: number;
   readonly hasBegun: boolean;
-  readonly patientUserId: number;
+  /** The patient's own, or who manages the record; null for a patient of the desk. */
+  readonly keeperId: number | null;
   readonly doctorUserId: number;
 }
 
@@ -90,7 +91,7 @@ export function planChange(present: Present, change: Change, caller: Caller): Pl
 
   const mayMoveStatus = caller.isStaff || present.doctorUserId === caller.id;
   if (!mayMoveStatus) checkIsAhead(present, 'change');
-  if (!caller.isStaff && present.patientUserId !== caller.id && doctorId !== present.doctorId) {
+  if (!caller.isStaff && present.keeperId !== caller.id && doctorId !== present.doctorId) {
     throw new NotAllowed('Only the patient and staff may choose another doctor.');
   }
 

@@ -1,4 +1,4 @@
-import { and, asc, count, desc, eq, gte, isNull, lte, sql } from 'drizzle-orm';
+import { and, asc, count, desc, eq, gte, isNull, lte, sql, type SQL } from 'drizzle-orm';
 import { alias } from 'drizzle-orm/pg-core';
 import { Contention } from '../../../db/client.js';
 import { column, jsonObject, JsonText, timestampText, versionTag } from '../../../db/json.js';
@@ -16,6 +16,7 @@ import type { Input } from '../../../openapi/operation.js';
 import { hasBegun, periodOf } from '../../scheduling/slots.js';
 import { NoPatientRecord, NotAllowed, NotFound } from '../../lib/errors.js';
 import { signTransaction } from '../../lib/history.js';
+import { isKeptBy, keeperId } from '../../lib/keepers.js';
 import { filtered, type Orders } from '../../lib/lists.js';
 import { cutPage, itemOf, selectPage } from '../../lib/pages.js';
 import { nothingElse } from '../../lib/patches.js';
@@ -100,7 +101,7 @@ export async function listAppointments(
 }
 
 /**
- * Books a slot: for the caller, or for the patient that staff names.
+ * Books a slot: for the caller or a patient whom the caller manages, or for any that staff name.
  * @throws NoPatientRecord, NotAllowed, InvalidInput, SlotTaken
  */
 export function createAppointment(
@@ -118,17 +119,16 @@ export function createAppointment(
   nothingElse(rest);
   return book(visit, async (visit) => {
     const { db, caller, calendar } = visit;
-    const isForOther = caller.isStaff && namedPatient !== undefined;
     const doctor = await lockDoctor(visit, doctorId);
-    const patient = await lockPatient(
-      visit,
-      isForOther ? eq(patients.id, namedPatient) : eq(patients.userId, caller.id),
-    );
-    // Taken for one's own, a booking for a child would become the parent's.
-    if (!isForOther && namedPatient !== undefined && namedPatient !== patient?.id) {
-      throw new NotAllowed('Only staff may book for another patient.');
+    const isMine = namedPatient === undefined ? eq(patients.userId, caller.id) : isKeptBy(caller.id);
+    const isNamed = namedPatient === undefined ? undefined : eq(patients.id, namedPatient);
+    const isForAny = caller.isStaff && isNamed !== undefined;
+    const patient = await lockPatient(visit, isForAny ? isNamed : (and(isMine, isNamed) as SQL));
+    if (patient === undefined && !isForAny) {
+      // Taken for one's own, a booking for somebody else would become the caller's.
+      if (isNamed !== undefined) throw new NotAllowed('Only staff may book for another patient.');
+      throw new NoPatientRecord();
     }
-    if (patient === undefined && !isForOther) throw new NoPatientRecord();
     const booking = { doctorId, patientId: patient?.id ?? 0 };
     const isPatientThere = patient !== undefined;
     const { slot, date } = await findSlot(visit, {
@@ -168,7 +168,7 @@ async function findVisible({ db, caller, calendar }: Within<UserVisit>, id: numb
         status: appointments.status,
         isCancelled: appointments.isCancelled,
         hasBegun: hasBegun(calendar),
-        patientUserId: patients.userId,
+        keeperId,
         doctorUserId: doctors.userId,
       })
       .from(appointments)
@@ -252,7 +252,7 @@ export async function deleteAppointment(
     await signTransaction(visit);
     const appointment = await lockVisible(visit, id);
     if (!caller.isStaff) {
-      if (appointment.patientUserId !== caller.id) throw new NotAllowed('Only the patient and staff may do this.');
+      if (appointment.keeperId !== caller.id) throw new NotAllowed('Only the patient and staff may do this.');
       checkIsAhead(appointment, 'delete');
     }
     await db.update(appointments).set({ archivedAt: new Date(), archivedBy: caller.id }).where(eq(appointments.id, id));
