@@ -33,7 +33,7 @@ const booking = ({ ids }: Pick<Clinic, 'ids'>) => ({
   time: ids['timeId'],
 });
 const review = ({ ids }: Pick<Clinic, 'ids'>) => ({ doctor: ids['doctorId'], body: 'Kind.', rating: 5 });
-const dependant = { first_name: 'Nils', last_name: 'Byron', date_of_birth: '2017-05-09' };
+const dependant = { date_of_birth: '2017-05-09', first_name: 'Nils', last_name: 'Byron' };
 const deskPatient = { first_name: 'Rosa', last_name: 'Marsh', phone: '+44 20 9876' };
 const contact = { name: 'Ada', phone: '12345', massage: 'Hello?' };
 const of =
