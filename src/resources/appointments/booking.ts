@@ -23,8 +23,8 @@ class SlotTaken extends ProblemError {
 }
 
 /**
- * Locks a live doctor: bookings of one doctor go one after the other, so that nobody has to lose a race. Doctors are
- * locked before patients and these before appointments, everywhere.
+ * Locks a live doctor: bookings of one doctor go one after the other, so that nobody has to lose a race. Users are
+ * locked before doctors, these before patients, and these before appointments, everywhere.
  */
 export async function lockDoctor({ db }: Within, id: number): Promise<{ isActive: boolean } | undefined> {
   return oneOrNone(

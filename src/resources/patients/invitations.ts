@@ -64,7 +64,7 @@ export interface Invited {
  */
 export async function takeInvitation({ db }: Pick<Within, 'db'>, token: string): Promise<Invited> {
   const isIt = and(eq(patientInvitations.tokenHash, hashToken(token)), gt(patientInvitations.expiresAt, sql`now()`));
-  const [invited] = await db
+  const rows = await db
     .select({
       patientId: patients.id,
       firstName: sql<string>`${patients.firstName}`,
@@ -75,6 +75,7 @@ export async function takeInvitation({ db }: Pick<Within, 'db'>, token: string):
     .innerJoin(patientInvitations, eq(patientInvitations.patientId, patients.id))
     .where(and(isIt, isNull(patients.archivedAt), isNull(patients.userId)))
     .for('no key update', { of: patients });
+  const invited = oneOrNone(rows);
   const used = await db.delete(patientInvitations).where(isIt).returning({ patientId: patientInvitations.patientId });
   if (invited === undefined || used.length === 0) {
     throw new InvalidInput({ invitation: ['is not valid: it was used or replaced, or has expired'] });

@@ -1,4 +1,4 @@
-import { and, asc, count, eq, isNull, sql, type SQL } from 'drizzle-orm';
+import { and, asc, count, eq, inArray, isNull, sql, type SQL } from 'drizzle-orm';
 import { Contention } from '../../../db/client.js';
 import { JsonText } from '../../../db/json.js';
 import { one, oneOrNone } from '../../../db/rows.js';
@@ -67,17 +67,20 @@ export async function listPatients(visit: UserVisit, { query }: Input<'listPatie
     }),
     narrow(caller, terms),
   );
+  const needsNames = terms.length > 0;
+  const found = db.select({ id: patients.id }).from(patients).$dynamic();
+  const counted = db.select({ count: count() }).from(patients).$dynamic();
+  const onPage = cutPage((needsNames ? found.leftJoin(users, ofUser) : found).where(where), query);
+  const total = sql`(${(needsNames ? counted.leftJoin(users, ofUser) : counted).where(where)})`;
   const rows = db
     .select(itemOf(patientJson))
     .from(patients)
     .leftJoin(users, ofUser)
     .leftJoin(profiles, ofProfile)
-    .where(where)
+    .where(inArray(patients.id, onPage.orderBy(asc(patients.id))))
     .orderBy(asc(patients.id))
     .$dynamic();
-  const counted = db.select({ count: count() }).from(patients).$dynamic();
-  const total = sql`(${(terms.length === 0 ? counted : counted.leftJoin(users, ofUser)).where(where)})`;
-  const page = await selectPage<Patient>(visit, query, { rows: cutPage(rows, query), total });
+  const page = await selectPage<Patient>(visit, query, { rows, total });
   return withPictureUrls(page, 'profile', link);
 }
 
@@ -157,7 +160,8 @@ function checkPerson(fields: Readonly<Record<string, string | null | undefined>>
 export async function createPatient(visit: UserVisit, { body }: Input<'createPatient'>): Promise<JsonText<Patient>> {
   const { caller, link } = visit;
   const { user, ...fields } = body;
-  const { first_name, last_name, email, date_of_birth, phone } = fields;
+  const { first_name, last_name, email, date_of_birth, phone, profile: _profile, ...rest } = fields;
+  nothingElse(rest);
   const isNamed = [first_name, last_name, email, date_of_birth].some((value) => (value ?? '') !== '');
   if (caller.isStaff && isNamed && (user ?? '') === '') {
     checkPerson({ first_name, last_name, phone });
