@@ -42,7 +42,7 @@ interface Operation {
   requestBody?: { content: Content };
   responses: Record<string, Response>;
   'x-rate-limit'?: 'auth';
-  'x-expired-token'?: 'anonymous';
+  'x-ignored-tokens'?: 'expired' | 'all';
 }
 /** What happened, why, and what to do next. */
 interface ProblemText {
@@ -247,7 +247,7 @@ function operationText(operation: Located, all: readonly Located[]): string {
     takesIdempotencyKey: parameters.some(({ name }) => name === 'Idempotency-Key'),
     consumes: Object.keys(operation.requestBody?.content ?? {}),
     limit: operation['x-rate-limit'] ?? 'general',
-    expiredToken: operation['x-expired-token'] ?? 'refused',
+    ignoredTokens: operation['x-ignored-tokens'] ?? 'none',
   };
   const answers = successes.map((status) => {
     const type = responseType(operation.responses[status] as Response, `${id} ${status}`);

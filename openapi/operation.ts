@@ -21,8 +21,8 @@ export interface OperationConfig {
   /** The media types of the body; none where there is no body. */
   readonly consumes: readonly string[];
   readonly limit: 'general' | 'auth';
-  /** What an expired access token is worth where a token is optional. */
-  readonly expiredToken: 'refused' | 'anonymous';
+  /** Which tokens that are not valid count as none sent, where a token is optional. */
+  readonly ignoredTokens: 'none' | 'expired' | 'all';
 }
 
 /** An operation as the generated table has it. */

@@ -122,19 +122,38 @@ export const identify: onRequestHookHandler = function identifyBearer(request, _
   next();
 };
 
+/** Lets anybody in, and knows who has a valid token: the answer differs for some. */
+const recognize: onRequestHookHandler = function recognizeCaller(request, reply, next) {
+  const varying = reply.getHeader('vary');
+  reply.header('vary', varying === undefined ? 'Authorization' : `${String(varying)}, Authorization`);
+  const { bearer } = request;
+  if (typeof bearer !== 'object') {
+    next();
+    return;
+  }
+  request.server.callers.find(bearer).then((caller) => {
+    request.caller = caller;
+    next();
+  }, next);
+};
+
 /** Holds a request to the `security` that the contract gives its operation. */
-export function guard({ config: { access, expiredToken } }: Operation): onRequestAsyncHookHandler | undefined {
+export function guard({
+  config: { access, ignoredTokens },
+}: Operation): onRequestHookHandler | onRequestAsyncHookHandler | undefined {
   if (access === 'public') return undefined;
-  return async function guardAccess(request) {
+  if (ignoredTokens === 'all') return recognize;
+  const guardAccess: onRequestAsyncHookHandler = async (request) => {
     const { bearer } = request;
     if (typeof bearer === 'object') request.caller = await request.server.callers.find(bearer);
     if (request.caller === null) {
-      const isAnonymous = bearer === 'none' || (bearer !== 'invalid' && expiredToken === 'anonymous');
+      const isAnonymous = bearer === 'none' || (bearer !== 'invalid' && ignoredTokens === 'expired');
       if (access === 'optional' && isAnonymous) return;
       throw unauthenticated(typeof bearer === 'object' ? DETAILS.invalid : DETAILS[bearer]);
     }
     if (access === 'staff' && !request.caller.isStaff) throw new ProblemError('not-allowed', 'Only staff may do this.');
   };
+  return guardAccess;
 }
 
 /** Signs and reads tokens, and knows who calls by them. */

@@ -185,7 +185,7 @@ t.test('what shows in an answer is in its tag, and nothing else is', async (t) =
     [
       "a doctor's name",
       () => change(ofTreating.path, { token: treating.token, body: { first_name: 'Grace' } }),
-      ['doctor', 'doctors', 'profiles', 'review', 'reviews'],
+      ['doctor', 'doctors', 'patients', 'profiles', 'review', 'reviews'],
     ],
     [
       "a patient's user name",

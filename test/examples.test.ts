@@ -68,7 +68,7 @@ function callerOf({ config: { operationId, access } }: Operation): string | unde
 /** What goes by the clock, by chance, or by how much there is. */
 const VARIES = new Set([
   ...['date_joined', 'created_at', 'updated_at', 'changed_at', 'created_on', 'date', 'from', 'to'],
-  ...['access', 'refresh', 'count', 'next'],
+  ...['access', 'refresh', 'token', 'expires_at', 'count', 'next'],
 ]);
 
 const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null;

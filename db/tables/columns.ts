@@ -21,12 +21,11 @@ export const version = () => integer().notNull().default(1);
 
 /**
  * A text as search and order by name go by it: without case, accents and what can not be seen, the same on every
- * database. The function is the migrations', of 0010_folded_text.
+ * database; null where a part of it is. The function is the migrations', of 0010_folded_text.
  */
-export const folded = (of: string) =>
-  text()
-    .notNull()
-    .generatedAlwaysAs(sql.raw(`folded(${of})`));
+export const foldedIfAny = (of: string) => text().generatedAlwaysAs(sql.raw(`folded(${of})`));
+
+export const folded = (of: string) => foldedIfAny(of).notNull();
 
 /** A user name or email in lower case: the database's own lower() goes by its locale, where I may become ı. */
 export const caseless = (value: unknown): SQL => sql`lower(${value} collate "C")`;

@@ -31,7 +31,7 @@ export const operations = {
       takesIdempotencyKey: false,
       consumes: ['application/json'],
       limit: 'auth',
-      expiredToken: 'refused',
+      ignoredTokens: 'none',
     },
   },
   logIn: {
@@ -61,7 +61,7 @@ export const operations = {
       takesIdempotencyKey: false,
       consumes: ['application/json'],
       limit: 'auth',
-      expiredToken: 'refused',
+      ignoredTokens: 'none',
     },
   },
   logOut: {
@@ -92,7 +92,7 @@ export const operations = {
       takesIdempotencyKey: false,
       consumes: ['application/json'],
       limit: 'general',
-      expiredToken: 'anonymous',
+      ignoredTokens: 'expired',
     },
   },
   refreshToken: {
@@ -122,7 +122,7 @@ export const operations = {
       takesIdempotencyKey: false,
       consumes: ['application/json'],
       limit: 'auth',
-      expiredToken: 'refused',
+      ignoredTokens: 'none',
     },
   },
   changePassword: {
@@ -152,7 +152,7 @@ export const operations = {
       takesIdempotencyKey: false,
       consumes: ['application/json'],
       limit: 'general',
-      expiredToken: 'refused',
+      ignoredTokens: 'none',
     },
   },
   listUsers: {
@@ -186,7 +186,7 @@ export const operations = {
       takesIdempotencyKey: false,
       consumes: [],
       limit: 'general',
-      expiredToken: 'refused',
+      ignoredTokens: 'none',
     },
   },
   getUser: {
@@ -216,7 +216,7 @@ export const operations = {
       takesIdempotencyKey: false,
       consumes: [],
       limit: 'general',
-      expiredToken: 'refused',
+      ignoredTokens: 'none',
     },
   },
   updateUser: {
@@ -249,7 +249,7 @@ export const operations = {
       takesIdempotencyKey: false,
       consumes: ['application/json'],
       limit: 'general',
-      expiredToken: 'refused',
+      ignoredTokens: 'none',
     },
   },
   listProfiles: {
@@ -283,7 +283,7 @@ export const operations = {
       takesIdempotencyKey: false,
       consumes: [],
       limit: 'general',
-      expiredToken: 'refused',
+      ignoredTokens: 'none',
     },
   },
   createProfile: {
@@ -316,7 +316,7 @@ export const operations = {
       takesIdempotencyKey: true,
       consumes: ['application/json', 'multipart/form-data'],
       limit: 'general',
-      expiredToken: 'refused',
+      ignoredTokens: 'none',
     },
   },
   getProfile: {
@@ -346,7 +346,7 @@ export const operations = {
       takesIdempotencyKey: false,
       consumes: [],
       limit: 'general',
-      expiredToken: 'refused',
+      ignoredTokens: 'none',
     },
   },
   replaceProfile: {
@@ -384,7 +384,7 @@ export const operations = {
       takesIdempotencyKey: false,
       consumes: ['application/json', 'multipart/form-data'],
       limit: 'general',
-      expiredToken: 'refused',
+      ignoredTokens: 'none',
     },
   },
   updateProfile: {
@@ -422,7 +422,7 @@ export const operations = {
       takesIdempotencyKey: false,
       consumes: ['application/json', 'multipart/form-data'],
       limit: 'general',
-      expiredToken: 'refused',
+      ignoredTokens: 'none',
     },
   },
   deleteProfile: {
@@ -456,7 +456,7 @@ export const operations = {
       takesIdempotencyKey: false,
       consumes: [],
       limit: 'general',
-      expiredToken: 'refused',
+      ignoredTokens: 'none',
     },
   },
   getMyProfile: {
@@ -485,7 +485,7 @@ export const operations = {
       takesIdempotencyKey: false,
       consumes: [],
       limit: 'general',
-      expiredToken: 'refused',
+      ignoredTokens: 'none',
     },
   },
   listPatients: {
@@ -520,7 +520,7 @@ export const operations = {
       takesIdempotencyKey: false,
       consumes: [],
       limit: 'general',
-      expiredToken: 'refused',
+      ignoredTokens: 'none',
     },
   },
   createPatient: {
@@ -528,11 +528,12 @@ export const operations = {
     url: '/patients/',
     schema: {
       headers: Type.Object({ 'idempotency-key': Type.Optional(Type.String({ minLength: 1, maxLength: 255 })) }),
-      body: S.PatientInput,
+      body: S.PatientCreate,
       response: {
         201: S.Patient,
         400: S.Problem,
         401: S.Problem,
+        403: S.Problem,
         409: S.Problem,
         413: S.Problem,
         415: S.Problem,
@@ -547,13 +548,96 @@ export const operations = {
       tag: 'patients',
       access: 'user',
       success: 201,
+      problems: [400, 401, 403, 409, 413, 415, 422, 429, 500, 503],
+      location: { url: '/patients/{id}/', id: ['id'] },
+      hasEntityTag: true,
+      takesIdempotencyKey: true,
+      consumes: ['application/json', 'multipart/form-data'],
+      limit: 'general',
+      ignoredTokens: 'none',
+    },
+  },
+  getMyPatient: {
+    method: 'GET',
+    url: '/patients/me/',
+    schema: {
+      headers: Type.Object({ 'if-none-match': Type.Optional(Type.String({ maxLength: 4000 })) }),
+      response: {
+        200: S.Patient,
+        400: S.Problem,
+        401: S.Problem,
+        404: S.Problem,
+        429: S.Problem,
+        500: S.Problem,
+        503: S.Problem,
+      },
+    },
+    config: {
+      operationId: 'getMyPatient',
+      tag: 'patients',
+      access: 'user',
+      success: 200,
+      problems: [400, 401, 404, 429, 500, 503],
+      location: null,
+      hasEntityTag: true,
+      takesIdempotencyKey: false,
+      consumes: [],
+      limit: 'general',
+      ignoredTokens: 'none',
+    },
+  },
+  listDependants: {
+    method: 'GET',
+    url: '/patients/dependants/',
+    schema: {
+      headers: Type.Object({ 'if-none-match': Type.Optional(Type.String({ maxLength: 4000 })) }),
+      response: { 200: S.PatientList, 400: S.Problem, 401: S.Problem, 429: S.Problem, 500: S.Problem, 503: S.Problem },
+    },
+    config: {
+      operationId: 'listDependants',
+      tag: 'patients',
+      access: 'user',
+      success: 200,
+      problems: [400, 401, 429, 500, 503],
+      location: null,
+      hasEntityTag: true,
+      takesIdempotencyKey: false,
+      consumes: [],
+      limit: 'general',
+      ignoredTokens: 'none',
+    },
+  },
+  createDependant: {
+    method: 'POST',
+    url: '/patients/dependants/',
+    schema: {
+      headers: Type.Object({ 'idempotency-key': Type.Optional(Type.String({ minLength: 1, maxLength: 255 })) }),
+      body: S.DependantInput,
+      response: {
+        201: S.Patient,
+        400: S.Problem,
+        401: S.Problem,
+        409: S.Problem,
+        413: S.Problem,
+        415: S.Problem,
+        422: S.Problem,
+        429: S.Problem,
+        500: S.Problem,
+        503: S.Problem,
+      },
+    },
+    config: {
+      operationId: 'createDependant',
+      tag: 'patients',
+      access: 'user',
+      success: 201,
       problems: [400, 401, 409, 413, 415, 422, 429, 500, 503],
       location: { url: '/patients/{id}/', id: ['id'] },
       hasEntityTag: true,
       takesIdempotencyKey: true,
       consumes: ['application/json', 'multipart/form-data'],
       limit: 'general',
-      expiredToken: 'refused',
+      ignoredTokens: 'none',
     },
   },
   getPatient: {
@@ -583,7 +667,7 @@ export const operations = {
       takesIdempotencyKey: false,
       consumes: [],
       limit: 'general',
-      expiredToken: 'refused',
+      ignoredTokens: 'none',
     },
   },
   replacePatient: {
@@ -622,7 +706,7 @@ export const operations = {
       takesIdempotencyKey: false,
       consumes: ['application/json', 'multipart/form-data'],
       limit: 'general',
-      expiredToken: 'refused',
+      ignoredTokens: 'none',
     },
   },
   updatePatient: {
@@ -661,7 +745,7 @@ export const operations = {
       takesIdempotencyKey: false,
       consumes: ['application/json', 'multipart/form-data'],
       limit: 'general',
-      expiredToken: 'refused',
+      ignoredTokens: 'none',
     },
   },
   deletePatient: {
@@ -696,7 +780,38 @@ export const operations = {
       takesIdempotencyKey: false,
       consumes: [],
       limit: 'general',
-      expiredToken: 'refused',
+      ignoredTokens: 'none',
+    },
+  },
+  createInvitation: {
+    method: 'POST',
+    url: '/patients/:id/invitation/',
+    schema: {
+      params: Type.Object({ id: S.Id }),
+      response: {
+        200: S.Invitation,
+        400: S.Problem,
+        401: S.Problem,
+        403: S.Problem,
+        404: S.Problem,
+        409: S.Problem,
+        429: S.Problem,
+        500: S.Problem,
+        503: S.Problem,
+      },
+    },
+    config: {
+      operationId: 'createInvitation',
+      tag: 'patients',
+      access: 'staff',
+      success: 200,
+      problems: [400, 401, 403, 404, 409, 429, 500, 503],
+      location: null,
+      hasEntityTag: false,
+      takesIdempotencyKey: false,
+      consumes: [],
+      limit: 'general',
+      ignoredTokens: 'none',
     },
   },
   listReviews: {
@@ -725,7 +840,7 @@ export const operations = {
       takesIdempotencyKey: false,
       consumes: [],
       limit: 'general',
-      expiredToken: 'refused',
+      ignoredTokens: 'none',
     },
   },
   createReview: {
@@ -758,7 +873,7 @@ export const operations = {
       takesIdempotencyKey: true,
       consumes: ['application/json'],
       limit: 'general',
-      expiredToken: 'refused',
+      ignoredTokens: 'none',
     },
   },
   getReview: {
@@ -780,7 +895,7 @@ export const operations = {
       takesIdempotencyKey: false,
       consumes: [],
       limit: 'general',
-      expiredToken: 'refused',
+      ignoredTokens: 'none',
     },
   },
   replaceReview: {
@@ -818,7 +933,7 @@ export const operations = {
       takesIdempotencyKey: false,
       consumes: ['application/json'],
       limit: 'general',
-      expiredToken: 'refused',
+      ignoredTokens: 'none',
     },
   },
   updateReview: {
@@ -856,7 +971,7 @@ export const operations = {
       takesIdempotencyKey: false,
       consumes: ['application/json'],
       limit: 'general',
-      expiredToken: 'refused',
+      ignoredTokens: 'none',
     },
   },
   deleteReview: {
@@ -891,7 +1006,7 @@ export const operations = {
       takesIdempotencyKey: false,
       consumes: [],
       limit: 'general',
-      expiredToken: 'refused',
+      ignoredTokens: 'none',
     },
   },
   listTimeOff: {
@@ -926,7 +1041,7 @@ export const operations = {
       takesIdempotencyKey: false,
       consumes: [],
       limit: 'general',
-      expiredToken: 'refused',
+      ignoredTokens: 'none',
     },
   },
   createTimeOff: {
@@ -962,7 +1077,7 @@ export const operations = {
       takesIdempotencyKey: true,
       consumes: ['application/json'],
       limit: 'general',
-      expiredToken: 'refused',
+      ignoredTokens: 'none',
     },
   },
   getTimeOff: {
@@ -991,7 +1106,7 @@ export const operations = {
       takesIdempotencyKey: false,
       consumes: [],
       limit: 'general',
-      expiredToken: 'refused',
+      ignoredTokens: 'none',
     },
   },
   deleteTimeOff: {
@@ -1021,7 +1136,7 @@ export const operations = {
       takesIdempotencyKey: false,
       consumes: [],
       limit: 'general',
-      expiredToken: 'refused',
+      ignoredTokens: 'none',
     },
   },
   listServices: {
@@ -1042,7 +1157,7 @@ export const operations = {
       takesIdempotencyKey: false,
       consumes: [],
       limit: 'general',
-      expiredToken: 'refused',
+      ignoredTokens: 'none',
     },
   },
   createService: {
@@ -1075,7 +1190,7 @@ export const operations = {
       takesIdempotencyKey: true,
       consumes: ['application/json', 'multipart/form-data'],
       limit: 'general',
-      expiredToken: 'refused',
+      ignoredTokens: 'none',
     },
   },
   getService: {
@@ -1097,7 +1212,7 @@ export const operations = {
       takesIdempotencyKey: false,
       consumes: [],
       limit: 'general',
-      expiredToken: 'refused',
+      ignoredTokens: 'none',
     },
   },
   replaceService: {
@@ -1135,7 +1250,7 @@ export const operations = {
       takesIdempotencyKey: false,
       consumes: ['application/json', 'multipart/form-data'],
       limit: 'general',
-      expiredToken: 'refused',
+      ignoredTokens: 'none',
     },
   },
   updateService: {
@@ -1173,7 +1288,7 @@ export const operations = {
       takesIdempotencyKey: false,
       consumes: ['application/json', 'multipart/form-data'],
       limit: 'general',
-      expiredToken: 'refused',
+      ignoredTokens: 'none',
     },
   },
   deleteService: {
@@ -1208,7 +1323,7 @@ export const operations = {
       takesIdempotencyKey: false,
       consumes: [],
       limit: 'general',
-      expiredToken: 'refused',
+      ignoredTokens: 'none',
     },
   },
   listContacts: {
@@ -1228,7 +1343,7 @@ export const operations = {
       takesIdempotencyKey: false,
       consumes: [],
       limit: 'general',
-      expiredToken: 'refused',
+      ignoredTokens: 'none',
     },
   },
   createContact: {
@@ -1260,7 +1375,7 @@ export const operations = {
       takesIdempotencyKey: true,
       consumes: ['application/json'],
       limit: 'auth',
-      expiredToken: 'refused',
+      ignoredTokens: 'none',
     },
   },
   getContact: {
@@ -1289,7 +1404,7 @@ export const operations = {
       takesIdempotencyKey: false,
       consumes: [],
       limit: 'general',
-      expiredToken: 'refused',
+      ignoredTokens: 'none',
     },
   },
   replaceContact: {
@@ -1321,7 +1436,7 @@ export const operations = {
       takesIdempotencyKey: false,
       consumes: ['application/json'],
       limit: 'general',
-      expiredToken: 'refused',
+      ignoredTokens: 'none',
     },
   },
   updateContact: {
@@ -1353,7 +1468,7 @@ export const operations = {
       takesIdempotencyKey: false,
       consumes: ['application/json'],
       limit: 'general',
-      expiredToken: 'refused',
+      ignoredTokens: 'none',
     },
   },
   deleteContact: {
@@ -1382,7 +1497,7 @@ export const operations = {
       takesIdempotencyKey: false,
       consumes: [],
       limit: 'general',
-      expiredToken: 'refused',
+      ignoredTokens: 'none',
     },
   },
   listDoctors: {
@@ -1411,7 +1526,7 @@ export const operations = {
     config: {
       operationId: 'listDoctors',
       tag: 'doctors',
-      access: 'public',
+      access: 'optional',
       success: 200,
       problems: [400, 404, 429, 500, 503],
       location: null,
@@ -1419,7 +1534,7 @@ export const operations = {
       takesIdempotencyKey: false,
       consumes: [],
       limit: 'general',
-      expiredToken: 'refused',
+      ignoredTokens: 'all',
     },
   },
   createDoctor: {
@@ -1427,11 +1542,12 @@ export const operations = {
     url: '/doctors/',
     schema: {
       headers: Type.Object({ 'idempotency-key': Type.Optional(Type.String({ minLength: 1, maxLength: 255 })) }),
-      body: S.DoctorInput,
+      body: S.DoctorCreate,
       response: {
         201: S.Doctor,
         400: S.Problem,
         401: S.Problem,
+        403: S.Problem,
         409: S.Problem,
         413: S.Problem,
         415: S.Problem,
@@ -1446,13 +1562,42 @@ export const operations = {
       tag: 'doctors',
       access: 'user',
       success: 201,
-      problems: [400, 401, 409, 413, 415, 422, 429, 500, 503],
+      problems: [400, 401, 403, 409, 413, 415, 422, 429, 500, 503],
       location: { url: '/doctors/{id}/', id: ['id'] },
       hasEntityTag: true,
       takesIdempotencyKey: true,
       consumes: ['application/json', 'multipart/form-data'],
       limit: 'general',
-      expiredToken: 'refused',
+      ignoredTokens: 'none',
+    },
+  },
+  getMyDoctor: {
+    method: 'GET',
+    url: '/doctors/me/',
+    schema: {
+      headers: Type.Object({ 'if-none-match': Type.Optional(Type.String({ maxLength: 4000 })) }),
+      response: {
+        200: S.Doctor,
+        400: S.Problem,
+        401: S.Problem,
+        404: S.Problem,
+        429: S.Problem,
+        500: S.Problem,
+        503: S.Problem,
+      },
+    },
+    config: {
+      operationId: 'getMyDoctor',
+      tag: 'doctors',
+      access: 'user',
+      success: 200,
+      problems: [400, 401, 404, 429, 500, 503],
+      location: null,
+      hasEntityTag: true,
+      takesIdempotencyKey: false,
+      consumes: [],
+      limit: 'general',
+      ignoredTokens: 'none',
     },
   },
   getDoctor: {
@@ -1466,7 +1611,7 @@ export const operations = {
     config: {
       operationId: 'getDoctor',
       tag: 'doctors',
-      access: 'public',
+      access: 'optional',
       success: 200,
       problems: [400, 404, 429, 500, 503],
       location: null,
@@ -1474,7 +1619,7 @@ export const operations = {
       takesIdempotencyKey: false,
       consumes: [],
       limit: 'general',
-      expiredToken: 'refused',
+      ignoredTokens: 'all',
     },
   },
   replaceDoctor: {
@@ -1512,7 +1657,7 @@ export const operations = {
       takesIdempotencyKey: false,
       consumes: ['application/json', 'multipart/form-data'],
       limit: 'general',
-      expiredToken: 'refused',
+      ignoredTokens: 'none',
     },
   },
   updateDoctor: {
@@ -1550,7 +1695,7 @@ export const operations = {
       takesIdempotencyKey: false,
       consumes: ['application/json', 'multipart/form-data'],
       limit: 'general',
-      expiredToken: 'refused',
+      ignoredTokens: 'none',
     },
   },
   deleteDoctor: {
@@ -1586,7 +1731,7 @@ export const operations = {
       takesIdempotencyKey: false,
       consumes: [],
       limit: 'general',
-      expiredToken: 'refused',
+      ignoredTokens: 'none',
     },
   },
   listDoctorAvailability: {
@@ -1595,28 +1740,20 @@ export const operations = {
     schema: {
       params: Type.Object({ id: S.Id }),
       querystring: Type.Object({ from: Type.Optional(S.CalendarDate), to: Type.Optional(S.CalendarDate) }),
-      response: {
-        200: S.FreeSlotList,
-        400: S.Problem,
-        401: S.Problem,
-        404: S.Problem,
-        429: S.Problem,
-        500: S.Problem,
-        503: S.Problem,
-      },
+      response: { 200: S.FreeSlotList, 400: S.Problem, 404: S.Problem, 429: S.Problem, 500: S.Problem, 503: S.Problem },
     },
     config: {
       operationId: 'listDoctorAvailability',
       tag: 'doctors',
       access: 'optional',
       success: 200,
-      problems: [400, 401, 404, 429, 500, 503],
+      problems: [400, 404, 429, 500, 503],
       location: null,
       hasEntityTag: false,
       takesIdempotencyKey: false,
       consumes: [],
       limit: 'general',
-      expiredToken: 'anonymous',
+      ignoredTokens: 'all',
     },
   },
   getDoctorHours: {
@@ -1638,7 +1775,7 @@ export const operations = {
       takesIdempotencyKey: false,
       consumes: [],
       limit: 'general',
-      expiredToken: 'refused',
+      ignoredTokens: 'none',
     },
   },
   replaceDoctorHours: {
@@ -1678,7 +1815,7 @@ export const operations = {
       takesIdempotencyKey: false,
       consumes: ['application/json'],
       limit: 'general',
-      expiredToken: 'refused',
+      ignoredTokens: 'none',
     },
   },
   searchAvailability: {
@@ -1698,7 +1835,6 @@ export const operations = {
       response: {
         200: S.DoctorSlotPage,
         400: S.Problem,
-        401: S.Problem,
         404: S.Problem,
         429: S.Problem,
         500: S.Problem,
@@ -1710,13 +1846,13 @@ export const operations = {
       tag: 'doctors',
       access: 'optional',
       success: 200,
-      problems: [400, 401, 404, 429, 500, 503],
+      problems: [400, 404, 429, 500, 503],
       location: null,
       hasEntityTag: false,
       takesIdempotencyKey: false,
       consumes: [],
       limit: 'general',
-      expiredToken: 'anonymous',
+      ignoredTokens: 'all',
     },
   },
   listAppointments: {
@@ -1768,7 +1904,7 @@ export const operations = {
       takesIdempotencyKey: false,
       consumes: [],
       limit: 'general',
-      expiredToken: 'refused',
+      ignoredTokens: 'none',
     },
   },
   createAppointment: {
@@ -1802,7 +1938,7 @@ export const operations = {
       takesIdempotencyKey: true,
       consumes: ['application/json'],
       limit: 'general',
-      expiredToken: 'refused',
+      ignoredTokens: 'none',
     },
   },
   getAppointment: {
@@ -1832,7 +1968,7 @@ export const operations = {
       takesIdempotencyKey: false,
       consumes: [],
       limit: 'general',
-      expiredToken: 'refused',
+      ignoredTokens: 'none',
     },
   },
   replaceAppointment: {
@@ -1871,7 +2007,7 @@ export const operations = {
       takesIdempotencyKey: false,
       consumes: ['application/json'],
       limit: 'general',
-      expiredToken: 'refused',
+      ignoredTokens: 'none',
     },
   },
   updateAppointment: {
@@ -1910,7 +2046,7 @@ export const operations = {
       takesIdempotencyKey: false,
       consumes: ['application/json'],
       limit: 'general',
-      expiredToken: 'refused',
+      ignoredTokens: 'none',
     },
   },
   deleteAppointment: {
@@ -1946,7 +2082,7 @@ export const operations = {
       takesIdempotencyKey: false,
       consumes: [],
       limit: 'general',
-      expiredToken: 'refused',
+      ignoredTokens: 'none',
     },
   },
   listAppointmentHistory: {
@@ -1979,7 +2115,7 @@ export const operations = {
       takesIdempotencyKey: false,
       consumes: [],
       limit: 'general',
-      expiredToken: 'refused',
+      ignoredTokens: 'none',
     },
   },
   listAppointmentChanges: {
@@ -2012,7 +2148,7 @@ export const operations = {
       takesIdempotencyKey: false,
       consumes: [],
       limit: 'general',
-      expiredToken: 'refused',
+      ignoredTokens: 'none',
     },
   },
   listDesignations: {
@@ -2032,7 +2168,7 @@ export const operations = {
       takesIdempotencyKey: false,
       consumes: [],
       limit: 'general',
-      expiredToken: 'refused',
+      ignoredTokens: 'none',
     },
   },
   createDesignation: {
@@ -2066,7 +2202,7 @@ export const operations = {
       takesIdempotencyKey: true,
       consumes: ['application/json'],
       limit: 'general',
-      expiredToken: 'refused',
+      ignoredTokens: 'none',
     },
   },
   getDesignation: {
@@ -2087,7 +2223,7 @@ export const operations = {
       takesIdempotencyKey: false,
       consumes: [],
       limit: 'general',
-      expiredToken: 'refused',
+      ignoredTokens: 'none',
     },
   },
   replaceDesignation: {
@@ -2121,7 +2257,7 @@ export const operations = {
       takesIdempotencyKey: false,
       consumes: ['application/json'],
       limit: 'general',
-      expiredToken: 'refused',
+      ignoredTokens: 'none',
     },
   },
   updateDesignation: {
@@ -2155,7 +2291,7 @@ export const operations = {
       takesIdempotencyKey: false,
       consumes: ['application/json'],
       limit: 'general',
-      expiredToken: 'refused',
+      ignoredTokens: 'none',
     },
   },
   deleteDesignation: {
@@ -2186,7 +2322,7 @@ export const operations = {
       takesIdempotencyKey: false,
       consumes: [],
       limit: 'general',
-      expiredToken: 'refused',
+      ignoredTokens: 'none',
     },
   },
   listSpecialisations: {
@@ -2206,7 +2342,7 @@ export const operations = {
       takesIdempotencyKey: false,
       consumes: [],
       limit: 'general',
-      expiredToken: 'refused',
+      ignoredTokens: 'none',
     },
   },
   createSpecialisation: {
@@ -2240,7 +2376,7 @@ export const operations = {
       takesIdempotencyKey: true,
       consumes: ['application/json'],
       limit: 'general',
-      expiredToken: 'refused',
+      ignoredTokens: 'none',
     },
   },
   getSpecialisation: {
@@ -2268,7 +2404,7 @@ export const operations = {
       takesIdempotencyKey: false,
       consumes: [],
       limit: 'general',
-      expiredToken: 'refused',
+      ignoredTokens: 'none',
     },
   },
   replaceSpecialisation: {
@@ -2302,7 +2438,7 @@ export const operations = {
       takesIdempotencyKey: false,
       consumes: ['application/json'],
       limit: 'general',
-      expiredToken: 'refused',
+      ignoredTokens: 'none',
     },
   },
   updateSpecialisation: {
@@ -2336,7 +2472,7 @@ export const operations = {
       takesIdempotencyKey: false,
       consumes: ['application/json'],
       limit: 'general',
-      expiredToken: 'refused',
+      ignoredTokens: 'none',
     },
   },
   deleteSpecialisation: {
@@ -2367,7 +2503,7 @@ export const operations = {
       takesIdempotencyKey: false,
       consumes: [],
       limit: 'general',
-      expiredToken: 'refused',
+      ignoredTokens: 'none',
     },
   },
   listAvailableTimes: {
@@ -2388,7 +2524,7 @@ export const operations = {
       takesIdempotencyKey: false,
       consumes: [],
       limit: 'general',
-      expiredToken: 'refused',
+      ignoredTokens: 'none',
     },
   },
   createAvailableTime: {
@@ -2421,7 +2557,7 @@ export const operations = {
       takesIdempotencyKey: true,
       consumes: ['application/json'],
       limit: 'general',
-      expiredToken: 'refused',
+      ignoredTokens: 'none',
     },
   },
   getAvailableTime: {
@@ -2449,7 +2585,7 @@ export const operations = {
       takesIdempotencyKey: false,
       consumes: [],
       limit: 'general',
-      expiredToken: 'refused',
+      ignoredTokens: 'none',
     },
   },
   replaceAvailableTime: {
@@ -2483,7 +2619,7 @@ export const operations = {
       takesIdempotencyKey: false,
       consumes: ['application/json'],
       limit: 'general',
-      expiredToken: 'refused',
+      ignoredTokens: 'none',
     },
   },
   updateAvailableTime: {
@@ -2517,7 +2653,7 @@ export const operations = {
       takesIdempotencyKey: false,
       consumes: ['application/json'],
       limit: 'general',
-      expiredToken: 'refused',
+      ignoredTokens: 'none',
     },
   },
   deleteAvailableTime: {
@@ -2548,7 +2684,7 @@ export const operations = {
       takesIdempotencyKey: false,
       consumes: [],
       limit: 'general',
-      expiredToken: 'refused',
+      ignoredTokens: 'none',
     },
   },
   getPicture: {
@@ -2580,7 +2716,7 @@ export const operations = {
       takesIdempotencyKey: false,
       consumes: [],
       limit: 'general',
-      expiredToken: 'refused',
+      ignoredTokens: 'none',
     },
   },
   getProblemType: {
@@ -2601,7 +2737,7 @@ export const operations = {
       takesIdempotencyKey: false,
       consumes: [],
       limit: 'general',
-      expiredToken: 'refused',
+      ignoredTokens: 'none',
     },
   },
 } as const;

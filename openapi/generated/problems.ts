@@ -152,6 +152,20 @@ export const problems = {
       instance: 'urn:uuid:5f3b8f0e-7a0c-4a9c-8d3e-0a4c1f6b2d11',
     },
   },
+  'too-many-dependants': {
+    status: 409,
+    title: 'Too many dependants',
+    description: 'The account manages as many patients as it may.',
+    why: 'An account manages 20 patients without an account of their own at the most.',
+    next: 'Delete a record that is not needed, or ask the clinic to hand one over to another account.',
+    example: {
+      type: '/problems/too-many-dependants',
+      title: 'Too many dependants',
+      status: 409,
+      detail: 'An account manages 20 patients at the most.',
+      instance: 'urn:uuid:5f3b8f0e-7a0c-4a9c-8d3e-0a4c1f6b2d11',
+    },
+  },
   'precondition-failed': {
     status: 412,
     title: 'Changed meanwhile',

@@ -20,6 +20,9 @@ export type Email = Static<typeof Email>;
 export const PersonName = Type.String({ maxLength: 150, 'x-text': 'name' });
 export type PersonName = Static<typeof PersonName>;
 
+export const InvitationToken = Type.String({ minLength: 1, maxLength: 100 });
+export type InvitationToken = Static<typeof InvitationToken>;
+
 export const Registration = Type.Object({
   username: Username,
   email: Email,
@@ -33,6 +36,7 @@ export const Registration = Type.Object({
     'x-password-of': ['username', 'email', 'first_name', 'last_name'],
   }),
   confirm_password: Type.String({ format: 'password', maxLength: 128, 'x-text': 'password', 'x-same-as': 'password' }),
+  invitation: Type.Optional(InvitationToken),
 });
 export type Registration = Static<typeof Registration>;
 
@@ -175,6 +179,15 @@ export const Patient = Type.Object({
   user: Type.String({ maxLength: 150 }),
   profile: Type.Unsafe<string | null>({ type: ['string', 'null'], maxLength: 2000 }),
   phone: Type.Unsafe<string | null>({ type: ['string', 'null'], maxLength: 20 }),
+  name: Type.String({ maxLength: 301 }),
+  email: Type.Unsafe<string | null>({ type: ['string', 'null'], maxLength: 254 }),
+  date_of_birth: Type.Unsafe<string | null>({ type: ['string', 'null'], format: 'date', maxLength: 10 }),
+  managed_by: Type.Unsafe<number | null>({
+    type: ['integer', 'null'],
+    format: 'int64',
+    minimum: 1,
+    maximum: 9007199254740991,
+  }),
 });
 export type Patient = Static<typeof Patient>;
 
@@ -196,17 +209,86 @@ export const PatientPhone = Type.Unsafe<string | null>({
 });
 export type PatientPhone = Static<typeof PatientPhone>;
 
+export const NamedUser = Type.Unknown();
+export type NamedUser = Static<typeof NamedUser>;
+
+export const PatientEmail = Type.Unsafe<string | null>({
+  type: ['string', 'null'],
+  format: 'email',
+  maxLength: 254,
+  'x-text': 'word',
+});
+export type PatientEmail = Static<typeof PatientEmail>;
+
+export const PatientCreate = Type.Object({
+  profile: Type.Optional(PrivatePictureUpload),
+  phone: Type.Optional(PatientPhone),
+  user: Type.Optional(NamedUser),
+  first_name: Type.Optional(PersonName),
+  last_name: Type.Optional(PersonName),
+  email: Type.Optional(PatientEmail),
+  date_of_birth: Type.Optional(DateOfBirth),
+});
+export type PatientCreate = Static<typeof PatientCreate>;
+
+export const PatientList = Type.Array(Patient, { maxItems: 20 });
+export type PatientList = Static<typeof PatientList>;
+
+export const FirstName = Type.String({ minLength: 1, maxLength: 150, 'x-text': 'name' });
+export type FirstName = Static<typeof FirstName>;
+
+export const LastName = Type.String({ minLength: 1, maxLength: 150, 'x-text': 'name' });
+export type LastName = Static<typeof LastName>;
+
+export const BirthDate = Type.String({
+  format: 'date',
+  maxLength: 10,
+  'x-not-before': '1850-01-01',
+  'x-not-in-future': true,
+});
+export type BirthDate = Static<typeof BirthDate>;
+
+export const DependantInput = Type.Object({
+  first_name: FirstName,
+  last_name: LastName,
+  date_of_birth: BirthDate,
+  profile: Type.Optional(PrivatePictureUpload),
+  phone: Type.Optional(PatientPhone),
+});
+export type DependantInput = Static<typeof DependantInput>;
+
+export const ManagerId = Type.Unsafe<number | null>({
+  type: ['integer', 'null'],
+  format: 'int64',
+  minimum: 1,
+  maximum: 9007199254740991,
+});
+export type ManagerId = Static<typeof ManagerId>;
+
 export const PatientInput = Type.Object({
   profile: Type.Optional(PrivatePictureUpload),
   phone: Type.Optional(PatientPhone),
+  first_name: Type.Optional(PersonName),
+  last_name: Type.Optional(PersonName),
+  email: Type.Optional(PatientEmail),
+  date_of_birth: Type.Optional(DateOfBirth),
+  managed_by: Type.Optional(ManagerId),
 });
 export type PatientInput = Static<typeof PatientInput>;
 
 export const PatientPatch = Type.Object({
   profile: Type.Optional(PrivatePictureUpload),
   phone: Type.Optional(PatientPhone),
+  first_name: Type.Optional(PersonName),
+  last_name: Type.Optional(PersonName),
+  email: Type.Optional(PatientEmail),
+  date_of_birth: Type.Optional(DateOfBirth),
+  managed_by: Type.Optional(ManagerId),
 });
 export type PatientPatch = Static<typeof PatientPatch>;
+
+export const Invitation = Type.Object({ token: InvitationToken, expires_at: Timestamp });
+export type Invitation = Static<typeof Invitation>;
 
 export const Rating = Type.Unsafe<'⭐' | '⭐⭐' | '⭐⭐⭐' | '⭐⭐⭐⭐' | '⭐⭐⭐⭐⭐'>({
   type: 'string',
@@ -402,6 +484,7 @@ export const Doctor = Type.Object({
   available_time: Type.Array(Id, { maxItems: 100 }),
   fee: Fee,
   meet_link: Type.String({ maxLength: 250 }),
+  user_id: Type.Optional(Id),
 });
 export type Doctor = Static<typeof Doctor>;
 
@@ -422,6 +505,17 @@ export const MeetLink = Type.String({
   'x-pattern-message': 'must be an http or https URL, or empty',
 });
 export type MeetLink = Static<typeof MeetLink>;
+
+export const DoctorCreate = Type.Object({
+  user: Type.Optional(NamedUser),
+  profile: Type.Optional(PictureUpload),
+  designation: Type.Optional(IdList),
+  specialisation: Type.Optional(IdList),
+  available_time: Type.Optional(IdList),
+  fee: Type.Optional(Fee),
+  meet_link: Type.Optional(MeetLink),
+});
+export type DoctorCreate = Static<typeof DoctorCreate>;
 
 export const DoctorInput = Type.Object({
   profile: Type.Optional(PictureUpload),
@@ -445,6 +539,7 @@ export const ChangedDoctor = Type.Object({
   available_time: Type.Array(Id, { maxItems: 100 }),
   fee: Fee,
   meet_link: Type.String({ maxLength: 250 }),
+  user_id: Type.Optional(Id),
   still_booked: Type.Array(BookedSlot, { maxItems: 100 }),
 });
 export type ChangedDoctor = Static<typeof ChangedDoctor>;

@@ -132,6 +132,17 @@ export const PATIENTS: readonly string[] = [
   ...['Kirsi Laaksonen', 'Andrés Belmonte', 'Ngozi Eze', 'Peter Hollander', 'Rania Khoury', 'Jack Winterbourne'],
 ];
 
+/** A child, whose record the patient's account manages. */
+export const DEPENDANT = { firstName: 'Nils', lastName: 'Lindholm', dateOfBirth: '2017-05-09' };
+
+/** Somebody without an account, whom the desk has taken down. */
+export const DESK_PATIENT = {
+  firstName: 'Rosa',
+  lastName: 'Marsh',
+  phone: '+44 20 7946 0199',
+  dateOfBirth: '1941-11-02',
+};
+
 export const STREETS = [
   ...['Elm Row', 'Harbour Lane', 'Mill Street', 'Orchard Road', 'Station Square', 'Tanners Hill', 'Abbey Walk'],
   ...['Brewery Lane', 'Chapel Close', 'Dock Road', 'Foundry Street', 'Granary Yard', 'Linden Avenue'],

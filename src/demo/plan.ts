@@ -6,6 +6,7 @@ import { COMPLAINTS } from './texts.js';
 /** A patient or a doctor, with the id of the record. */
 export interface Person {
   readonly id: number;
+  /** Of a patient without an account: who books for them. */
   readonly userId: number;
   readonly joined: Date;
 }
@@ -27,6 +28,8 @@ export interface PlannedDoctor extends Person {
 export interface Clinic {
   /** The first is the one whose account the demo offers. */
   readonly patients: readonly Person[];
+  readonly dependant: Person;
+  readonly deskPatient: Person;
   readonly doctors: readonly PlannedDoctor[];
   /** The doctor whose account the demo offers, and who is on duty now. */
   readonly chief: PlannedDoctor;
@@ -288,6 +291,19 @@ function planOthers(planner: Planner, { patients, doctors, chief }: Clinic, chan
   }
 }
 
+/** What others have booked for those without an account, all to come. */
+function planAccountless(planner: Planner, { dependant, deskPatient, doctors, chief }: Clinic): void {
+  const isForChildren = ({ isBooked, specialisations }: PlannedDoctor): boolean =>
+    isBooked && specialisations.includes('Paediatrics');
+  const paediatrician = doctors.find(isForChildren) ?? chief;
+  for (const [patient, doctor, days] of [
+    [dependant, paediatrician, 6],
+    [deskPatient, chief, 11],
+  ] as const) {
+    planner.add({ patient, doctor, day: planner.workday(days), slot: doctor.slots[0] as Slot });
+  }
+}
+
 /** Plans the visits; the first is the patient's account's, to come, and put off once. */
 export function planVisits(clinic: Clinic, calendar: Calendar, seed: number): Visit[] {
   const chance = chanceOf(seed);
@@ -295,6 +311,7 @@ export function planVisits(clinic: Clinic, calendar: Calendar, seed: number): Vi
   planAccount(planner, clinic, calendar);
   planDuty(planner, clinic, chance, calendar);
   planOthers(planner, clinic, chance);
+  planAccountless(planner, clinic);
   const [first, ...rest] = planner.visits;
   return [first as Visit, ...rest.sort((a, b) => a.createdAt.getTime() - b.createdAt.getTime())];
 }

@@ -26,7 +26,7 @@ import { todayText, type Calendar } from '../scheduling/calendar.js';
 import { readClockRange } from '../resources/available-times/clock.js';
 import { drawEmblem } from './emblems.js';
 import * as people from './people.js';
-import { dutyStarts, type PlannedDoctor, type Slot as PlannedSlot } from './plan.js';
+import { dutyStarts, type Clinic, type Person, type PlannedDoctor, type Slot as PlannedSlot } from './plan.js';
 import { drawPortrait } from './portraits.js';
 import { CONTACTS, OWN_CONTACT, SERVICES } from './texts.js';
 import { contentsOf, RECORDS, type Contents } from './contents.js';
@@ -158,6 +158,21 @@ async function addUsers(tx: Tx, passwordHash: string, now: number): Promise<Stor
     }),
   );
   return stored;
+}
+
+/** Those without an account: a child of the patient's, and somebody whom the desk has taken down. */
+async function addAccountless(tx: Tx, stored: StoredUsers): Promise<Pick<Clinic, 'dependant' | 'deskPatient'>> {
+  const add = async (values: typeof patients.$inferInsert, { username }: DemoUser): Promise<Person> => {
+    const { id: userId, joined } = lookUp(stored, username);
+    const insertion = tx.insert(patients).values({ ...values, filled: true, createdAt: joined, updatedAt: joined });
+    const { id } = one(await insertion.returning({ id: patients.id }));
+    return { id, userId, joined };
+  };
+  const { id: managedBy } = lookUp(stored, patientAccount.username);
+  return {
+    dependant: await add({ ...people.DEPENDANT, managedBy }, patientAccount),
+    deskPatient: await add(people.DESK_PATIENT, staffAccount),
+  };
 }
 
 function birthDate({ username }: DemoUser, index: number): string {
@@ -457,6 +472,7 @@ async function addEverything(tx: Tx, passwordHash: string, calendar: Calendar, s
       const { id: userId, joined } = lookUp(stored, username);
       return { id: idOfUser.get(userId) as number, userId, joined };
     }),
+    ...(await addAccountless(tx, stored)),
     doctors: planned,
     chief: planned[DOCTORS.findIndex(({ username }) => username === doctorAccount.username)] as PlannedDoctor,
     slots: lookups.slots,

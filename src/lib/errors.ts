@@ -33,8 +33,8 @@ export class AlreadyTaken extends ProblemError {
 
 /** The record that each user has one of has been filled already. */
 export class AlreadyFilled extends ProblemError {
-  constructor(what: string, url: string) {
-    super('already-exists', `You have a ${what} already: ${url}`);
+  constructor(what: string, url: string, isOwn = true) {
+    super('already-exists', `${isOwn ? 'You have' : 'The user has'} a ${what} already: ${url}`);
   }
 }
 

@@ -15,11 +15,11 @@ export class PresentState extends ProblemError {
 
 /**
  * Holds a record, which the transaction has locked, against the request's If-Match and If-None-Match.
- * @param tag of the record's present state
+ * @param tags of the record's present state: more than one where the answers to some callers show more
  * @throws ChangedMeanwhile
  * @throws PresentState
  */
-export function checkConditions({ ifMatch, ifNoneMatch }: Visit, tag: string): void {
-  if (ifMatch?.(tag) === false) throw new ChangedMeanwhile();
-  if (ifNoneMatch?.(tag) === true) throw new PresentState();
+export function checkConditions({ ifMatch, ifNoneMatch }: Visit, ...tags: readonly string[]): void {
+  if (ifMatch !== undefined && !tags.some(ifMatch)) throw new ChangedMeanwhile();
+  if (ifNoneMatch !== undefined && tags.some(ifNoneMatch)) throw new PresentState();
 }

@@ -5,6 +5,7 @@ import { one } from '../../db/rows.js';
 import { appointments, availableTimes, patients, users } from '../../db/tables/index.js';
 import type { Displace, DisplacedAppointment, DisplacedAppointments } from '../../openapi/generated/schemas.js';
 import { ProblemError } from '../../openapi/problem-error.js';
+import { patientName } from '../lib/names.js';
 import { signTransaction } from '../lib/history.js';
 import type { UserVisit, Within } from '../lib/visit.js';
 import { cancelledFor, type Reason } from './cancellation.js';
@@ -31,7 +32,7 @@ const displacedJson = jsonObject<DisplacedAppointment>({
   id: column(appointments.id),
   doctor: column(appointments.doctorId),
   patient: column(appointments.patientId),
-  patient_name: column(users.displayName),
+  patient_name: patientName(),
   date: column(appointments.date),
   time: column(appointments.availableTimeId),
   label: column(availableTimes.label),
@@ -78,7 +79,7 @@ export async function displaceAppointments(
         join ${appointments} on ${appointments.id} = displaced.id
         join ${availableTimes} on ${availableTimes.id} = ${appointments.availableTimeId}
         join ${patients} on ${patients.id} = ${appointments.patientId}
-        join ${users} on ${users.id} = ${patients.userId}
+        left join ${users} on ${users.id} = ${patients.userId}
         order by ${asc(appointments.date)}, ${asc(appointments.period)}, ${asc(appointments.id)} limit ${MAX_LISTED}`)}
         as appointments`),
   );

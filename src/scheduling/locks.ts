@@ -1,6 +1,6 @@
 /**
- * What booking, leave and hours lock, so that of two that exclude each other one sees what the other did. Doctors are
- * locked first, then patients, then appointments, everywhere.
+ * What booking, leave and hours lock, so that of two that exclude each other one sees what the other did. Users are
+ * locked before doctors, these before patients, and these before appointments, everywhere.
  */
 import { and, eq, isNull, sql, type SQL } from 'drizzle-orm';
 import { oneOrNone } from '../../db/rows.js';

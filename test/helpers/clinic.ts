@@ -33,6 +33,8 @@ const booking = ({ ids }: Pick<Clinic, 'ids'>) => ({
   time: ids['timeId'],
 });
 const review = ({ ids }: Pick<Clinic, 'ids'>) => ({ doctor: ids['doctorId'], body: 'Kind.', rating: 5 });
+const dependant = { date_of_birth: '2017-05-09', first_name: 'Nils', last_name: 'Byron' };
+const deskPatient = { first_name: 'Rosa', last_name: 'Marsh', phone: '+44 20 9876' };
 const contact = { name: 'Ada', phone: '12345', massage: 'Hello?' };
 const of =
   (id: string, request: Request = {}) =>
@@ -82,12 +84,17 @@ export const TABLE: Readonly<Record<keyof typeof operations, Row>> = {
   deleteProfile: [ownersOnly(204), of('profileId')],
   listPatients: [signedIn(200)],
   createPatient: [[401, 409, 201, 201, 201, 201, 401], () => ({ body: { phone: '555 1234' } })],
+  getMyPatient: [signedIn(200)],
+  listDependants: [signedIn(200)],
+  createDependant: [signedIn(201), () => ({ body: dependant })],
+  createInvitation: [staffOnly(200), of('deskPatientId')],
   getPatient: [[401, 200, 404, 200, 404, 200, 401], of('patientId')],
   replacePatient: [[401, 200, 404, 403, 404, 200, 401], of('patientId', { body: { phone: '555 1234' } })],
   updatePatient: [[401, 200, 404, 403, 404, 200, 401], of('patientId', { body: {} })],
   deletePatient: [[401, 204, 404, 403, 404, 204, 401], of('patientId')],
   listDoctors: [anyone(200)],
   createDoctor: [[401, 201, 201, 409, 409, 201, 401], () => ({ body: {} })],
+  getMyDoctor: [[401, 404, 404, 200, 200, 404, 401]],
   getDoctor: [anyone(200), of('doctorId')],
   replaceDoctor: [[401, 403, 403, 200, 403, 200, 401], of('doctorId', { body: { fee: 1 } })],
   updateDoctor: [[401, 403, 403, 200, 403, 200, 401], of('doctorId', { body: { fee: 1 } })],
@@ -177,6 +184,7 @@ export async function buildClinic(api: TestApp): Promise<Clinic> {
   ids['userId'] = other.id;
   ids['profileId'] = (await create('/api/user/profiles/', { ...own, body: { bio: 'Mine.' } })).id;
   ids['patientId'] = (await create('/patients/', { ...own, body: { phone: '+44 20 1234' } })).id;
+  ids['deskPatientId'] = (await create('/patients/', { token, body: deskPatient })).id;
   ids['doctorId'] = treating.doctorId;
   ids['idleDoctorId'] = doctor.doctorId;
   ids['timeId'] = time.id;

@@ -36,7 +36,7 @@ interface Column {
   readonly hasDefault: boolean;
   /** The labels of an enum. */
   readonly labels: readonly string[] | null;
-  /** Table and column, if it is a reference. */
+  /** Table and column, if it is a reference or part of one. */
   readonly target: readonly [string, string] | null;
 }
 
@@ -52,8 +52,9 @@ export const readTables = (sql: postgres.Sql): Promise<Table[]> => sql<Table[]>`
     'length', case when a.atttypid in ('varchar'::regtype, 'bpchar'::regtype) and a.atttypmod > 4 then a.atttypmod - 4 end,
     'labels', (select json_agg(enumlabel) from pg_enum where enumtypid = a.atttypid),
     'target', (select json_build_array(f.attrelid::regclass, f.attname) from pg_constraint k
-      join pg_attribute f on f.attrelid = k.confrelid and f.attnum = k.confkey[1]
-      where k.contype = 'f' and k.conrelid = c.oid and k.conkey = array[a.attnum])) order by a.attnum) as columns
+      join pg_attribute f on f.attrelid = k.confrelid and f.attnum = k.confkey[array_position(k.conkey, a.attnum)]
+      where k.contype = 'f' and k.conrelid = c.oid and a.attnum = any(k.conkey)
+      order by cardinality(k.conkey) limit 1)) order by a.attnum) as columns
   from pg_class c join pg_attribute a on a.attrelid = c.oid
   where c.relnamespace = 'public'::regnamespace and c.relkind = 'r' and a.attnum > 0 and not a.attisdropped
     and a.attidentity = '' and a.attgenerated = ''

@@ -30,7 +30,7 @@ export const madeUp = (config: Partial<OperationConfig>, method = 'GET', body?: 
     problems: [],
     consumes: [],
     limit: 'general',
-    expiredToken: 'refused',
+    ignoredTokens: 'none',
     location: null,
     hasEntityTag: false,
     takesIdempotencyKey: false,

@@ -81,8 +81,8 @@ const BREAKING: Readonly<Record<string, [change: (document: Loose) => void, line
     'listDoctors: query parameter city is new, and required',
   ],
   'a caller who is let in no more': [
-    ({ paths }) => (paths['/doctors/'].get.security = [{ bearerAuth: [] }]),
-    'listDoctors: who may call it was [] and is [["bearerAuth"]]',
+    ({ paths }) => (paths['/services/'].get.security = [{ bearerAuth: [] }]),
+    'listServices: who may call it was [] and is [["bearerAuth"]]',
   ],
   'a role that is needed': [
     ({ paths }) => (paths['/doctors/'].post.security = [{ bearerAuth: ['staff'] }]),

@@ -28,14 +28,14 @@ t.test('createDoctor', async (t) => {
   await fillLookups(api);
 
   await t.test('createDoctor 201 from JSON', async (t) => {
-    const { token } = await api.register({ first_name: 'Gregory', last_name: 'House' });
+    const { id, token } = await api.register({ first_name: 'Gregory', last_name: 'House' });
     const body = {
       designation: [2, 1, 1],
       specialisation: ['2'],
       available_time: [1, 2],
       fee: '150',
       meet_link: 'https://meet.example.com/house',
-      user: 'ignored',
+      user: 'Gregory House',
       id: 99,
     };
     const answer = await api.post('/doctors/', { token, body });
@@ -49,9 +49,11 @@ t.test('createDoctor', async (t) => {
       available_time: [1, 2],
       fee: 150,
       meet_link: 'https://meet.example.com/house',
+      user_id: id,
     });
-    t.strictSame((await api.get('/doctors/1/')).body, answer.body);
-    t.strictSame((await api.get('/doctors/1')).body, answer.body, 'also without the slash');
+    const { user_id: _, ...shown } = answer.body;
+    t.strictSame((await api.get('/doctors/1/')).body, shown);
+    t.strictSame((await api.get('/doctors/1')).body, shown, 'also without the slash');
   });
 
   await t.test('createDoctor 201 from a form with a picture', async (t) => {
@@ -292,7 +294,7 @@ t.test('replaceDoctor, updateDoctor, deleteDoctor', async (t) => {
     const answer = await change({ available_time: [times[0], times[2]] });
     t.strictSame(answer.body.still_booked, [soon, late]);
     const { still_booked: _, ...shown } = answer.body;
-    const read = await api.get(url);
+    const read = await api.get(url, { token: doctor.token });
     t.strictSame(read.body, shown);
     t.equal(read.headers['etag'], answer.headers['etag']);
     t.strictSame((await api.put(url, { token: doctor.token, body: {} })).body.still_booked, [soon, evening, late]);
@@ -324,5 +326,118 @@ t.test('replaceDoctor, updateDoctor, deleteDoctor', async (t) => {
 
   await t.test('deleteDoctor 204 for staff', async (t) => {
     t.equal((await api.delete(`/doctors/${other.doctorId}/`, { token: staff.token })).status, 204);
+  });
+});
+
+t.test('doctors that staff make, and whose they are', async (t) => {
+  const api = await buildTestApp(t);
+  const staff = await api.registerStaff();
+  const [house, other] = [await api.register({ first_name: 'Gregory', last_name: 'House' }), await api.register()];
+  const make = (body: object, { token }: { token: string } = staff) => api.post('/doctors/', { token, body });
+
+  await t.test('createDoctor 201 for the user whom staff name', async (t) => {
+    const answer = await make({ user: String(house.id), fee: 7 });
+    t.match(answer, { status: 201, body: { user: 'Gregory House', fee: 7, user_id: house.id } });
+    t.match(await make({ user: house.id }), {
+      status: 409,
+      body: { type: '/problems/already-exists', detail: 'The user has a doctor record already.' },
+    });
+    t.equal((await api.get('/doctors/me/', { token: staff.token })).status, 404, 'and none of themselves');
+  });
+
+  await t.test('createDoctor 400 for a user that does not exist', async (t) => {
+    for (const [user, fault] of [
+      [999_999, 'has an unknown id'],
+      ['house', 'must be the id of a user'],
+      [0, 'must be the id of a user'],
+      [1.5, 'must be the id of a user'],
+      ['9007199254740993', 'must be the id of a user'],
+      [{ toString: 1 }, 'must be the id of a user'],
+      [[house.id], 'must be the id of a user'],
+      ['x\0', 'must be the id of a user'],
+    ] as const) {
+      t.match(await make({ user }), { status: 400, body: { errors: { user: [fault] } } }, JSON.stringify(user));
+    }
+  });
+
+  await t.test('createDoctor 403 for who is not staff and names somebody else', async (t) => {
+    for (const user of [house.id, 999_999, 'head', 'Gregory House', '\0', {}, true]) {
+      const answer = await make({ user }, other);
+      t.match(answer, { status: 403, body: { type: '/problems/not-allowed' } }, JSON.stringify(user));
+    }
+    t.equal((await make({ user: other.username.toUpperCase() }, other)).status, 201, 'but not themselves');
+  });
+
+  await t.test('createDoctor 201 for an inactive user, who offers nothing', async (t) => {
+    const gone = await api.register();
+    await api.patch(`/api/user/users/${gone.id}/`, { token: staff.token, body: { is_active: false } });
+    const { id } = (await make({ user: gone.id })).body;
+    const listed = (await api.get('/doctors/')).body.results as { id: number }[];
+    t.notOk(listed.some((doctor) => doctor.id === id));
+  });
+
+  await t.test('getMyDoctor 200 for a doctor, 404 for others', async (t) => {
+    const own = await api.get('/doctors/me/', { token: house.token });
+    t.match(own, { status: 200, body: { user: 'Gregory House', user_id: house.id } });
+    t.strictSame((await api.get(`/doctors/${own.body.id}/`, { token: house.token })).body, own.body);
+    t.equal(
+      (
+        await api.get('/doctors/me/', {
+          token: house.token,
+          headers: { 'if-none-match': own.headers['etag'] as string },
+        })
+      ).status,
+      304,
+    );
+    t.match(await api.get('/doctors/me/', { token: staff.token }), {
+      status: 404,
+      body: { detail: 'You have no doctor record.' },
+    });
+    t.equal((await api.get('/doctors/me/')).status, 401);
+  });
+
+  await t.test('getDoctor, listDoctors 200 tell whose a doctor is to staff and the doctor alone', async (t) => {
+    const { id } = (await api.get('/doctors/me/', { token: house.token })).body;
+    const url = `/doctors/${id}/`;
+    for (const [token, isTold] of [
+      [undefined, false],
+      ['rubbish', false],
+      [other.token, false],
+      [house.token, true],
+      [staff.token, true],
+      // Again, after whom a cache may have kept the others' answer.
+      [undefined, false],
+    ] as const) {
+      const answer = await api.get(url, { token });
+      t.equal(answer.status, 200);
+      t.equal(answer.body.user_id, isTold ? house.id : undefined, token ?? 'nobody');
+      t.equal('user_id' in answer.body, isTold);
+      t.match(answer.headers['vary'], /Authorization/);
+      const list = (await api.get('/doctors/', { token })).body.results as { id: number; user_id?: number }[];
+      t.equal(list.find((doctor) => doctor.id === id)?.user_id, token === staff.token ? house.id : undefined);
+    }
+  });
+
+  await t.test('getDoctor 304, updateDoctor 412 by the ETag that the caller has', async (t) => {
+    const { id } = (await api.get('/doctors/me/', { token: house.token })).body;
+    const url = `/doctors/${id}/`;
+    const tagOf = async (token?: string) => (await api.get(url, { token })).headers['etag'] as string;
+    const [open, own] = [await tagOf(), await tagOf(house.token)];
+    t.not(open, own);
+    for (const [token, tag, status] of [
+      [undefined, open, 304],
+      [undefined, own, 200],
+      [house.token, open, 200],
+      [house.token, own, 304],
+      [staff.token, own, 304],
+    ] as const) {
+      t.equal((await api.get(url, { token, headers: { 'if-none-match': tag } })).status, status);
+    }
+    const change = (tag: string) => api.patch(url, { token: house.token, body: {}, headers: { 'if-match': tag } });
+    t.equal((await change(open)).status, 200, 'whoever read it without a token');
+    t.equal((await change(own)).status, 412, 'it has changed');
+    t.equal((await change(await tagOf(house.token))).status, 200);
+    const lists = [await api.get('/doctors/'), await api.get('/doctors/', { token: staff.token })];
+    t.not(lists[0]?.headers['etag'], lists[1]?.headers['etag']);
   });
 });

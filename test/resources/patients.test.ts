@@ -34,6 +34,9 @@ async function book(api: TestApp, doctorId: number, patientId: number, slot: Slo
   return Number(row?.id);
 }
 
+/** Of a record as registration opens it. */
+const ACCOUNT = { profile: null, phone: null, date_of_birth: null, managed_by: null };
+
 const usernames = (answer: { body: { results: { user: string }[] } }): string[] =>
   answer.body.results.map(({ user }) => user);
 
@@ -46,10 +49,11 @@ t.test('createPatient', async (t) => {
   await t.test('createPatient 201 fills the record that registration has opened', async (t) => {
     const user = await api.register({ username: 'ada' });
     const { id, url } = await own(api, user);
-    t.strictSame((await api.get(url, { token: user.token })).body, { id, user: 'ada', profile: null, phone: null });
-    const answer = await create(user, { phone: '+44 (20) 7946-0958', user: 'x', id: 99, filled: false });
+    const empty = { ...ACCOUNT, id, user: 'ada', name: 'ada', email: 'ada@example.com' };
+    t.strictSame((await api.get(url, { token: user.token })).body, empty);
+    const answer = await create(user, { phone: '+44 (20) 7946-0958', user: 'Ada', id: 99, filled: false });
     t.equal(answer.status, 201);
-    t.strictSame(answer.body, { id, user: 'ada', profile: null, phone: '+44 (20) 7946-0958' });
+    t.strictSame(answer.body, { ...empty, phone: '+44 (20) 7946-0958' });
     t.strictSame((await api.get(url.slice(0, -1), { token: user.token })).body, answer.body);
   });
 
@@ -89,9 +93,9 @@ t.test('createPatient', async (t) => {
     t.equal((await create(user, {})).status, 201);
   });
 
-  await t.test('createPatient 201 for staff is of the staff user alone', async (t) => {
+  await t.test('createPatient 201 for staff who name nobody is of the staff user', async (t) => {
     const staff = await api.registerStaff();
-    const answer = await create(staff, { phone: '555 0001', user: 'ada' });
+    const answer = await create(staff, { phone: '555 0001', user: '', first_name: '', email: '' });
     t.equal(answer.status, 201);
     t.equal(answer.body.user, staff.username);
   });
@@ -260,7 +264,8 @@ t.test('getPatient, replacePatient, updatePatient', async (t) => {
   await api.post('/patients/', { token, body: { phone: '555 0100' } });
 
   await t.test('getPatient 200 for the owner and staff, 401, 404 for others', async (t) => {
-    const expected = { id, user: 'ada', profile: null, phone: '555 0100' };
+    const person = { name: 'ada', email: 'ada@example.com' };
+    const expected = { ...ACCOUNT, ...person, id, user: 'ada', phone: '555 0100' };
     t.strictSame((await api.get(url, { token })).body, expected);
     t.strictSame((await api.get(url, { token: staff.token })).body, expected);
     t.equal((await api.get(url)).status, 401);

@@ -1,6 +1,6 @@
 import t from 'tap';
 import type { ListPatientsQuery, ListProfilesQuery, ListReviewsQuery } from '../../openapi/generated/operations.js';
-import { listPatients } from '../../src/resources/patients/service.js';
+import { getMyPatient, getPatient, listDependants, listPatients } from '../../src/resources/patients/service.js';
 import { listProfiles } from '../../src/resources/profiles/service.js';
 import { listReviews } from '../../src/resources/reviews/service.js';
 import { PlannedDatabase } from '../helpers/plans.js';
@@ -30,6 +30,12 @@ const DATA = [
   `insert into profiles (user_id) select id from users`,
   `insert into patients (user_id, phone, filled)
     select id, '+' || 10000000000 + (id * 7919) % ${COUNT} * 86413, true from users`,
+  // A fifth of all patients have no account, and of these every second is managed.
+  `insert into patients (first_name, last_name, phone, date_of_birth, managed_by, filled)
+    select (array['Ada', 'Bob', 'Cid', 'Dee', 'Eve'])[n % 5 + 1], 'Walker' || n % 311, '+' || 20000000000 + n,
+      '1990-01-01', case when n % 2 = 0 then 40000 + n end, true
+    from generate_series(1, ${COUNT / 4}) n`,
+  `update patients set first_name = 'Zenobia', last_name = 'Quux' where id = ${COUNT + 4711}`,
   `insert into doctors (user_id) select generate_series(2, 100)`,
   `insert into available_times (label) values ('Morning')`,
   `insert into appointments (patient_id, doctor_id, available_time_id, date, type, symptoms)
@@ -50,6 +56,8 @@ t.test('lists of 100,000 people', async (t) => {
     'a rare name': { search: 'xanthippe' },
     'part of a rare name': { search: 'tHIPp' },
     'two words': { search: 'xanthippe quux' },
+    'a name without an account': { search: 'zenobia' },
+    'a surname with and without an account': { search: 'quux' },
     'a user name': { search: 'user4711' },
     'an email': { search: 'user4711@example.com' },
     'three digits of a phone number or name': { search: '471' },
@@ -69,6 +77,19 @@ t.test('lists of 100,000 people', async (t) => {
       );
     }
   }
+
+  await t.test('getPatient, getMyPatient, listDependants', async (t) => {
+    const caller = CALLERS['a patient'];
+    const [own] = await database.db.execute<{ id: number }>(
+      `select id::float8 from patients where managed_by = ${caller.id}`,
+    );
+    await database.usesIndexes(t, TABLES, async (db) => {
+      const visit = visitOf(db, { caller });
+      t.match(JSON.parse((await getPatient(visit, { params: { id: Number(own?.id) } })).text), { user: '' });
+      await getMyPatient(visit);
+      t.equal((JSON.parse((await listDependants(visit)).text) as unknown[]).length, 1);
+    });
+  });
 
   const profileQueries: Readonly<Record<string, Partial<ListProfilesQuery>>> = {
     'a rare name': { search: 'xanthippe' },

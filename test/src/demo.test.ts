@@ -116,6 +116,16 @@ t.test('the demo fills an empty database with a hospital', async (t) => {
     t.ok((await list('/contacts/')).length >= 4);
     t.equal((await list('/contacts/', 'patient')).length, 1);
 
+    for (const [name, path] of [
+      ['patient', '/patients/dependants/'],
+      ['staff', '/patients/?search=rosa+marsh'],
+    ] as const) {
+      const found = await list(path, name);
+      const [{ id, user }] = found.results ?? found;
+      t.equal(user, '', 'without an account');
+      t.equal((await list(`/appointments/?patient_id=${id}`, name)).count, 1);
+    }
+
     const services = await list('/services/');
     const patients = (await list('/patients/?limits=1000')).results as { profile: string | null }[];
     const pictures = [

@@ -1,16 +1,17 @@
-/** Who sees which appointments: a patient the own, a doctor those with them, staff all. */
+/** Who sees which appointments: a patient the own, who manages a patient that one's, a doctor those with them, staff all. */
 import { and, eq, isNull, sql, type Placeholder, type SQL } from 'drizzle-orm';
 import { one } from '../../../db/rows.js';
 import { appointments, doctors, patients } from '../../../db/tables/index.js';
+import { isKeptBy } from '../../lib/keepers.js';
 import type { UserVisit } from '../../lib/visit.js';
 
 /** The rule, on arrays of ids: so the indexes of both columns serve the `or`. */
 const concerns = (patientIds: SQL, doctorIds: SQL): SQL =>
   sql`(${appointments.patientId} = any(${patientIds}) or ${appointments.doctorId} = any(${doctorIds}))`;
 
-/** The patient records that a user has or had. */
+/** The patient records that a user has or had, or manages. */
 const patientsOf = (userId: number | Placeholder): SQL =>
-  sql`array(select ${patients.id} from ${patients} where ${eq(patients.userId, userId)})`;
+  sql`array(select ${patients.id} from ${patients} where ${isKeptBy(userId)})`;
 
 /** The doctor record that a user has. */
 const doctorsOf = (userId: number | Placeholder): SQL =>

@@ -12,7 +12,7 @@ export class WrongStatus extends ProblemError {
   }
 }
 
-/** An appointment as it is, with the users behind its patient and doctor. */
+/** An appointment as it is, with the users who decide for its patient and its doctor. */
 export interface Present extends Pick<
   Stored,
   'patientId' | 'doctorId' | 'date' | 'status' | 'isCancelled' | 'attendance'
@@ -25,7 +25,8 @@ export interface Present extends Pick<
   /** Whether it is later than `changeableUntil`, which is for people. */
   readonly isTooLate: boolean;
   readonly changeableUntil: string;
-  readonly patientUserId: number;
+  /** The patient's own, or who manages the record; null for a patient of the desk. */
+  readonly keeperId: number | null;
   readonly doctorUserId: number;
 }
 
@@ -55,8 +56,8 @@ const RANK = { pending: 0, running: 1, completed: 2 } as const;
 /** Who acts: the patient, the doctor, or others who act for the clinic. */
 type Side = 'patient' | 'doctor' | 'clinic';
 
-function sideOf({ patientUserId, doctorUserId }: Present, caller: Caller): Side {
-  if (patientUserId === caller.id) return 'patient';
+function sideOf({ keeperId, doctorUserId }: Present, caller: Caller): Side {
+  if (keeperId === caller.id) return 'patient';
   if (doctorUserId === caller.id) return 'doctor';
   return caller.isStaff ? 'clinic' : 'patient';
 }
@@ -170,7 +171,7 @@ export function planChange(present: Present, change: Change, caller: Caller): Pl
     throw new NotAllowed(NOTING_IS_CLINICS);
   }
   if (!isClinics) checkIsAhead(present, 'change');
-  if (!caller.isStaff && present.patientUserId !== caller.id && doctorId !== present.doctorId) {
+  if (!caller.isStaff && present.keeperId !== caller.id && doctorId !== present.doctorId) {
     throw new NotAllowed('Only the patient and staff may choose another doctor.');
   }
 

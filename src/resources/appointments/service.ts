@@ -21,6 +21,7 @@ import { lockDoctor, lockPatient } from '../../scheduling/locks.js';
 import { changeableUntil, hasBegun, isTooLate, periodOf } from '../../scheduling/slots.js';
 import { InvalidInput, NoPatientRecord, NotAllowed, NotFound } from '../../lib/errors.js';
 import { signTransaction } from '../../lib/history.js';
+import { isKeptBy, keeperId } from '../../lib/keepers.js';
 import { filtered, type Orders } from '../../lib/lists.js';
 import { cutPage, itemOf, selectPage, type Page, type PageQuery } from '../../lib/pages.js';
 import { nothingElse } from '../../lib/patches.js';
@@ -128,7 +129,7 @@ export async function listAppointments(
 }
 
 /**
- * Books a slot: for the caller, or for the patient that staff names.
+ * Books a slot: for the caller or a patient whom the caller manages, or for any that staff name.
  * @throws NoPatientRecord, NotAllowed, InvalidInput, SlotTaken
  */
 export function createAppointment(
@@ -152,22 +153,21 @@ export function createAppointment(
   }
   return book(visit, async (visit) => {
     const { db, caller, calendar } = visit;
-    const isForOther = caller.isStaff && namedPatient !== undefined;
     const doctor = await lockDoctor(visit, doctorId);
-    const patient = await lockPatient(
-      visit,
-      isForOther ? eq(patients.id, namedPatient) : eq(patients.userId, caller.id),
-    );
-    // Taken for one's own, a booking for a child would become the parent's.
-    if (!isForOther && namedPatient !== undefined && namedPatient !== patient?.id) {
-      throw new NotAllowed('Only staff may book for another patient.');
+    const isMine = namedPatient === undefined ? eq(patients.userId, caller.id) : isKeptBy(caller.id);
+    const isNamed = namedPatient === undefined ? undefined : eq(patients.id, namedPatient);
+    const isForAny = caller.isStaff && isNamed !== undefined;
+    const patient = await lockPatient(visit, isForAny ? isNamed : (and(isMine, isNamed) as SQL));
+    if (patient === undefined && !isForAny) {
+      // Taken for one's own, a booking for somebody else would become the caller's.
+      if (isNamed !== undefined) throw new NotAllowed('Only staff may book for another patient.');
+      throw new NoPatientRecord();
     }
-    if (patient === undefined && !isForOther) throw new NoPatientRecord();
     const booking = { doctorId, patientId: patient?.id ?? 0 };
     const isPatientThere = patient !== undefined;
     const reason = planReason({ isCancelled: false, reason: null }, givenReason, {
       isCancelled,
-      side: isForOther ? 'clinic' : 'patient',
+      side: isForAny ? 'clinic' : 'patient',
     });
     const { slot, date } = await findSlot(visit, {
       ...booking,
@@ -211,7 +211,7 @@ async function findVisible({ db, caller, calendar }: Within<UserVisit>, id: numb
         hasBegun: hasBegun(calendar),
         isTooLate: isTooLate(calendar),
         changeableUntil: changeableUntil(calendar),
-        patientUserId: patients.userId,
+        keeperId,
         doctorUserId: doctors.userId,
       })
       .from(appointments)
@@ -295,7 +295,7 @@ export async function deleteAppointment(
     await signTransaction(visit);
     const appointment = await lockVisible(visit, id);
     if (!caller.isStaff) {
-      if (appointment.patientUserId !== caller.id) throw new NotAllowed('Only the patient and staff may do this.');
+      if (appointment.keeperId !== caller.id) throw new NotAllowed('Only the patient and staff may do this.');
       checkIsAhead(appointment, 'delete');
     }
     await db.update(appointments).set({ archivedAt: new Date(), archivedBy: caller.id }).where(eq(appointments.id, id));

@@ -9,6 +9,7 @@ import {
   users,
 } from '../../../db/tables/index.js';
 import { InvalidInput } from '../../lib/errors.js';
+import { patientName } from '../../lib/names.js';
 import type {
   AppointmentChange,
   AppointmentStatus,
@@ -80,7 +81,7 @@ export const changeLabel = (value: SQL): SQL<string | null> => sql<string | null
   when 'time' then (select ${availableTimes.label} from ${availableTimes} where ${availableTimes.id} = ${value}::bigint)
   when 'doctor' then (select ${users.displayName} from ${doctors} join ${users} on ${users.id} = ${doctors.userId}
     where ${doctors.id} = ${value}::bigint)
-  when 'patient' then (select ${users.displayName} from ${patients} join ${users} on ${users.id} = ${patients.userId}
+  when 'patient' then (select ${patientName()} from ${patients} left join ${users} on ${users.id} = ${patients.userId}
     where ${patients.id} = ${value}::bigint) end`;
 
 export const reasonJson = sql<CancelReason>`case when ${appointments.cancelCode} is not null then

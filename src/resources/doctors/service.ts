@@ -18,16 +18,23 @@ import { ProblemError } from '../../../openapi/problem-error.js';
 import { isLive, isUpcoming } from '../../scheduling/slots.js';
 import { explain, InvalidInput, NotAllowed, NotFound } from '../../lib/errors.js';
 import { readPage } from '../../lib/pages.js';
+import { namedUser } from '../../lib/named-user.js';
 import { nothingElse, type Given } from '../../lib/patches.js';
 import { withPictureUrls } from '../../lib/pictures.js';
 import { checkConditions } from '../../lib/preconditions.js';
 import { containing, searchTerms } from '../../lib/search.js';
 import { inTransaction, type UserVisit, type Visit, type Within } from '../../lib/visit.js';
-import { doctorById, doctorPage, FILTERS, type Filter } from './queries.js';
+import { doctorById, doctorByUser, doctorPage, FILTERS, type Filter } from './queries.js';
 
 class AlreadyDoctor extends ProblemError {
+  constructor(isOwn: boolean) {
+    super('already-exists', `${isOwn ? 'You have' : 'The user has'} a doctor record already.`);
+  }
+}
+
+class NoDoctorRecord extends ProblemError {
   constructor() {
-    super('already-exists', 'You have a doctor record already.');
+    super('not-found', 'You have no doctor record.');
   }
 }
 
@@ -37,19 +44,50 @@ class HasAppointments extends ProblemError {
   }
 }
 
-export async function getDoctor(
-  { db, link }: Visit,
-  { params: { id } }: Pick<Input<'getDoctor'>, 'params'>,
-): Promise<JsonText<Doctor>> {
-  const row = oneOrNone(await doctorById(db)({ id }));
-  if (row === undefined) throw new NotFound();
-  return withPictureUrls(new JsonText(row.doctor, row.tag), 'profile', link);
+/** An answer with one more field. */
+const withField = <T>({ text }: JsonText<unknown>, name: keyof T & string, value: unknown, tag: string): JsonText<T> =>
+  new JsonText<T>(`${text.slice(0, -1)}, "${name}" : ${JSON.stringify(value)}}`, tag);
+
+/** The tag of a doctor's state as staff and the doctor see it: another answer than everybody's. */
+const privateTag = (tag: string): string => `${tag}-u`;
+
+async function readDoctor(
+  { db, link, caller }: Visit,
+  by: typeof doctorById,
+  id: number,
+): Promise<JsonText<Doctor> | undefined> {
+  const row = oneOrNone(await by(db)({ id }));
+  if (row === undefined) return undefined;
+  const doctor = withPictureUrls(new JsonText<Doctor>(row.doctor, row.tag), 'profile', link);
+  const { userId } = row;
+  const isKnown = caller !== null && (caller.isStaff || caller.id === userId);
+  return isKnown ? withField<Doctor>(doctor, 'user_id', userId, privateTag(row.tag)) : doctor;
 }
 
-export async function listDoctors({ db, link }: Visit, { query }: Input<'listDoctors'>): Promise<JsonText<DoctorPage>> {
+export async function getDoctor(
+  visit: Visit,
+  { params }: Pick<Input<'getDoctor'>, 'params'>,
+): Promise<JsonText<Doctor>> {
+  const doctor = await readDoctor(visit, doctorById, params.id);
+  if (doctor === undefined) throw new NotFound();
+  return doctor;
+}
+
+/** @throws NoDoctorRecord */
+export async function getMyDoctor(visit: UserVisit): Promise<JsonText<Doctor>> {
+  const doctor = await readDoctor(visit, doctorByUser, visit.caller.id);
+  if (doctor === undefined) throw new NoDoctorRecord();
+  return doctor;
+}
+
+export async function listDoctors(
+  { db, link, caller }: Visit,
+  { query }: Input<'listDoctors'>,
+): Promise<JsonText<DoctorPage>> {
   const terms = await searchTerms(db, query.search);
   const filters = (Object.keys(FILTERS) as Filter[]).filter((name) => query[name] !== undefined);
-  const rows = await doctorPage(db, { ordering: query.ordering, filters, terms: terms.length })({
+  const isForStaff = caller?.isStaff === true;
+  const rows = await doctorPage(db, { ordering: query.ordering, filters, terms: terms.length, isForStaff })({
     ...query,
     ...Object.fromEntries(terms.map((term, at) => [`term${at}`, containing(term)])),
     offset: (query.page - 1) * query.limits,
@@ -100,19 +138,23 @@ async function setLists(
   if (Object.keys(errors).length > 0) throw new InvalidInput(errors);
 }
 
-/** Makes a doctor of the caller. */
+/**
+ * Makes a doctor of the caller, or of the user that staff name.
+ * @throws AlreadyDoctor
+ */
 export async function createDoctor(visit: UserVisit, { body }: Input<'createDoctor'>): Promise<JsonText<Doctor>> {
-  const { profile: picture, fee, meet_link: meetLink, designation, specialisation, available_time, ...rest } = body;
+  const { user, profile: picture, fee, meet_link: meetLink, ...lists } = body;
+  const { designation, specialisation, available_time, ...rest } = lists;
   nothingElse(rest);
+  const userId = await namedUser(visit, user);
   const creation = inTransaction(visit, async (visit) => {
-    const { db, caller } = visit;
     const { id } = one(
-      await db.insert(doctors).values({ userId: caller.id, picture, fee, meetLink }).returning({ id: doctors.id }),
+      await visit.db.insert(doctors).values({ userId, picture, fee, meetLink }).returning({ id: doctors.id }),
     );
     await setLists(visit, id, { designation, specialisation, available_time });
     return getDoctor(visit, { params: { id } });
   });
-  return explain(creation, { doctors_user_id_key: () => new AlreadyDoctor() });
+  return explain(creation, { doctors_user_id_key: () => new AlreadyDoctor(userId === visit.caller.id) });
 }
 
 /** Locks a doctor that the caller may change, and holds it against the request's conditions. */
@@ -127,7 +169,8 @@ async function lockDoctor(visit: Within<UserVisit>, id: number): Promise<void> {
   );
   if (row === undefined) throw new NotFound();
   if (row.userId !== caller.id && !caller.isStaff) throw new NotAllowed('Only the doctor and staff may do this.');
-  checkConditions(visit, (await getDoctor(visit, { params: { id } })).tag);
+  const { tag } = one(await doctorById(db)({ id }));
+  checkConditions(visit, tag, privateTag(tag));
 }
 
 /** The appointments that a changed offer leaves out, so that whoever changes it sees whom it concerns. */
@@ -161,9 +204,9 @@ export function updateDoctor(
       .set({ updatedAt: new Date(), picture, fee, meetLink })
       .where(eq(doctors.id, params.id));
     await setLists(visit, params.id, { designation, specialisation, available_time });
-    const { text, tag } = await getDoctor(visit, { params });
+    const doctor = await getDoctor(visit, { params });
     const booked: ChangedDoctor['still_booked'] = await stillBooked(visit, params.id);
-    return new JsonText<ChangedDoctor>(`${text.slice(0, -1)},"still_booked":${JSON.stringify(booked)}}`, tag);
+    return withField<ChangedDoctor>(doctor, 'still_booked', booked, doctor.tag);
   });
 }
 

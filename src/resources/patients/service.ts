@@ -1,53 +1,36 @@
-import { and, asc, count, eq, isNull, like, or, sql, type SQL } from 'drizzle-orm';
+import { and, asc, count, eq, inArray, isNull, sql, type SQL } from 'drizzle-orm';
 import { Contention } from '../../../db/client.js';
-import { column, jsonObject, JsonText, versionTag } from '../../../db/json.js';
-import { directByKey } from '../../../db/prepared.js';
-import { oneOrNone } from '../../../db/rows.js';
-import { appointments, doctors, patients, users } from '../../../db/tables/index.js';
+import { JsonText } from '../../../db/json.js';
+import { one, oneOrNone } from '../../../db/rows.js';
+import { appointments, patients, profiles, users } from '../../../db/tables/index.js';
 import type { Patient, PatientPage, PatientPatch } from '../../../openapi/generated/schemas.js';
 import type { Input } from '../../../openapi/operation.js';
+import { ProblemError } from '../../../openapi/problem-error.js';
 import { cancelledFor } from '../../scheduling/cancellation.js';
 import { isLive, isTooLate, isUpcoming } from '../../scheduling/slots.js';
-import { AlreadyFilled, AlreadyTaken, explain, NotAllowed, NotFound } from '../../lib/errors.js';
+import { AlreadyFilled, AlreadyTaken, explain, InvalidInput, NotAllowed, NotFound } from '../../lib/errors.js';
 import { signTransaction } from '../../lib/history.js';
-import { filtered } from '../../lib/lists.js';
+import { filtered, selectList } from '../../lib/lists.js';
+import { namedUser } from '../../lib/named-user.js';
 import { cutPage, itemOf, selectPage } from '../../lib/pages.js';
 import { nothingElse } from '../../lib/patches.js';
 import { withPictureUrls } from '../../lib/pictures.js';
 import { checkConditions } from '../../lib/preconditions.js';
-import { containing, searchTerms } from '../../lib/search.js';
-import { inTransaction, type Caller, type UserVisit, type Within } from '../../lib/visit.js';
+import { searchTerms } from '../../lib/search.js';
+import { inTransaction, type UserVisit, type Within } from '../../lib/visit.js';
+import { digitsOf, hasTerm, narrow, ofProfile, ofUser, patientById, patientJson, patientOfCaller } from './queries.js';
 
-/** A patient as JSON, with the picture's name where the answer has its URL. */
-const patientJson = jsonObject<Patient>({
-  id: column(patients.id),
-  user: column(users.username),
-  profile: column(patients.picture),
-  phone: column(patients.phone),
-});
+class NoRecordOfYourOwn extends ProblemError {
+  constructor() {
+    super('not-found', 'You have no patient record. Create one with POST /patients/.');
+  }
+}
 
-/** The ids of patients who have or had an appointment, also a cancelled or archived one, with the doctor that a user is. */
-const seenByDoctor = (userId: unknown): SQL => sql`
-  select ${appointments.patientId} from ${doctors}
-  join ${appointments} on ${appointments.doctorId} = ${doctors.id}
-  where ${doctors.userId} = ${userId} and ${doctors.archivedAt} is null`;
-
-const patientById = directByKey((db) =>
-  db
-    .select({
-      userId: sql<number>`${patients.userId}::float8`.as('userId'),
-      // Looks through the patient's appointments, not through all of the doctor's.
-      isSeenByDoctor: sql<boolean>`exists (
-        ${seenByDoctor(sql.placeholder('caller'))} and ${appointments.patientId} = ${patients.id})`.as(
-        'isSeenByDoctor',
-      ),
-      patient: sql<string>`${patientJson}::text`.as('patient'),
-      tag: versionTag(patients.id, patients.version, users.version).as('tag'),
-    })
-    .from(patients)
-    .innerJoin(users, eq(users.id, patients.userId))
-    .where(and(eq(patients.id, sql.placeholder('id')), isNull(patients.archivedAt))),
-);
+class TooManyDependants extends ProblemError {
+  constructor() {
+    super('too-many-dependants', `An account manages ${MAX_DEPENDANTS} patients at the most.`);
+  }
+}
 
 /**
  * One patient, and whether the caller may change it.
@@ -58,7 +41,7 @@ async function readPatient(
   id: number,
 ): Promise<{ patient: JsonText<Patient>; isOwn: boolean }> {
   const row = oneOrNone(await patientById(db)({ id, caller: caller.id }));
-  const isOwn = row?.userId === caller.id || caller.isStaff;
+  const isOwn = row?.keeperId === caller.id || caller.isStaff;
   if (row === undefined || !(isOwn || row.isSeenByDoctor)) throw new NotFound();
   return { patient: withPictureUrls(new JsonText(row.patient, row.tag), 'profile', link), isOwn };
 }
@@ -67,41 +50,11 @@ export async function getPatient(visit: UserVisit, { params }: Input<'getPatient
   return (await readPatient(visit, params.id)).patient;
 }
 
-/** The ids of all whom a user who is not staff may see. */
-const visibleTo = (userId: number): SQL => sql`
-  select ${patients.id} from ${patients} where ${patients.userId} = ${userId} and ${patients.archivedAt} is null
-  union ${seenByDoctor(userId)}`;
-
-const digitsOf = (text: string): string => text.replaceAll(/\D/g, '');
-
-/** Whether a patient's id is a word, or the phone number has it; undefined for a word that is neither. */
-function numberHas(term: string): SQL | undefined {
-  if (!/^[\d+().-]+$/.test(term)) return undefined;
-  const digits = digitsOf(term);
-  return or(
-    /^[1-9]\d{0,15}$/.test(term) ? sql`${patients.id} = ${term}::bigint` : undefined,
-    digits === '' ? like(patients.phone, containing(term)) : like(patients.phoneDigits, containing(digits)),
-  );
-}
-
-/** The ids of patients who have a word: a union, so that each place to look has its index. */
-function candidates(term: string): SQL {
-  const byNumber = numberHas(term);
-  return sql`
-    select ${patients.id} from ${users} join ${patients} on ${patients.userId} = ${users.id}
-    where ${like(users.foldedNames, containing(term))}
-    ${byNumber && sql`union select ${patients.id} from ${patients} where ${byNumber}`}`;
-}
-
-/**
- * Narrows a list to few rows by an index, where one can. There is one such subquery at most, and the rest is judged row
- * by row: of two that hold more than PostgreSQL expects, each row of one would be compared with each of the other.
- */
-function narrow(caller: Caller, terms: readonly string[]): SQL | undefined {
-  if (!caller.isStaff) return sql`${patients.id} in (${visibleTo(caller.id)})`;
-  const [longest = ''] = terms.toSorted((a, b) => b.length - a.length);
-  // An index of trigrams has nothing for less than three characters.
-  return longest.length < 3 ? undefined : sql`${patients.id} in (${candidates(longest)})`;
+/** @throws NoRecordOfYourOwn */
+export async function getMyPatient({ db, caller, link }: UserVisit): Promise<JsonText<Patient>> {
+  const row = oneOrNone(await patientOfCaller(db)({ caller: caller.id }));
+  if (row === undefined) throw new NoRecordOfYourOwn();
+  return withPictureUrls(new JsonText(row.patient, row.tag), 'profile', link);
 }
 
 export async function listPatients(visit: UserVisit, { query }: Input<'listPatients'>): Promise<JsonText<PatientPage>> {
@@ -111,38 +64,58 @@ export async function listPatients(visit: UserVisit, { query }: Input<'listPatie
     isNull(patients.archivedAt),
     filtered(query, {
       phone: (phone) => eq(patients.phoneDigits, digitsOf(phone)),
-      search: () => and(...terms.map((term) => or(like(users.foldedNames, containing(term)), numberHas(term)))),
+      search: () => and(...terms.map(hasTerm)),
     }),
     narrow(caller, terms),
   );
-  const ofUser = eq(users.id, patients.userId);
+  const needsNames = terms.length > 0;
+  const found = db.select({ id: patients.id }).from(patients).$dynamic();
+  const counted = db.select({ count: count() }).from(patients).$dynamic();
+  const onPage = cutPage((needsNames ? found.leftJoin(users, ofUser) : found).where(where), query);
+  const total = sql`(${(needsNames ? counted.leftJoin(users, ofUser) : counted).where(where)})`;
   const rows = db
     .select(itemOf(patientJson))
     .from(patients)
-    .innerJoin(users, ofUser)
-    .where(where)
+    .leftJoin(users, ofUser)
+    .leftJoin(profiles, ofProfile)
+    .where(inArray(patients.id, onPage.orderBy(asc(patients.id))))
     .orderBy(asc(patients.id))
     .$dynamic();
-  const counted = db.select({ count: count() }).from(patients).$dynamic();
-  const total = sql`(${(terms.length === 0 ? counted : counted.innerJoin(users, ofUser)).where(where)})`;
-  const page = await selectPage<Patient>(visit, query, { rows: cutPage(rows, query), total });
+  const page = await selectPage<Patient>(visit, query, { rows, total });
   return withPictureUrls(page, 'profile', link);
 }
+
+/** What the database keeps of a body. */
+const storedOf = ({ profile: picture, phone, managed_by: managedBy }: PatientPatch) => ({ picture, phone, managedBy });
+
+/** What it keeps of who a patient is, who has no account to say so. */
+const personOf = (body: PatientPatch) => ({
+  firstName: body.first_name,
+  lastName: body.last_name,
+  email: body.email,
+  dateOfBirth: body.date_of_birth,
+});
+
+/** What the refusals of the database come to. */
+const REFUSALS = {
+  patients_phone_key: () => new AlreadyTaken(['phone']),
+  patients_dependant_check: () => new InvalidInput({ date_of_birth: ['is required of a patient who is managed'] }),
+};
 
 /**
  * Stores what is given.
  * @throws AlreadyTaken for the phone number of another patient
  */
-async function setFields({ db }: Within, id: number, changes: PatientPatch): Promise<void> {
-  const { profile: picture, phone, ...rest } = changes;
-  nothingElse(rest);
-  const change = db.update(patients).set({ filled: true, picture, phone }).where(eq(patients.id, id));
-  await explain(change, { patients_phone_key: () => new AlreadyTaken(['phone']) });
+async function setFields({ db }: Within, id: number, fields: Partial<typeof patients.$inferInsert>): Promise<void> {
+  const change = db
+    .update(patients)
+    .set({ ...fields, filled: true })
+    .where(eq(patients.id, id));
+  await explain(change, REFUSALS);
 }
 
-/** Locks the caller's patient record, which is made where there is none. */
-async function openPatient({ db, caller }: Within<UserVisit>): Promise<{ id: number; filled: boolean }> {
-  const { id: userId } = caller;
+/** Locks a user's patient record, which is made where there is none. */
+async function openPatient({ db }: Within, userId: number): Promise<{ id: number; filled: boolean }> {
   const find = () =>
     db
       .select({ id: patients.id, filled: patients.filled })
@@ -158,42 +131,152 @@ async function openPatient({ db, caller }: Within<UserVisit>): Promise<{ id: num
   return row;
 }
 
+/** Makes a record of its own for somebody who has no account. */
+async function insertPerson(
+  visit: Within<UserVisit>,
+  body: PatientPatch,
+  managedBy: number | null,
+): Promise<JsonText<Patient>> {
+  const values = { ...storedOf(body), ...personOf(body), managedBy, filled: true };
+  const insertion = visit.db.insert(patients).values(values).returning({ id: patients.id });
+  const { id } = one(await explain(insertion, REFUSALS));
+  return (await readPatient(visit, id)).patient;
+}
+
 /**
- * Fills the caller's empty record, or a new one after a delete.
+ * What a patient without an account has to have.
+ * @throws InvalidInput naming each that is empty
+ */
+function checkPerson(fields: Readonly<Record<string, string | null | undefined>>): void {
+  const empty = Object.keys(fields).filter((name) => (fields[name] ?? '') === '');
+  if (empty.length === 0) return;
+  throw new InvalidInput(Object.fromEntries(empty.map((name) => [name, ['is required of a patient without account']])));
+}
+
+/**
+ * Fills the caller's empty record, or a new one after a delete. Staff do so for the user that they name, and by names they
+ * make a record for somebody who has no account.
  * @throws AlreadyFilled
  */
-export function createPatient(visit: UserVisit, { body }: Input<'createPatient'>): Promise<JsonText<Patient>> {
+export async function createPatient(visit: UserVisit, { body }: Input<'createPatient'>): Promise<JsonText<Patient>> {
+  const { caller, link } = visit;
+  const { user, ...fields } = body;
+  const { first_name, last_name, email, date_of_birth, phone, profile: _profile, ...rest } = fields;
+  nothingElse(rest);
+  const isNamed = [first_name, last_name, email, date_of_birth].some((value) => (value ?? '') !== '');
+  if (caller.isStaff && isNamed && (user ?? '') === '') {
+    checkPerson({ first_name, last_name, phone });
+    return inTransaction(visit, (visit) => insertPerson(visit, fields, null));
+  }
+  const userId = await namedUser(visit, user);
   return inTransaction(visit, async (visit) => {
-    const { id, filled } = await openPatient(visit);
-    if (filled) throw new AlreadyFilled('patient record', `${visit.link.base}/patients/${id}/`);
-    await setFields(visit, id, body);
+    const { id, filled } = await openPatient(visit, userId);
+    if (filled) throw new AlreadyFilled('patient record', `${link.base}/patients/${id}/`, userId === caller.id);
+    await setFields(visit, id, storedOf(fields));
     return (await readPatient(visit, id)).patient;
   });
 }
 
-/** Locks a patient that the caller may change, and holds it against the request's conditions. */
-async function lockPatient(visit: Within<UserVisit>, id: number): Promise<void> {
-  const rows = await visit.db
-    .select({ id: patients.id })
-    .from(patients)
-    .where(and(eq(patients.id, id), isNull(patients.archivedAt)))
-    .for('no key update');
-  if (rows.length === 0) throw new NotFound();
-  const { patient, isOwn } = await readPatient(visit, id);
-  if (!isOwn) throw new NotAllowed('Only the patient and staff may do this.');
-  checkConditions(visit, patient.tag);
+/** The most patients that an account manages. */
+const MAX_DEPENDANTS = 20;
+
+/**
+ * Locks a user who is to manage one more patient: of two at once only one may be the last. Users are locked before
+ * doctors and patients.
+ * @throws InvalidInput where there is no such user
+ */
+async function lockManager({ db }: Within, id: number): Promise<void> {
+  const rows = await db.select({ id: users.id }).from(users).where(eq(users.id, id)).for('no key update');
+  if (rows.length === 0) throw new InvalidInput({ managed_by: ['has an unknown id'] });
 }
 
-/** Changes what is given. */
-export function updatePatient(visit: UserVisit, { params, body }: Input<'updatePatient'>): Promise<JsonText<Patient>> {
+const isManagedBy = (userId: number): SQL => and(eq(patients.managedBy, userId), isNull(patients.archivedAt)) as SQL;
+
+/** @throws TooManyDependants */
+async function checkMayManage({ db }: Within, id: number): Promise<void> {
+  if ((await db.$count(patients, isManagedBy(id))) >= MAX_DEPENDANTS) throw new TooManyDependants();
+}
+
+export async function listDependants(visit: UserVisit): Promise<JsonText<Patient[]>> {
+  const { db, caller, link } = visit;
+  const list = await selectList<Patient>(visit, patientJson, (columns) =>
+    db
+      .select(columns)
+      .from(patients)
+      .leftJoin(users, ofUser)
+      .leftJoin(profiles, ofProfile)
+      .where(isManagedBy(caller.id))
+      .orderBy(asc(patients.id))
+      .$dynamic(),
+  );
+  return withPictureUrls(list, 'profile', link);
+}
+
+/**
+ * Makes a record that the caller manages.
+ * @throws TooManyDependants
+ */
+export function createDependant(visit: UserVisit, { body }: Input<'createDependant'>): Promise<JsonText<Patient>> {
   return inTransaction(visit, async (visit) => {
-    await lockPatient(visit, params.id);
-    if (Object.keys(body).length > 0) await setFields(visit, params.id, body);
+    const { id } = visit.caller;
+    await lockManager(visit, id);
+    await checkMayManage(visit, id);
+    return insertPerson(visit, body, id);
+  });
+}
+
+/** Locks a patient that the caller may change, and holds it against the request's conditions. */
+async function lockPatient(
+  visit: Within<UserVisit>,
+  id: number,
+): Promise<{ hasAccount: boolean; managedBy: number | null }> {
+  const row = oneOrNone(
+    await visit.db
+      .select({ hasAccount: sql<boolean>`${patients.userId} is not null`, managedBy: patients.managedBy })
+      .from(patients)
+      .where(and(eq(patients.id, id), isNull(patients.archivedAt)))
+      .for('no key update'),
+  );
+  if (row === undefined) throw new NotFound();
+  const { patient, isOwn } = await readPatient(visit, id);
+  if (!isOwn) throw new NotAllowed('Only the patient, who manages the record, and staff may do this.');
+  checkConditions(visit, patient.tag);
+  return row;
+}
+
+/**
+ * Hands a patient without an account over to another one that manages it, or to none.
+ * @throws NotAllowed, InvalidInput, TooManyDependants
+ */
+async function checkHandover(
+  visit: Within<UserVisit>,
+  { hasAccount }: { hasAccount: boolean },
+  managerId: number | null,
+): Promise<void> {
+  if (!visit.caller.isStaff) throw new NotAllowed('Only staff may hand a patient over to another account.');
+  if (hasAccount) throw new InvalidInput({ managed_by: ['is for patients without an account'] });
+  if (managerId !== null) await checkMayManage(visit, managerId);
+}
+
+/** Changes what is given. Who a patient with an account is stays with the account. */
+export function updatePatient(visit: UserVisit, { params, body }: Input<'updatePatient'>): Promise<JsonText<Patient>> {
+  const { first_name, last_name, email: _email, date_of_birth: _birth, ...others } = body;
+  const { profile: _profile, phone: _phone, managed_by: managerId, ...rest } = others;
+  nothingElse(rest);
+  return inTransaction(visit, async (visit) => {
+    if (visit.caller.isStaff && typeof managerId === 'number') await lockManager(visit, managerId);
+    const patient = await lockPatient(visit, params.id);
+    if (managerId !== undefined && managerId !== patient.managedBy) await checkHandover(visit, patient, managerId);
+    if (!patient.hasAccount) {
+      checkPerson({ ...(first_name !== undefined && { first_name }), ...(last_name !== undefined && { last_name }) });
+    }
+    const person = patient.hasAccount ? {} : personOf(body);
+    if (Object.keys(body).length > 0) await setFields(visit, params.id, { ...storedOf(body), ...person });
     return (await readPatient(visit, params.id)).patient;
   });
 }
 
-/** Replaces the record: a phone number that is left out is removed, a picture stays. */
+/** Replaces the record: a phone number that is left out is removed; a picture, and who the patient is, stay. */
 export const replacePatient = (
   visit: UserVisit,
   { params, body }: Input<'replacePatient'>,

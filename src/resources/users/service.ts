@@ -15,9 +15,10 @@ import type {
 import type { Input } from '../../../openapi/operation.js';
 import { ProblemError } from '../../../openapi/problem-error.js';
 import { AlreadyTaken, explain, InvalidInput, NotAllowed } from '../../lib/errors.js';
-import { hashPassword, verifyPassword } from '../../lib/passwords.js';
+import { hashPassword, passwordFaults, verifyPassword } from '../../lib/passwords.js';
 import type { Given } from '../../lib/patches.js';
 import type { Visit, Within } from '../../lib/visit.js';
+import { takeInvitation, tieToAccount } from '../patients/invitations.js';
 
 /** One and the same for a wrong name, a wrong password, an inactive user and a refresh token that opens nothing. */
 class BadCredentials extends ProblemError {
@@ -82,6 +83,8 @@ export interface NewUser {
   first_name?: string;
   last_name?: string;
   isStaff?: boolean;
+  /** The token by which a patient record that waits for its account becomes the user's. */
+  invitation?: string;
 }
 
 const USER_CONSTRAINTS = new Set(['users_username_key', 'users_email_key']);
@@ -101,8 +104,14 @@ async function takenFields(
   return (['username', 'email'] as const).filter((field) => rows.some((row) => row[field]));
 }
 
+/** @throws InvalidInput where the password is much like the names that the user has by an invitation */
+function checkPassword(password: string, own: readonly string[]): void {
+  const faults = passwordFaults(password, own);
+  if (faults.length > 0) throw new InvalidInput({ password: faults });
+}
+
 /**
- * Makes a user with an empty profile and an empty patient record, all or nothing.
+ * Makes a user with an empty profile and an empty patient record, or the one that an invitation is of, all or nothing.
  * @param alsoDo further work of the same transaction
  * @throws AlreadyTaken where user name or email is taken, without regard to case
  */
@@ -114,22 +123,24 @@ export async function createUser<T>(
   const passwordHash = await hashPassword(input.password);
   try {
     return await transaction(db, async (tx) => {
+      const invited = input.invitation === undefined ? undefined : await takeInvitation({ db: tx }, input.invitation);
+      const firstName = input.first_name ?? invited?.firstName ?? '';
+      const lastName = input.last_name ?? invited?.lastName ?? '';
+      if (invited !== undefined) checkPassword(input.password, [firstName, lastName]);
       const row = one(
         await tx
           .insert(users)
           .values({
-            username: input.username,
-            email: input.email,
-            firstName: input.first_name ?? '',
-            lastName: input.last_name ?? '',
+            ...{ username: input.username, email: input.email, firstName, lastName },
             passwordHash,
             isStaff: input.isStaff ?? false,
           })
           .returning(userColumns),
       );
       const user = toUser(row);
-      await tx.insert(profiles).values({ userId: user.id });
-      await tx.insert(patients).values({ userId: user.id });
+      await tx.insert(profiles).values({ userId: user.id, dateOfBirth: invited?.dateOfBirth });
+      if (invited === undefined) await tx.insert(patients).values({ userId: user.id });
+      else await tieToAccount({ db: tx }, invited.patientId, user.id);
       return { user, result: await alsoDo(tx, user) };
     });
   } catch (error) {
