@@ -36,7 +36,10 @@ await orRefuse(async () => {
     email: { type: 'string' },
     promote: { type: 'boolean', default: false },
   });
-  if (username === undefined || (email === undefined && !promote)) throw new InvalidStaff(USAGE);
+  if (username === undefined) throw new InvalidStaff('--username is missing. --help tells what there is.');
+  if (email === undefined && !promote) {
+    throw new InvalidStaff('--email is missing, or --promote for a user that exists. --help tells what there is.');
+  }
   const config = readConfig({
     ...process.env,
     // It makes no token, so production's demand of a secret is not for it.
@@ -67,4 +70,4 @@ await orRefuse(async () => {
   } finally {
     await database.close();
   }
-});
+}, 'Nobody was made staff');

@@ -153,8 +153,8 @@ export async function startServer(
   }
 }
 
-/** Runs `start`, and turns what a person can mend into one line. */
-export async function orRefuse<T>(start: () => Promise<T>): Promise<T> {
+/** Runs `start`, and turns what a person can mend into one line; others get `failure` before their reason. */
+export async function orRefuse<T>(start: () => Promise<T>, failure = 'The server could not start'): Promise<T> {
   try {
     return await start();
   } catch (error) {
@@ -170,7 +170,7 @@ export async function orRefuse<T>(start: () => Promise<T>): Promise<T> {
     if ((error as NodeJS.ErrnoException).code === 'EADDRINUSE') {
       refuse(`PORT must be free, but something listens on ${String((error as { port?: number }).port)} already`);
     }
-    process.stderr.write(`The server could not start: ${reasonOf(error)}\n`);
+    process.stderr.write(`${failure}: ${reasonOf(error)}\n`);
     return process.exit(1);
   }
 }

@@ -9,7 +9,17 @@ import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { readFlags } from '../../src/command-line.js';
 import { CLIENTS, type Client } from './clients.js';
+
+readFlags(
+  `Makes clients by the generators that teams use, Java and Python where they are installed, compiles them, and has each
+tell a whole story to a demo. The first run installs the generators.
+
+  npm run sdk:check
+`,
+  {},
+);
 
 const here = import.meta.dirname;
 const root = join(here, '../..');

@@ -1,9 +1,9 @@
 /**
- * The contract's form for generators -> src/generated/ -> dist/: one ES module and its types. The generator is the one that
- * `npm run sdk:check` installs in ../check.
+ * The contract's form for generators -> src/generated/ -> dist/: one ES module and its types. The generator is that of
+ * ../check, and is installed there if it is not yet.
  */
 import { execFileSync } from 'node:child_process';
-import { rmSync } from 'node:fs';
+import { existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { build } from 'esbuild';
 
@@ -12,7 +12,9 @@ const run = (command, args) => execFileSync(command, args, { cwd: here, stdio: [
 
 const contract = '../../openapi/generated/openapi-sdk.json';
 const plugins = ['@hey-api/client-fetch', '@hey-api/typescript', '@hey-api/sdk'];
-run('../check/node_modules/.bin/openapi-ts', ['-i', contract, '-o', 'src/generated', '-p', ...plugins]);
+const generator = '../check/node_modules/.bin/openapi-ts';
+if (!existsSync(join(here, generator))) run('npm', ['ci', '--prefix', '../check']);
+run(generator, ['-i', contract, '-o', 'src/generated', '-p', ...plugins]);
 rmSync(join(here, 'dist'), { recursive: true, force: true });
 await build({
   entryPoints: [join(here, 'src/index.ts')],

@@ -100,6 +100,18 @@ t.test('a patient of the demo in Swagger UI', async (t) => {
     await page.locator('#operations-patients-listPatients').waitFor({ state: 'detached' });
     t.equal(await page.locator('#operations-users-logIn').count(), 1);
     t.ok((await shown.count()) < all);
+    for (const [word, tag, operationId] of [
+      ['book', 'appointments', 'createAppointment'],
+      ['cancel', 'appointments', 'updateAppointment'],
+      ['upload', 'patients', 'createPatient'],
+      ['picture', 'profiles', 'replaceProfile'],
+    ] as const) {
+      await filter.fill('zebra');
+      await page.getByText('No operation has all of these words.').waitFor();
+      t.strictSame(await barriers(page), []);
+      await filter.fill(word);
+      await page.locator(`#operations-${tag}-${operationId}`).waitFor();
+    }
     await filter.fill('');
     await page.locator('#operations-patients-listPatients').waitFor();
   });
@@ -116,7 +128,9 @@ t.test('a patient of the demo in Swagger UI', async (t) => {
     const accounts = page.getByRole('region', { name: "The demo's accounts" });
     t.match(await accounts.innerText(), password);
     await button(`Log in as ${username}`).click();
-    await accounts.getByText(`Signed in as ${username}.`).waitFor();
+    await page.getByText(`Signed in as ${username}.`).waitFor();
+    await page.reload();
+    await page.getByText(`Signed in as ${username}.`).waitFor();
     t.equal((await execute(page.locator('#operations-profiles-getMyProfile'))).body.user.username, username);
   });
 
@@ -128,6 +142,7 @@ t.test('a patient of the demo in Swagger UI', async (t) => {
     t.equal((await ended).status(), 200);
     t.equal((await call('/api/user/token/refresh/', { refresh })).status, 401);
     await button('Close').last().click();
+    t.equal(await page.getByText(/^Signed in/).count(), 0);
   });
 
   await t.test('takes a token that is pasted with the word Bearer', async (t) => {
@@ -174,6 +189,14 @@ t.test('a patient of the demo in Swagger UI', async (t) => {
     await button('Close').last().click();
     await button(`Log in as ${username}`).click();
     await page.getByText(`Signed in as ${username}.`).waitFor();
+  });
+
+  await t.test('leaves the focus on the button that sends, for those who use the keyboard', async () => {
+    const operation = page.locator('#operations-profiles-getMyProfile');
+    await operation.getByRole('button', { name: 'Clear' }).click();
+    await operation.getByRole('button', { name: 'Execute' }).press('Enter');
+    await operation.getByRole('button', { name: 'Clear' }).waitFor();
+    await operation.locator('.execute:focus').waitFor();
   });
 
   await t.test('says at a required file that it is missing', async (t) => {
@@ -297,6 +320,11 @@ t.test('a patient of the demo in Swagger UI', async (t) => {
 
   /** Whether something sticks out to the right of the screen. */
   const isTooWide = (): Promise<boolean> => page.evaluate('document.documentElement.scrollWidth > innerWidth');
+  /** The buttons whose text does not fit them, or that stick out of what they stand in. */
+  const cutOff = (): Promise<string[]> =>
+    page.evaluate(`[...document.querySelectorAll('button.btn')].flatMap((button) =>
+      button.scrollWidth > button.clientWidth || button.getBoundingClientRect().right > innerWidth - 20
+        ? [button.innerText] : [])`);
   const shots = process.env['SCREENSHOTS'];
 
   await t.test('opens the operation that a link names', async (t) => {
@@ -334,6 +362,7 @@ t.test('a patient of the demo in Swagger UI', async (t) => {
         t.strictSame(await barriers(page), [], path);
         await page.setViewportSize({ width: 390, height: 844 });
         t.notOk(await isTooWide(), `${path} on a phone`);
+        t.strictSame(await cutOff(), [], `${path} on a phone`);
       }
     });
   }

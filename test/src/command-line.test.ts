@@ -42,6 +42,19 @@ t.test('npm run admin needs no JWT_SECRET, also in production', async (t) => {
   t.match(made, { code: 0, stdout: 'Made the staff user chief.\n' });
 });
 
+t.test('npm run admin says in one line what is missing, and that nothing was done', async (t) => {
+  const url = new URL(await createTestDatabase(t));
+  url.pathname = '/absent';
+  const environment = { DATABASE_URL: url.href, DATA_DIR: dataFolder(t) };
+  for (const [args, stderr] of [
+    [[], /^--username is missing\. --help tells what there is\.\n$/],
+    [['--username', 'chief'], /^--email is missing, or --promote for a user that exists\. --help .*\n$/],
+    [['--username', 'chief', '--promote'], /^Nobody was made staff: database "absent" does not exist\n$/],
+  ] as const) {
+    t.match(await runProgram('dist/src/admin.js', environment, args), { code: 1, stdout: '', stderr });
+  }
+});
+
 /** What a server shows in a terminal until it is ready, has answered once and has ended. */
 async function watchTerminal(environment: Readonly<Record<string, string>>): Promise<string> {
   const child = endsWithUs(

@@ -16,12 +16,12 @@ export function forTesters(contract) {
   return { ...contract, servers: [{ url: '/' }] };
 }
 
-/** Keeps the operations in whose names, paths or summaries each word of the phrase is found, whatever its case. */
+/** Keeps the operations in whose names, paths or texts each word of the phrase is found, whatever its case. */
 function filterOperations(groups, phrase) {
   const words = phrase.toLowerCase().split(/\s+/).filter(Boolean);
   const fits = (tag) => (operation) => {
-    const parts = [['path'], ['method'], ['operation', 'operationId'], ['operation', 'summary']];
-    const text = [tag, ...parts.map((part) => operation.getIn(part))].join(' ').toLowerCase();
+    const texts = ['operationId', 'summary', 'description'].map((part) => operation.getIn(['operation', part]));
+    const text = [tag, operation.get('path'), operation.get('method'), ...texts].join(' ').toLowerCase();
     return words.every((word) => text.includes(word));
   };
   return groups
@@ -42,6 +42,33 @@ const withFault =
     );
   };
 
+/** Says of a filter that finds nothing what it is: Swagger UI takes it for an empty contract. */
+const withNoneFound =
+  (Original, { React }) =>
+  (props) =>
+    props.specSelectors.taggedOperations().size > 0
+      ? React.createElement(Original, props)
+      : React.createElement('p', { className: 'none-found', role: 'status' }, 'No operation has all of these words.');
+
+/** Gives the focus back to the button that sends a request: it loses it while it is disabled for the answer. */
+const withFocus =
+  (Original, { React }) =>
+  (props) => {
+    const place = React.useRef(null);
+    const isPressed = React.useRef(false);
+    React.useEffect(() => {
+      if (!isPressed.current || props.disabled) return;
+      isPressed.current = false;
+      place.current.querySelector('button').focus();
+    }, [props.disabled]);
+    const onClick = () => (isPressed.current = true);
+    return React.createElement(
+      'div',
+      { ref: place, className: 'sender', onClick },
+      React.createElement(Original, props),
+    );
+  };
+
 /** No server to choose, since there is one; and no links within the buttons that open an operation. */
 export const listPlugin = ({ React }) => ({
   fn: { opsFilter: filterOperations },
@@ -49,5 +76,5 @@ export const listPlugin = ({ React }) => ({
     ServersContainer: () => null,
     DeepLink: ({ text }) => React.createElement('span', null, text),
   },
-  wrapComponents: { JsonSchemaForm: withFault },
+  wrapComponents: { JsonSchemaForm: withFault, operations: withNoneFound, execute: withFocus },
 });

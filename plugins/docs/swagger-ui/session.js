@@ -44,9 +44,11 @@ function hold(access) {
   system.authActions.authorizeWithPersistOption({ [SCHEME]: { name: SCHEME, schema, value: access } });
 }
 
-function begin({ refresh, access }) {
+/** @param username whose session it is, where that is known */
+function begin({ refresh, access }, username) {
   sessionStorage.setItem('refresh', refresh);
   hold(access);
+  system.sessionActions.setUser(username);
 }
 
 function end() {
@@ -76,10 +78,18 @@ export async function logIn(username, password) {
     const answer = await post(LOGIN, { username, password });
     const body = await answer.json();
     if (!answer.ok) return body.errors === undefined ? body.detail : Object.entries(body.errors).flat(2).join(' ');
-    begin(body);
+    begin(body, username);
   } catch {
     return 'The server does not answer.';
   }
+}
+
+/** Who is signed in, for people. */
+function standing() {
+  if (system.sessionSelectors.hasEnded()) return ENDED;
+  if (accessToken() === undefined) return '';
+  const user = system.sessionSelectors.user();
+  return user === '' ? 'Signed in.' : `Signed in as ${user}.`;
 }
 
 /** When the last request to each URL was sent, in milliseconds. */
@@ -114,7 +124,7 @@ export function notice(response) {
   const path = new URL(response.url, document.baseURI).pathname;
   if (response.ok && [LOGIN, REGISTER].includes(path)) {
     const body = JSON.parse(response.text);
-    begin(body.tokens ?? body);
+    begin(body.tokens ?? body, body.user?.username);
   }
   if (response.status === 401 && ![LOGIN, REFRESH].includes(path) && accessToken() !== undefined) end();
   return response;
@@ -170,7 +180,7 @@ function LogIn({ React }) {
 /** Who can log in to a demo, each with a button that does it. */
 function Accounts({ React, accounts }) {
   const h = React.createElement;
-  const [said, setSaid] = React.useState();
+  const [fault, setFault] = React.useState();
   const rows = accounts.map(({ username, password, who }) =>
     h(
       'tr',
@@ -186,7 +196,7 @@ function Accounts({ React, accounts }) {
           {
             type: 'button',
             className: 'btn',
-            onClick: async () => setSaid((await logIn(username, password)) ?? `Signed in as ${username}.`),
+            onClick: async () => setFault(await logIn(username, password)),
           },
           `Log in as ${username}`,
         ),
@@ -202,7 +212,7 @@ function Accounts({ React, accounts }) {
     h('h2', null, 'This is a demo'),
     h('p', null, 'All people and records in it are made up. Its accounts:'),
     h('table', null, h('thead', null, h('tr', null, head)), h('tbody', null, rows)),
-    h('p', { role: 'status' }, said),
+    h('p', { className: 'fault', role: 'alert' }, fault),
   );
 }
 
@@ -214,9 +224,21 @@ export const sessionPlugin = (accounts) => (parts) => {
   return {
     statePlugins: {
       session: {
-        actions: { setEnded: (isEnded) => ({ type: 'session_set_ended', payload: isEnded }) },
-        reducers: { session_set_ended: (state, { payload }) => state.set('hasEnded', payload) },
-        selectors: { hasEnded: (state) => state.get('hasEnded', false) },
+        actions: {
+          setEnded: (isEnded) => ({ type: 'session_set_ended', payload: isEnded }),
+          setUser: (username = '') => {
+            sessionStorage.setItem('username', username);
+            return { type: 'session_set_user', payload: username };
+          },
+        },
+        reducers: {
+          session_set_ended: (state, { payload }) => state.set('hasEnded', payload),
+          session_set_user: (state, { payload }) => state.set('user', payload),
+        },
+        selectors: {
+          hasEnded: (state) => state.get('hasEnded', false),
+          user: (state) => state.get('user', sessionStorage.getItem('username') ?? ''),
+        },
       },
       auth: {
         wrapActions: {
@@ -254,8 +276,8 @@ export const sessionPlugin = (accounts) => (parts) => {
         },
       authorizeBtn: (Original) =>
         function AuthorizeButton(props) {
-          const said = system.sessionSelectors.hasEnded() && ENDED;
-          return h(React.Fragment, null, h('p', { className: 'ended', role: 'status' }, said), h(Original, props));
+          const className = system.sessionSelectors.hasEnded() ? 'ended' : 'signed-in';
+          return h(React.Fragment, null, h('p', { className, role: 'status' }, standing()), h(Original, props));
         },
       authorizeOperationBtn: (Original) =>
         function Lock(props) {
