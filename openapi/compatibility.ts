@@ -13,6 +13,9 @@ const isObject = (value: unknown): value is Json =>
 const objectsOf = (value: unknown): Named => (isObject(value) ? (value as Named) : {});
 const listOf = (value: unknown): unknown[] => (Array.isArray(value) ? value : value === undefined ? [] : [value]);
 const without = (list: unknown[], other: unknown[]): unknown[] => list.filter((item) => !other.includes(item));
+/** The name that generated code has for what stands at a place. */
+const nameOf = (value: unknown): string | undefined =>
+  (objectsOf(value)['$ref'] as unknown as string | undefined)?.replace(/.*\//, '');
 const show = (value: unknown): string => (value === undefined ? 'none' : JSON.stringify(value));
 
 /** By keyword, whether a value lets less pass than another one; `undefined` is no bound. */
@@ -25,10 +28,41 @@ const BOUNDS: Record<string, (now: number, before: number) => boolean> = {
   exclusiveMaximum: (now, before) => now < before,
   maxLength: (now, before) => now < before,
   maxItems: (now, before) => now < before,
+  minProperties: (now, before) => now > before,
+  maxProperties: (now, before) => now < before,
 };
 
-/** Values that mean something else altogether when they change. */
-const MEANINGS = ['pattern', 'format', 'multipleOf', 'uniqueItems', 'default', 'contentMediaType'];
+/** What says nothing that a client could stand on. */
+const WORDS = ['title', 'summary', 'description', 'example', 'examples', 'deprecated', 'externalDocs', '$comment'];
+
+/** Keywords of schemas that are compared each in its own way; any other means something else altogether when it changes. */
+const COMPARED = [
+  ...Object.keys(BOUNDS),
+  ...['type', 'enum', 'const', 'x-enum-varnames', 'x-enumNames', 'x-pattern-message'],
+  ...['properties', 'required', 'additionalProperties', 'items', 'oneOf', 'anyOf', 'allOf'],
+];
+
+/** Keywords of answers by which generated code has other types. */
+const TYPES = ['format', 'readOnly', 'writeOnly', 'discriminator'];
+
+/** By which an operation that takes a token says which invalid ones count as none sent; 1.0.0 had another word for it. */
+const TOKEN_WORDS = ['x-ignored-tokens', 'x-expired-token'];
+const IGNORED_TOKENS = ['none', 'expired', 'all'];
+
+function ignoredTokens(operation: Json): number {
+  // What is for anybody looks at no token.
+  if (Array.isArray(operation['security']) && operation['security'].length === 0) return IGNORED_TOKENS.indexOf('all');
+  const word = operation['x-ignored-tokens'] ?? (operation['x-expired-token'] === 'anonymous' ? 'expired' : 'none');
+  return IGNORED_TOKENS.indexOf(word as string);
+}
+
+/** A value without its words, to be compared and shown. */
+const meaningOf = (value: unknown): string =>
+  value === undefined
+    ? 'none'
+    : JSON.stringify(value, (_key, part: unknown) =>
+        isObject(part) ? Object.fromEntries(Object.entries(part).filter(([name]) => !WORDS.includes(name))) : part,
+      );
 
 /** What in a document is incompatible with an earlier one, a line each. */
 class Comparison {
@@ -60,6 +94,13 @@ class Comparison {
 
   run(): void {
     this.names('schemas');
+    this.named('securitySchemes', (document) => objectsOf(document['components'])['securitySchemes']);
+    this.named('x-problems', (document) => objectsOf(document['x-problems']));
+    const [servers, serversNow] = [listOf(this.before['servers']), listOf(this.now['servers'])];
+    // Generated code takes the first, unless it is told another.
+    if (meaningOf(servers[0]) !== meaningOf(serversNow[0])) {
+      this.say('servers', `was ${meaningOf(servers)} and is ${meaningOf(serversNow)}`);
+    }
     const before = objectsOf(this.before['paths']);
     const now = objectsOf(this.now['paths']);
     for (const [path, item] of Object.entries(before)) {
@@ -81,13 +122,32 @@ class Comparison {
     }
   }
 
-  private operation(where: string, [before, beforeItem]: [Json, Json], [now, nowItem]: [Json, Json]): void {
-    for (const name of ['operationId', 'tags']) {
-      if (show(before[name]) !== show(now[name])) {
-        this.say(where, `${name} was ${show(before[name])} and is ${show(now[name])}`);
-      }
+  /** Things that clients know by their names, wherever the document uses them. */
+  private named(kind: string, read: (document: Json) => unknown): void {
+    const now = objectsOf(read(this.now));
+    for (const [name, thing] of Object.entries(objectsOf(read(this.before)))) {
+      if (now[name] === undefined) this.say(kind, `${name} is gone`);
+      else this.rest(`${kind} ${name}`, [thing, now[name]], ['bearerFormat', 'why', 'next']);
     }
+  }
+
+  /** What no other comparison knows of. */
+  private rest(where: string, [had, has]: [Json, Json], compared: readonly string[]): void {
+    for (const name of new Set([...Object.keys(had), ...Object.keys(has)])) {
+      if (compared.includes(name) || WORDS.includes(name)) continue;
+      this.change(where, name, [had[name], has[name]]);
+    }
+  }
+
+  private change(where: string, name: string, [had, has]: [unknown, unknown]): void {
+    const [before, now] = [meaningOf(had), meaningOf(has)];
+    if (before !== now) this.say(where, `${name} was ${before} and is ${now}`);
+  }
+
+  private operation(where: string, [before, beforeItem]: [Json, Json], [now, nowItem]: [Json, Json]): void {
+    this.rest(where, [before, now], ['parameters', 'requestBody', 'responses', 'security', ...TOKEN_WORDS]);
     this.security(where, before, now);
+    if (ignoredTokens(now) < ignoredTokens(before)) this.say(where, 'refuses tokens that it took for none');
     this.parameters(
       where,
       this.parametersOf(this.before, [before, beforeItem]),
@@ -139,11 +199,7 @@ class Comparison {
         continue;
       }
       if (parameter['required'] !== true && other['required'] === true) this.say(where, `${name} has become required`);
-      for (const key of ['style', 'explode']) {
-        if (show(parameter[key]) !== show(other[key])) {
-          this.say(where, `${key} of ${name} was ${show(parameter[key])} and is ${show(other[key])}`);
-        }
-      }
+      this.rest(`${where} ${name}`, [parameter, other], ['schema', 'required']);
       this.schema(`${where} ${name}`, 'sent', [parameter['schema'], other['schema']]);
     }
     for (const [name, parameter] of Object.entries(now)) {
@@ -168,6 +224,7 @@ class Comparison {
   private answer(where: string, before: unknown, now: unknown): void {
     const [had, has] = [this.resolve(this.before, before), this.resolve(this.now, now)];
     this.content(where, 'got', [had, has]);
+    this.rest(where, [had, has], ['content', 'headers']);
     const headers = objectsOf(has['headers']);
     for (const [name, header] of Object.entries(objectsOf(had['headers']))) {
       const other = headers[name];
@@ -182,10 +239,20 @@ class Comparison {
   }
 
   private content(where: string, direction: Direction, [before, now]: [Json, Json]): void {
-    const types = objectsOf(now['content']);
-    for (const [type, { schema }] of Object.entries(objectsOf(before['content']))) {
-      if (types[type] === undefined) this.say(where, `${type} is gone`);
-      else this.schema(`${where} ${type}`, direction, [schema, types[type].schema]);
+    const [types, typesNow] = [objectsOf(before['content']), objectsOf(now['content'])];
+    for (const [type, media] of Object.entries(types)) {
+      const other = typesNow[type];
+      if (other === undefined) {
+        this.say(where, `${type} is gone`);
+        continue;
+      }
+      this.schema(`${where} ${type}`, direction, [media['schema'], other['schema']]);
+      this.rest(`${where} ${type}`, [media, other], ['schema']);
+    }
+    // Most generators know one media type an operation, and take the first.
+    const [[first], [firstNow]] = [Object.keys(types), Object.keys(typesNow)];
+    if (first !== firstNow && first !== undefined && typesNow[first] !== undefined) {
+      this.say(where, `${String(firstNow)} stands before ${first}`);
     }
   }
 
@@ -198,21 +265,30 @@ class Comparison {
       this.seen.add(pair);
     }
     const [had, has] = [this.resolve(this.before, before), this.resolve(this.now, now)];
+    const [name, nameNow] = [nameOf(before), nameOf(now)];
+    // Of what is no object or enumeration, generated code mostly has the plain type.
+    if (name !== nameNow && ['properties', 'enum', 'oneOf'].some((keyword) => had[keyword] !== undefined)) {
+      this.say(where, `its schema was ${show(name)} and is ${show(nameNow)}`);
+    }
     this.values(where, direction, [had, has]);
     for (const [name, isTighter] of Object.entries(BOUNDS)) {
       const [from, to] = direction === 'sent' ? [had[name], has[name]] : [has[name], had[name]];
       if (to === undefined || (from !== undefined && !isTighter(to as number, from as number))) continue;
       this.say(where, `${name} was ${show(had[name])} and is ${show(has[name])}`);
     }
-    for (const name of MEANINGS) {
-      if (show(had[name]) === show(has[name])) continue;
-      // Without it, what was sent passes as before; with it, what is got is what it was, and more is known.
-      if (direction === 'sent' ? has[name] === undefined && name !== 'default' : had[name] === undefined) continue;
-      this.say(where, `${name} was ${show(had[name])} and is ${show(has[name])}`);
-    }
+    // Without a rule, what was sent passes as before; with one, what is got is what it was, and more is known.
+    const [free, meant] = direction === 'sent' ? [has, ['default']] : [had, TYPES];
+    const harmless = Object.keys({ ...had, ...has }).filter(
+      (name) => free[name] === undefined && !meant.includes(name),
+    );
+    this.rest(where, [had, has], [...COMPARED, ...harmless]);
     this.members(where, direction, [had, has]);
-    if (had['items'] !== undefined) this.schema(`${where}[]`, direction, [had['items'], has['items']]);
-    for (const kind of ['oneOf', 'anyOf', 'allOf']) this.branches(where, direction, [had[kind], has[kind]]);
+    if (had['items'] !== undefined || (direction === 'sent' && has['items'] !== undefined)) {
+      this.schema(`${where}[]`, direction, [had['items'], has['items']]);
+    }
+    for (const kind of ['oneOf', 'anyOf', 'allOf']) {
+      this.branches(where, direction, [had[kind], has[kind]], kind !== 'allOf');
+    }
   }
 
   private values(where: string, direction: Direction, [had, has]: [Json, Json]): void {
@@ -221,8 +297,8 @@ class Comparison {
     const isLooser = direction === 'sent' ? typesNow.length === 0 : types.length === 0;
     if (refused.length > 0 && !isLooser) {
       this.say(where, `type was ${show(had['type'])} and is ${show(has['type'])}`);
-    } else if (direction === 'got' && types.length > 0 && typesNow.length === 0) {
-      this.say(where, `type was ${show(had['type'])} and is none`);
+    } else if ((direction === 'sent' ? types : typesNow).length === 0 && types.length !== typesNow.length) {
+      this.say(where, `type was ${show(had['type'])} and is ${show(has['type'])}`);
     }
     const [words, wordsNow] = [listOf(had['enum'] ?? had['const']), listOf(has['enum'] ?? has['const'])];
     if (wordsNow.length === 0) {
@@ -237,8 +313,8 @@ class Comparison {
     for (const word of direction === 'got' ? without(wordsNow, words) : []) {
       this.say(where, `the value ${show(word)} is new`);
     }
-    if (had['x-enum-varnames'] !== undefined && show(words) === show(wordsNow)) {
-      for (const name of without(listOf(had['x-enum-varnames']), listOf(has['x-enum-varnames']))) {
+    for (const names of show(words) === show(wordsNow) ? ['x-enum-varnames', 'x-enumNames'] : []) {
+      for (const name of without(listOf(had[names]), listOf(has[names]))) {
         this.say(where, `the name ${show(name)} of a value is gone`);
       }
     }
@@ -259,10 +335,13 @@ class Comparison {
     const [open, openNow] = [had['additionalProperties'] ?? true, has['additionalProperties'] ?? true];
     if (isObject(open) && isObject(openNow)) this.schema(`${where} of any name`, direction, [open, openNow]);
     else if (direction === 'sent' && open !== false && openNow === false) this.say(where, 'other fields are refused');
+    else if (direction === 'sent' ? open === true && isObject(openNow) : isObject(open)) {
+      this.say(where, `other fields were ${open === true ? 'any' : show(open)} and are ${show(openNow)}`);
+    }
   }
 
   /** Branches by the names of their schemas, or by their places. */
-  private branches(where: string, direction: Direction, [before, now]: [unknown, unknown]): void {
+  private branches(where: string, direction: Direction, [before, now]: [unknown, unknown], isUnion: boolean): void {
     const named = (list: unknown): Named =>
       Object.fromEntries(
         (listOf(list) as Json[]).map((each, place) => [
@@ -272,11 +351,15 @@ class Comparison {
       );
     const [had, has] = [named(before), named(now)];
     for (const [name, branch] of Object.entries(had)) {
-      if (has[name] === undefined) this.say(where, `${name} is gone from what it can be`);
-      else this.schema(`${where} ${name}`, direction, [branch, has[name]]);
+      if (has[name] !== undefined) this.schema(`${where} ${name}`, direction, [branch, has[name]]);
+      else if (direction === 'got' || (isUnion && now !== undefined)) {
+        this.say(where, `${name} is gone from what it can be`);
+      }
     }
-    if (direction === 'sent') return;
-    for (const name of without(Object.keys(has), Object.keys(had))) this.say(where, `it can be ${String(name)} too`);
+    for (const name of without(Object.keys(has), Object.keys(had))) {
+      if (direction === 'got' && isUnion) this.say(where, `it can be ${String(name)} too`);
+      if (direction === 'sent' && (!isUnion || before === undefined)) this.say(where, `it has to be ${String(name)}`);
+    }
   }
 }
 
@@ -299,8 +382,10 @@ export interface ReleaseState {
   readonly reasons: Readonly<Record<string, string>>;
 }
 
-const versionOf = (document: Json): number[] =>
-  (document as { info: { version: string } }).info.version.split('.').map(Number);
+const versionOf = (document: Json): number[] => {
+  const { version } = (document as { info: { version: string } }).info;
+  return /^\d+\.\d+\.\d+$/.test(version) ? version.split('.').map(Number) : [];
+};
 
 /** What keeps a contract from following the newest release, a line each: by semantic versioning (semver.org). */
 export function releaseFaults({ released, contract, reasons }: ReleaseState): string[] {
@@ -311,11 +396,13 @@ export function releaseFaults({ released, contract, reasons }: ReleaseState): st
   for (const line of Object.keys(reasons)) {
     if (!breaking.includes(line)) faults.push(`a reason for what is not changed: ${line}`);
   }
-  const [major = 0, minor = 0] = versionOf(contract);
-  const [majorBefore = 0, minorBefore = 0] = versionOf(released);
+  const [major = 0, minor = 0, patch = -1] = versionOf(contract);
+  const [majorBefore = 0, minorBefore = 0, patchBefore = 0] = versionOf(released);
   const from = versionOf(released).join('.');
   if (breaking.length > 0 && major <= majorBefore) {
     faults.push(`info.version has to be ${majorBefore + 1}.0.0 at least, since it breaks what ${from} promised`);
+  } else if ((major - majorBefore || minor - minorBefore || patch - patchBefore) < 0) {
+    faults.push(`info.version has to be three numbers, ${from} at least`);
   } else if (major === majorBefore && minor <= minorBefore) {
     // What the release lacks is what going back to it would break.
     const [added] = incompatibilities(contract, released);

@@ -19,6 +19,7 @@ interface Media {
 }
 interface Operation {
   readonly security: readonly Readonly<Record<string, unknown>>[];
+  readonly 'x-ignored-tokens'?: string;
   readonly parameters?: readonly Parameter[];
   readonly requestBody?: { readonly content: Readonly<Record<string, Media>> };
   readonly responses: Readonly<Record<string, { readonly content?: Readonly<Record<string, unknown>> }>>;
@@ -78,7 +79,9 @@ function callOf(document: Described, path: string, method: string): Call {
   return {
     method: method.toUpperCase(),
     url: `${document.servers[0]?.url}${filled}${query.length > 0 ? `?${query.join('&')}` : ''}`,
-    isSignedIn: operation.security.some((entry) => entry['bearerAuth'] !== undefined),
+    // What looks at any token that comes is for anybody all the same.
+    isSignedIn:
+      operation.security.some((entry) => entry['bearerAuth'] !== undefined) && operation['x-ignored-tokens'] !== 'all',
     json: sendsForm ? undefined : body,
     form: sendsForm ? [...texts, ...files.map((name) => [name, FILE] as const)] : undefined,
     answersJson: Object.entries(operation.responses).some(

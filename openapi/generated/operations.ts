@@ -528,7 +528,7 @@ export const operations = {
     url: '/patients/',
     schema: {
       headers: Type.Object({ 'idempotency-key': Type.Optional(Type.String({ minLength: 1, maxLength: 255 })) }),
-      body: S.PatientCreate,
+      body: S.PatientInput,
       response: {
         201: S.Patient,
         400: S.Problem,
@@ -1542,7 +1542,7 @@ export const operations = {
     url: '/doctors/',
     schema: {
       headers: Type.Object({ 'idempotency-key': Type.Optional(Type.String({ minLength: 1, maxLength: 255 })) }),
-      body: S.DoctorCreate,
+      body: S.DoctorInput,
       response: {
         201: S.Doctor,
         400: S.Problem,

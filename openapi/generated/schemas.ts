@@ -220,7 +220,15 @@ export const PatientEmail = Type.Unsafe<string | null>({
 });
 export type PatientEmail = Static<typeof PatientEmail>;
 
-export const PatientCreate = Type.Object({
+export const ManagerId = Type.Unsafe<number | null>({
+  type: ['integer', 'null'],
+  format: 'int64',
+  minimum: 1,
+  maximum: 9007199254740991,
+});
+export type ManagerId = Static<typeof ManagerId>;
+
+export const PatientInput = Type.Object({
   profile: Type.Optional(PrivatePictureUpload),
   phone: Type.Optional(PatientPhone),
   user: Type.Optional(NamedUser),
@@ -228,8 +236,9 @@ export const PatientCreate = Type.Object({
   last_name: Type.Optional(PersonName),
   email: Type.Optional(PatientEmail),
   date_of_birth: Type.Optional(DateOfBirth),
+  managed_by: Type.Optional(ManagerId),
 });
-export type PatientCreate = Static<typeof PatientCreate>;
+export type PatientInput = Static<typeof PatientInput>;
 
 export const PatientList = Type.Array(Patient, { maxItems: 20 });
 export type PatientList = Static<typeof PatientList>;
@@ -256,25 +265,6 @@ export const DependantInput = Type.Object({
   phone: Type.Optional(PatientPhone),
 });
 export type DependantInput = Static<typeof DependantInput>;
-
-export const ManagerId = Type.Unsafe<number | null>({
-  type: ['integer', 'null'],
-  format: 'int64',
-  minimum: 1,
-  maximum: 9007199254740991,
-});
-export type ManagerId = Static<typeof ManagerId>;
-
-export const PatientInput = Type.Object({
-  profile: Type.Optional(PrivatePictureUpload),
-  phone: Type.Optional(PatientPhone),
-  first_name: Type.Optional(PersonName),
-  last_name: Type.Optional(PersonName),
-  email: Type.Optional(PatientEmail),
-  date_of_birth: Type.Optional(DateOfBirth),
-  managed_by: Type.Optional(ManagerId),
-});
-export type PatientInput = Static<typeof PatientInput>;
 
 export const PatientPatch = Type.Object({
   profile: Type.Optional(PrivatePictureUpload),
@@ -506,18 +496,8 @@ export const MeetLink = Type.String({
 });
 export type MeetLink = Static<typeof MeetLink>;
 
-export const DoctorCreate = Type.Object({
-  user: Type.Optional(NamedUser),
-  profile: Type.Optional(PictureUpload),
-  designation: Type.Optional(IdList),
-  specialisation: Type.Optional(IdList),
-  available_time: Type.Optional(IdList),
-  fee: Type.Optional(Fee),
-  meet_link: Type.Optional(MeetLink),
-});
-export type DoctorCreate = Static<typeof DoctorCreate>;
-
 export const DoctorInput = Type.Object({
+  user: Type.Optional(NamedUser),
   profile: Type.Optional(PictureUpload),
   designation: Type.Optional(IdList),
   specialisation: Type.Optional(IdList),

@@ -24,6 +24,7 @@ const STYLE = 'text/css; charset=utf-8';
 const PARTS = {
   'pages/pages.css': STYLE,
   'pages/theme.js': SCRIPT,
+  'pages/root.js': SCRIPT,
   'pages/mark.svg': 'image/svg+xml',
   'reference/reference.css': STYLE,
   'reference/reference.js': SCRIPT,
@@ -119,7 +120,7 @@ export default fp(
 
     // Whoever does not ask for a page is led to the one that it came for before there was this one.
     app.get('/', (request, reply) =>
-      prefersPage(request, reply) ? sendPage(reply, frontPage) : reply.redirect('/docs/'),
+      prefersPage(request, reply) ? sendPage(reply, frontPage) : reply.redirect('docs/'),
     );
     app.get('/problems/', (_request, reply) => sendPage(reply, problemList));
     app.operate(operations.getProblemType, (request, reply) => {

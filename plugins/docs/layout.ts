@@ -69,6 +69,13 @@ export function policy(more: Readonly<Record<string, string>> = {}): string {
 
 const PLAIN = policy();
 
+/** The way from an address to the root, which is not that of its host where a proxy has taken a prefix off the path. */
+function rootFrom(url: string): string {
+  const path = url.replace(/^https?:\/\/[^/?#]*/i, '').replace(/[?#].*/, '');
+  return '../'.repeat(path.split('/').length - 2) || './';
+}
+
 export function sendPage(reply: FastifyReply, html: string, contentPolicy = PLAIN): FastifyReply {
-  return reply.header('content-security-policy', contentPolicy).type('text/html; charset=utf-8').send(html);
+  const page = html.replaceAll(/ (href|src)="\//g, ` $1="${rootFrom(reply.request.url)}`);
+  return reply.header('content-security-policy', contentPolicy).type('text/html; charset=utf-8').send(page);
 }

@@ -72,7 +72,7 @@ t.test('documentation', async (t) => {
   await t.test('/ leads people by a page, and everybody else to /docs/', async (t) => {
     for (const accept of [undefined, '*/*', 'application/json', 'application/json, text/html;q=0.5']) {
       const answer = await api.get('/', accept === undefined ? {} : { headers: { accept } });
-      t.match(answer, { status: 302, headers: { location: '/docs/', vary: /Accept/ } }, accept ?? 'none');
+      t.match(answer, { status: 302, headers: { location: 'docs/', vary: /Accept/ } }, accept ?? 'none');
     }
     const page = await api.get('/', { headers: { accept: BROWSER } });
     t.match(page, { status: 200, headers: { 'content-type': 'text/html; charset=utf-8', vary: 'Origin, Accept' } });
@@ -86,7 +86,7 @@ t.test('documentation', async (t) => {
     t.equal(page.status, 200);
     t.match(page.headers['content-security-policy'], /^default-src 'none'; script-src 'self'; /);
     const sources = [...page.text.matchAll(/(?:href|src)="([^"]+)"/g)].map(([, source = '']) => source);
-    t.ok(sources.every((source) => source.startsWith('/')));
+    t.ok(sources.every((source) => source.startsWith('../')));
     t.notMatch((await api.get('/reference/redoc.js')).text, 'cdn.redoc.ly');
   });
 
@@ -97,9 +97,10 @@ t.test('documentation', async (t) => {
     const ids = [...page.text.matchAll(/ id="([^"]+)"/g)].map(([, id]) => id);
     t.equal(new Set(ids).size, ids.length, 'each address is of one place');
     for (const [, target = ''] of page.text.matchAll(/href="([^"]+)"/g)) {
-      if (target.startsWith('#')) t.ok(ids.includes(target.slice(1)), target);
-      else if (target.startsWith('/'))
-        t.match(await api.get(target, { headers: { accept: BROWSER } }), { status: 200 });
+      const { host, pathname, hash } = new URL(target, 'http://localhost:8000/guide/');
+      if (hash !== '') t.ok(ids.includes(hash.slice(1)), target);
+      else if (host === 'localhost:8000')
+        t.match(await api.get(pathname, { headers: { accept: BROWSER } }), { status: 200 });
     }
   });
 
@@ -175,7 +176,7 @@ t.test('problem types', async (t) => {
         t.ok(text.includes(escaped(part).replaceAll('`', '')), part);
       }
       t.notMatch(text, /[<>]/, 'text is escaped');
-      t.match(page.text, 'href="/problems/"', 'there is a way back');
+      t.match(page.text, 'href="../problems/"', 'there is a way back');
       const policy = page.headers['content-security-policy'] ?? '';
       t.match(policy, /^default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; /);
       t.notMatch(policy, 'unsafe');
@@ -185,7 +186,7 @@ t.test('problem types', async (t) => {
   await t.test('/problems/ lists all of them', async (t) => {
     const { status, text } = await api.get('/problems/');
     t.equal(status, 200);
-    for (const slug of Object.keys(problems)) t.match(text, `href="/problems/${slug}"`);
+    for (const slug of Object.keys(problems)) t.match(text, `href="../problems/${slug}"`);
   });
 
   await t.test('some text needs escaping, so that the above can fail', async (t) => {

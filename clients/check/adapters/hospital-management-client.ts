@@ -1,5 +1,6 @@
 /** The repository's own client, as it is packed: the story, and what it does by itself. */
 import {
+  AnswerError,
   createClient as createOwn,
   isSlotTaken,
   orThrow,
@@ -46,20 +47,25 @@ interface Sent {
   readonly status: number;
 }
 
+const later = (retryAfter: string): Response =>
+  new Response(null, { status: 503, headers: { 'Retry-After': retryAfter } });
+
 /** What the client does by itself; gives the number of things tried. */
 export async function behave(baseUrl: string): Promise<number> {
   const sent: Sent[] = [];
-  /** The answer to the next request is lost on its way, and a balancer says so. */
-  let isLossy = false;
+  /** The answers that a proxy gives in the place of those to the next requests. */
+  const replaced: Response[] = [];
+  /** Until when the renewal of a token is on its way. */
+  let renewal: Promise<void> = Promise.resolve();
   let kept: Tokens | undefined;
   const fetchLogged = async (request: Request): Promise<Response> => {
     const { pathname: path } = new URL(request.url);
     const key = request.headers.get('Idempotency-Key');
     const response = await fetch(request);
-    const lost = isLossy;
-    isLossy = false;
-    sent.push({ path, key, status: lost ? 503 : response.status });
-    return lost ? new Response(null, { status: 503, headers: { 'Retry-After': '1' } }) : response;
+    if (path.endsWith('/token/refresh/')) await renewal;
+    const seen = replaced.shift() ?? response;
+    sent.push({ path, key, status: seen.status });
+    return seen;
   };
   const options = { baseUrl, fetch: fetchLogged, onTokens: (tokens: Tokens | undefined) => (kept = tokens) };
   const countOf = (end: string) => sent.filter(({ path }) => path.endsWith(end)).length;
@@ -83,7 +89,7 @@ export async function behave(baseUrl: string): Promise<number> {
   must(slot !== undefined, 'the demo has no free slot');
   const { doctor, date, time } = slot;
   const body = { doctor, date, time, appointment_type: 'Offline', symptoms: 'A cough' } as const;
-  isLossy = true;
+  replaced.push(later('1'));
   const booked = await clinic.createAppointment({ body });
   const { data, etag } = orThrow(booked);
   must(booked.response.headers.get('Idempotent-Replayed') === 'true', 'retry: not replayed');
@@ -104,6 +110,46 @@ export async function behave(baseUrl: string): Promise<number> {
   for await (const { id } of pages(clinic.listDoctors, { query: { limits: 10 } })) ids.add(id);
   must(ids.size === orThrow(await clinic.listDoctors()).data.count && ids.size > 10, `pages: ${ids.size} doctors`);
 
+  // A wait until a date is waited for; one that no timer can do is left to the caller, and so is what is no time.
+  replaced.push(later(new Date(Date.now() + 1000).toUTCString()));
+  orThrow(await clinic.listServices());
+  const patient = createOwn({ ...options, maxWait: Infinity });
+  for (const time of ['99999999999', '', 'soon', '-1', '1.5']) {
+    replaced.push(later(time));
+    const before = sent.length;
+    await patient.listServices().catch(() => undefined);
+    must(sent.length === before + 1, `Retry-After "${time}": sent ${sent.length - before} times`);
+  }
+
+  // What is no problem document is told with its answer.
+  for (const body of [null, 'null', '<h1>Bad gateway</h1>', '{"message":"no"}']) {
+    replaced.push(new Response(body, { status: 502 }));
+    const told: unknown = await clinic.listServices().catch((error: unknown) => error);
+    must(told instanceof AnswerError && told.response.status === 502, `502 ${body}: ${String(told)}`);
+    must(told.message.includes(' 502'), told.message);
+  }
+
+  // Whoever signs in while a token is renewed does not send what was asked before; whoever gives up does not wait.
+  const other = { username: `${username}-other`, email: `other-${username}@mail.example`, password };
+  orThrow(await createOwn({ baseUrl }).registerUser({ body: { ...other, confirm_password: password } }));
+  const shared = createOwn({ ...options, tokens: { ...tokens, access: `${tokens.access}x` } });
+  let arrive: () => void = () => undefined;
+  renewal = new Promise((resolve) => (arrive = resolve));
+  const before = countOf('/me/');
+  const asked = shared.getMyProfile();
+  const given = new AbortController();
+  const givenUp = shared.getMyProfile({ signal: given.signal }).catch((error: unknown) => error);
+  while (countOf('/me/') < before + 2) await new Promise((resolve) => setImmediate(resolve));
+  given.abort();
+  const signedIn = shared.logIn({ body: other });
+  const ending = await Promise.race([givenUp, signedIn.then(() => 'still waiting')]);
+  must(ending instanceof DOMException && ending.name === 'AbortError', `given up: ${String(ending)}`);
+  await signedIn;
+  arrive();
+  const answered = await asked;
+  must(answered.response.status === 401, `as ${answered.data?.user.username}`);
+  must(orThrow(await shared.getMyProfile()).data.user.username === other.username, 'the new session is lost');
+
   // A wait that is too long is left to the caller.
   const wrong = { username: `${username}-nobody`, password };
   for (let attempt = 1; attempt <= 10; attempt++) await clinic.logIn({ body: wrong });
@@ -116,5 +162,5 @@ export async function behave(baseUrl: string): Promise<number> {
   const refusedThen = await ended.getMyProfile();
   must(refusedThen.error?.type === '/problems/not-authenticated', `ended: ${refusedThen.error?.type}`);
   must(ended.session.tokens === undefined, 'ended: the session is kept');
-  return 8;
+  return 11;
 }

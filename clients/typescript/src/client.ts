@@ -1,7 +1,7 @@
 import { createClient as createGenerated } from './generated/client/index.js';
 import * as operations from './generated/sdk.gen.js';
 import type { RegistrationResult } from './generated/types.gen.js';
-import type { Outcome } from './outcome.js';
+import { AnswerError, isProblem, type Outcome } from './outcome.js';
 import { createSend } from './send.js';
 import { createSession, type Session, type Tokens } from './session.js';
 
@@ -74,6 +74,7 @@ export function createClient(options: ClientOptions): Client {
       const { data, error, response } = await operation({ ...given, client });
       // The network failed.
       if (response === undefined) throw error;
+      if (error !== undefined && !isProblem(error)) throw new AnswerError(response);
       if (error !== undefined) return { data: undefined, error, etag: null, response };
       afterwards[name]?.(data);
       return { data, error: undefined, etag: response.headers.get('ETag'), response };

@@ -12,6 +12,17 @@ export class ProblemError extends Error {
   }
 }
 
+/** What came in the place of an answer of this API: a proxy's page, or a 304 to an `If-None-Match`. */
+export class AnswerError extends Error {
+  override readonly name = 'AnswerError';
+  constructor(readonly response: Response) {
+    super(`${response.url} is answered ${response.status}, without a problem document`);
+  }
+}
+
+export const isProblem = (value: unknown): value is Problem =>
+  typeof value === 'object' && value !== null && 'type' in value && 'detail' in value;
+
 /** Whether a booking or a move was refused since the slot is taken; then `alternatives` has free ones. */
 export function isSlotTaken(problem: { type: string } | undefined): problem is SlotTakenProblem {
   return problem?.type === '/problems/slot-taken';

@@ -6,7 +6,10 @@ export interface Tokens {
 export interface Session {
   readonly tokens: Tokens | undefined;
   change(tokens: Tokens | undefined): void;
-  /** Gets a new access token in the place of one that was refused, once for all that ask meanwhile. */
+  /**
+   * Gets a new access token in the place of one that was refused, once for all that ask meanwhile; none for a token of an
+   * earlier session, whose request was not that of whoever has signed in since.
+   */
   renew(refused: string): Promise<string | undefined>;
 }
 
@@ -16,7 +19,11 @@ export function createSession(
   refresh: (token: string) => Promise<Response>,
 ): Session {
   let renewal: Promise<void> | undefined;
+  /** The access tokens that this session has had. */
+  const own = new Set([tokens?.access]);
   const change = (changed: Tokens | undefined) => {
+    if (changed?.refresh !== tokens?.refresh) own.clear();
+    own.add(changed?.access);
     tokens = changed;
     onChange(changed);
   };
@@ -37,7 +44,7 @@ export function createSession(
         renewal ??= ask(tokens).finally(() => (renewal = undefined));
         await renewal;
       }
-      return tokens?.access === refused ? undefined : tokens?.access;
+      return own.has(refused) && tokens?.access !== refused ? tokens?.access : undefined;
     },
   };
 }

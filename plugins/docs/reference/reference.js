@@ -1,10 +1,11 @@
 /** Redoc over this server's contract, in a browser. */
+import { at } from './root.js';
 
 const isDark = document.documentElement.classList.contains('dark-mode');
 const shade = isDark
   ? { ground: '#14181d', raised: '#1f252c', text: '#e4e7eb', accent: '#5fd3a8', fault: '#ff9a8d', line: '#3e4c59' }
   : { ground: '#ffffff', raised: '#f4f6f8', text: '#1f2933', accent: '#0b6e4f', fault: '#b42318', line: '#cbd2d9' };
-const contract = await (await fetch('/reference/openapi.json')).json();
+const contract = await (await fetch(at('/reference/openapi.json'))).json();
 const main = document.getElementById('reference');
 Redoc.init(
   contract,

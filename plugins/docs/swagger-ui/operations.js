@@ -1,4 +1,5 @@
 /** The list of operations, and how each opens. */
+import { at } from './root.js';
 
 /** The contract as a tester needs it: of this server, and with no record chosen where a request changes or removes it. */
 export function forTesters(contract) {
@@ -13,7 +14,7 @@ export function forTesters(contract) {
       operation.parameters = [...chosen, ...(operation.parameters ?? [])];
     }
   }
-  return { ...contract, servers: [{ url: '/' }] };
+  return { ...contract, servers: [{ url: at('/') }] };
 }
 
 /** Keeps the operations in whose names, paths or texts each word of the phrase is found, whatever its case. */

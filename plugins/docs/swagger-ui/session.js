@@ -1,9 +1,10 @@
 /** The session of whoever is signed in on the page: how it begins, goes on and ends. */
+import { at } from './root.js';
 
-const LOGIN = '/api/user/login/';
-const REFRESH = '/api/user/token/refresh/';
-const REGISTER = '/api/user/register/';
-const LOGOUT = '/api/user/logout/';
+const LOGIN = at('/api/user/login/');
+const REFRESH = at('/api/user/token/refresh/');
+const REGISTER = at('/api/user/register/');
+const LOGOUT = at('/api/user/logout/');
 const SCHEME = 'bearerAuth';
 const ENDED = 'Session ended, log in again';
 /** Seconds before its end from which a token is exchanged for a new one. */
@@ -22,11 +23,11 @@ const post = (path, body) =>
     body: JSON.stringify(body),
   });
 
-// For this tab alone, so that it can renew the token after a reload.
-const refreshToken = () => sessionStorage.getItem('refresh');
-const accessToken = () => system.authSelectors.authorized()?.getIn([SCHEME, 'value']);
-
 const withoutScheme = (token) => token.replace(/^(Bearer\s+)+/i, '').trim();
+
+// Both for this tab alone, in which they outlive a reload: two tabs may be two users'.
+const refreshToken = () => sessionStorage.getItem('refresh');
+const accessToken = () => sessionStorage.getItem('access');
 
 /** When a token ends, in seconds since 1970; never, for what is no token of this server's. */
 function endOf(token) {
@@ -41,7 +42,13 @@ function endOf(token) {
 /** Holds an access token from now on, without an end to the session that it belongs to. */
 function hold(access) {
   const schema = system.specSelectors.securityDefinitions().get(SCHEME);
-  system.authActions.authorizeWithPersistOption({ [SCHEME]: { name: SCHEME, schema, value: access } });
+  system.authActions.authorize({ [SCHEME]: { name: SCHEME, schema, value: access } });
+}
+
+/** Goes on with the session that the tab had before a reload. */
+export function resume() {
+  const access = accessToken();
+  if (access !== null) hold(access);
 }
 
 /** @param username whose session it is, where that is known */
@@ -53,15 +60,26 @@ function begin({ refresh, access }, username) {
 
 function end() {
   sessionStorage.removeItem('refresh');
-  system.authActions.logoutWithPersistOption([SCHEME]);
+  system.authActions.logout([SCHEME]);
   system.sessionActions.setEnded(true);
+}
+
+/** Has a new access token in the place of the one it has; ends the session where the server says that it has ended. */
+async function exchange() {
+  const refresh = refreshToken();
+  // What fails on the way may succeed the next time.
+  const answer = refresh === null ? { status: 401 } : await post(REFRESH, { refresh }).catch(() => ({}));
+  // Somebody else may have signed in meanwhile, or nobody.
+  if (refreshToken() !== refresh) return;
+  if (answer.ok) hold((await answer.json()).access);
+  else if (answer.status === 401) end();
 }
 
 /** Says in time that a token has ended which nothing can renew. */
 function watch() {
   clearTimeout(endTimer);
   const token = accessToken();
-  if (token === undefined) return;
+  if (token === null) return;
   const left = endOf(token) * 1000 - Date.now();
   endTimer = setTimeout(
     () => {
@@ -87,46 +105,46 @@ export async function logIn(username, password) {
 /** Who is signed in, for people. */
 function standing() {
   if (system.sessionSelectors.hasEnded()) return ENDED;
-  if (accessToken() === undefined) return '';
+  if (accessToken() === null) return '';
   const user = system.sessionSelectors.user();
   return user === '' ? 'Signed in.' : `Signed in as ${user}.`;
 }
 
-/** When the last request to each URL was sent, in milliseconds. */
+/** When the last request to each URL was sent, in milliseconds, and with which token. */
 const sent = new Map();
 
 /** Sends a token as it is meant, where somebody has pasted the whole header, and a new one where it is about to end. */
 async function renew(request) {
   const given = request.headers?.Authorization;
-  if (given === undefined) return;
+  if (given === undefined) return null;
   let token = withoutScheme(given);
   const refresh = refreshToken();
   if (refresh !== null && Date.now() / 1000 > endOf(token) - MARGIN) {
-    const answer = await post(REFRESH, { refresh });
-    if (answer.ok) {
-      token = (await answer.json()).access;
-      hold(token);
-    }
+    await exchange();
+    if (refreshToken() === refresh) token = accessToken();
   }
   request.headers.Authorization = `Bearer ${token}`;
+  return token;
 }
 
 export async function prepare(request) {
-  await renew(request);
-  sent.set(request.url, Date.now());
+  const token = await renew(request);
+  sent.set(request.url, { token, time: Date.now() });
   return request;
 }
 
 /** Signs in whoever logs in or registers by an operation, and notices that a token is no good any more. */
-export function notice(response) {
+export async function notice(response) {
+  const { token, time } = sent.get(response.url);
   // Swagger UI itself takes the time of what succeeds alone.
-  response.duration = Date.now() - sent.get(response.url);
+  response.duration = Date.now() - time;
   const path = new URL(response.url, document.baseURI).pathname;
   if (response.ok && [LOGIN, REGISTER].includes(path)) {
     const body = JSON.parse(response.text);
     begin(body.tokens ?? body, body.user?.username);
   }
-  if (response.status === 401 && ![LOGIN, REFRESH].includes(path) && accessToken() !== undefined) end();
+  // By the clock of this machine it may be good for long.
+  if (response.status === 401 && token !== null && token === accessToken()) await exchange();
   return response;
 }
 
@@ -243,19 +261,19 @@ export const sessionPlugin = (accounts) => (parts) => {
       auth: {
         wrapActions: {
           authorize: (original) => (payload) => {
+            // Of a field that was left empty there is nothing.
+            const given = payload[SCHEME]?.value;
+            if (given !== undefined) sessionStorage.setItem('access', withoutScheme(given));
             const result = original(payload);
             system.sessionActions.setEnded(false);
-            watch();
-            return result;
-          },
-          restoreAuthorization: (original) => (payload) => {
-            const result = original(payload);
             watch();
             return result;
           },
           logout: (original) => (payload) => {
             const refresh = refreshToken();
             sessionStorage.removeItem('refresh');
+            sessionStorage.removeItem('access');
+            system.sessionActions.setUser();
             clearTimeout(endTimer);
             // Nothing depends on its answer: without the tokens the page is signed out.
             if (refresh !== null) post(LOGOUT, { refresh }).catch(() => undefined);

@@ -215,8 +215,9 @@ export function replaceDoctor(
   visit: UserVisit,
   { params, body }: Input<'replaceDoctor'>,
 ): Promise<JsonText<ChangedDoctor>> {
+  const { user: _user, ...fields } = body;
   const empty = { designation: [], specialisation: [], available_time: [], fee: 0, meet_link: '' };
-  return updateDoctor(visit, { params, body: { ...empty, ...body } });
+  return updateDoctor(visit, { params, body: { ...empty, ...fields } });
 }
 
 /**
