@@ -29,7 +29,6 @@ async function addAppointments(tx: Tx, visits: readonly Visit[], calendar: Calen
         period: periodOf(sql`${date}::date`, slots.get(slot.id) as typeof availableTimes.$inferSelect, calendar),
         ...{ type: visit.type, status: visit.status, symptoms: visit.symptoms, isCancelled: visit.isCancelled },
         ...{ createdAt: visit.createdAt, updatedAt: changes.at(-1)?.at ?? visit.createdAt },
-        version: 1 + changes.length,
       })),
     )
     .returning({ id: appointments.id });

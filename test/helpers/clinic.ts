@@ -131,6 +131,7 @@ export const TABLE: Readonly<Record<keyof typeof operations, Row>> = {
   updateAppointment: [[401, 200, 404, 200, 404, 200, 401], of('appointmentId', { body: { symptoms: 'x' } })],
   deleteAppointment: [[401, 204, 404, 403, 404, 204, 401], of('appointmentId')],
   listAppointmentHistory: [[401, 200, 404, 200, 404, 200, 401], of('appointmentId')],
+  getClinic: [anyone(200)],
   listServices: [anyone(200)],
   createService: [staffOnly(201), image],
   getService: [anyone(200), of('serviceId')],

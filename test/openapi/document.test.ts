@@ -110,7 +110,7 @@ t.test('groups and what is in them come in the order of the guide', (t) => {
     tags.map(({ name }) => name),
     [
       ...['users', 'profiles', 'patients', 'doctors', 'designations', 'specialisations', 'available-times'],
-      ...['reviews', 'appointments', 'services', 'contacts', 'files'],
+      ...['reviews', 'appointments', 'services', 'contacts', 'clinic', 'files'],
     ],
   );
   t.strictSame(Object.keys(paths).slice(0, 4), [

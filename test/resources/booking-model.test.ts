@@ -94,7 +94,10 @@ interface Entry {
 }
 
 type Place = Pick<Entry, 'doctor' | 'patient' | 'slot' | 'date'>;
-type Outcome = { status: 201 | 200; date: string } | { status: 400 } | { status: 409; doctor: number; patient: number };
+type Outcome =
+  | { status: 201 | 200; date: string }
+  | { status: 400 }
+  | { status: 409; doctor: number; patient: number; asked: string | undefined };
 
 class Model {
   readonly clocks: Clocks;
@@ -116,6 +119,12 @@ class Model {
     const minutes = SLOTS[slot]?.minutes;
     const start = minutes && this.clocks.moment(date, minutes[0]);
     return minutes && typeof start === 'number' ? [start, start + (minutes[1] - minutes[0]) * MINUTE] : null;
+  }
+
+  /** How answers show a slot on a day. */
+  shown({ slot, date }: Pick<Entry, 'slot' | 'date'>) {
+    const [start, end] = this.#period(slot, date)?.map((moment) => new Date(moment).toISOString()) ?? [null, null];
+    return { label: SLOTS[slot]?.label, start, end };
   }
 
   #mayBegin(slot: number, date: string): boolean {
@@ -165,6 +174,12 @@ class Model {
     );
   }
 
+  /** Those that are offered in place of a taken one: from the day that was asked for on, then those before it. */
+  alternatives(doctor: number, patient: number, asked = this.day(0)): { date: string; slot: number }[] {
+    const free = this.free(doctor, patient);
+    return [...free.filter(({ date }) => date >= asked), ...free.filter(({ date }) => date < asked)].slice(0, 5);
+  }
+
   /** What comes of taking a place; without a date, of taking the soonest one. */
   take(place: Omit<Place, 'date'> & { date: string | undefined }, isCancelled: boolean, except?: Entry): Outcome {
     const { doctor, patient, slot } = place;
@@ -175,7 +190,7 @@ class Model {
     const date = possible.find(
       (date) => (isCancelled && place.date !== undefined) || this.#isFree({ doctor, patient, slot, date }, except),
     );
-    return date === undefined ? { status: 409, doctor, patient } : { status: 201, date };
+    return date === undefined ? { status: 409, doctor, patient, asked: place.date } : { status: 201, date };
   }
 
   assertNoOverlap(): void {
@@ -264,12 +279,13 @@ class Step implements fc.AsyncCommand<Model, Real> {
   toString = (): string => this.#text;
 }
 
-const appointmentOf = (real: Real, { id: _id, ...entry }: Entry) => ({
+const appointmentOf = (model: Model, real: Real, { id: _id, ...entry }: Entry) => ({
   patient: real.patients[entry.patient],
   doctor: real.doctors[entry.doctor],
   time: real.slots[entry.slot],
   date: entry.date,
   cancel: entry.isCancelled,
+  ...model.shown(entry),
 });
 
 /** Compares an answer with what the model expects; returns the appointment where there is one. */
@@ -281,10 +297,11 @@ function compare(
 ): void {
   assert.equal(answer.status, expected.status === 201 ? 200 : expected.status);
   if (expected.status !== 409) return;
-  const free = model.free(expected.doctor, expected.patient).slice(0, 5);
   assert.deepEqual(
     answer.alternatives,
-    free.map(({ date, slot }) => ({ date, time: real.slots[slot] })),
+    model
+      .alternatives(expected.doctor, expected.patient, expected.asked)
+      .map((place) => ({ date: place.date, time: real.slots[place.slot], ...model.shown(place) })),
   );
 }
 
@@ -295,8 +312,8 @@ async function look(model: Model, real: Real, doctor: number): Promise<void> {
     query,
   });
   assert.deepEqual(
-    (JSON.parse(text) as FreeSlot[]).map(({ date, time }) => ({ date, slot: real.slots.indexOf(time) })),
-    model.free(doctor),
+    (JSON.parse(text) as FreeSlot[]).map(({ time, ...slot }) => ({ ...slot, slot: real.slots.indexOf(time) })),
+    model.free(doctor).map((place) => ({ ...place, ...model.shown(place) })),
   );
 }
 
@@ -333,7 +350,7 @@ const book = (input: Booking): Step =>
     if (expected.status !== 201) return;
     const id = answer.body?.id as number;
     const entry = { id, doctor, patient, slot, date: expected.date, isCancelled: cancel ?? false };
-    assert.deepEqual({ ...answer.body, ...appointmentOf(real, entry) }, answer.body);
+    assert.deepEqual({ ...answer.body, ...appointmentOf(model, real, entry) }, answer.body);
     model.entries.push(entry);
   });
 
@@ -370,7 +387,7 @@ const change = ({ isPut, ...input }: Patch & { isPut: boolean }): Step =>
     compare(model, real, answer, expected);
     if (expected.status !== 200 && expected.status !== 201) return;
     Object.assign(entry, { doctor, patient, slot, date: expected.date, isCancelled });
-    assert.deepEqual({ ...answer.body, ...appointmentOf(real, entry) }, answer.body);
+    assert.deepEqual({ ...answer.body, ...appointmentOf(model, real, entry) }, answer.body);
   });
 
 const archive = (index: number): Step =>
