@@ -50,6 +50,6 @@ export function jsonArray<T>(values: SQL<T>): SQL<T[]> {
 }
 
 /** A moment as RFC 3339 text in UTC, to the millisecond. */
-export function timestampText(moment: PgColumn): SQL<string> {
-  return sql<string>`to_char(${moment} at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')`;
+export function timestampText<T = string>(moment: PgColumn | SQL): SQL<T> {
+  return sql<T>`to_char(${moment} at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')`;
 }

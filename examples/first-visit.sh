@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# A first visit: register, log in, look for a doctor, become one with a picture, log out. Every call is printed with its
+# A first visit: register, log in, look for a doctor, book and cancel, become a doctor with a picture, log out. Every call is printed with its
 # real answer, and the first answer that is not as it should be ends the script with an error. It needs bash, curl and
 # a server:
 #
@@ -79,6 +79,11 @@ text_of() {
     }' "$work/body"
 }
 
+# The first number that a field has in the last answer.
+number_of() {
+  grep -o "\"$1\" *: *[0-9]*" "$work/body" | sed -n '1s/.*[: ]//p'
+}
+
 # The id of the entry with a name in the list that is the last answer.
 id_named() {
   tr '}' '\n' <"$work/body" | sed 's/" *: */":/g' | grep -F "\"name\":\"$1\"" | sed 's/.*"id":\([0-9]*\).*/\1/'
@@ -114,6 +119,26 @@ id=$(id_named "$specialisation")
 [ -n "$id" ] || fail "there is no specialisation $specialisation"
 
 call "Filter doctors by $specialisation" 200 "$BASE/doctors/?specialisation=$id&limits=2"
+
+call 'Get the clinic, and what its clock shows' 200 "$BASE/clinic/"
+
+call "Find the soonest free slot of each doctor of $specialisation" 200 \
+  "$BASE/availability/?specialisation=$id&per_doctor=true&limits=2"
+doctor=$(number_of doctor)
+date=$(text_of date)
+time=$(number_of time)
+[ -n "$doctor" ] || fail "no doctor of $specialisation has a free slot"
+
+call 'Book it' 201 "$BASE/appointments/" -H "Authorization: Bearer $access" -H "$json" -d "{
+  \"doctor\": $doctor, \"appointment_type\": \"Offline\", \"symptoms\": \"Headache\",
+  \"date\": \"$date\", \"time\": $time}"
+appointment=$(number_of id)
+
+call 'List the appointments of the day, as they come' 200 "$BASE/appointments/?date=$date&ordering=date" \
+  -H "Authorization: Bearer $access"
+
+call 'Cancel it' 200 -X PATCH "$BASE/appointments/$appointment/" -H "Authorization: Bearer $access" -H "$json" \
+  -d '{"cancel": true}'
 
 call 'Become a doctor, with a picture' 201 "$BASE/doctors/" -H "Authorization: Bearer $access" \
   -F "profile=@$picture" -F "specialisation=$id" -F fee=75 -F meet_link=https://meet.example.com/robin-ashdown

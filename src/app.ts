@@ -88,7 +88,7 @@ export async function buildApp({
   await app.register(idempotency);
   await app.register(operation, {
     publicUrl: config.publicUrl,
-    more: () => ({ calendar: calendarOf(config, db.timeZone(), now()) }),
+    more: () => ({ clinicName: config.clinicName, calendar: calendarOf(config, db.timeZone(), now()) }),
   });
   await app.register(pictures, { folder: join(config.dataDir, 'pictures'), secret, now: () => now().getTime() });
   await app.register(docs, { accounts });

@@ -50,6 +50,12 @@ export const Environment = Type.Object({
       secret: true,
     }),
   ),
+  CLINIC_NAME: Type.String({
+    pattern: '^[^\\p{Cc}]*[^\\p{Cc}\\s][^\\p{Cc}]*$',
+    maxLength: 150,
+    default: 'Clinic',
+    must: 'be a name of at most 150 characters on one line',
+  }),
   CLINIC_TIME_ZONE: Type.String({ default: 'UTC' }),
   SLOT_MINUTES: integer(1, 1440, 30),
   BOOKING_HORIZON_DAYS: integer(1, 3650, 365),
@@ -92,6 +98,7 @@ export interface Config {
   readonly corsOrigins: true | readonly string[];
   /** null: each instance limits requests on its own. */
   readonly redisUrl: string | null;
+  readonly clinicName: string;
   readonly clinicTimeZone: string;
   readonly slotMinutes: number;
   readonly bookingHorizonDays: number;
@@ -249,6 +256,7 @@ export function readConfig(source: NodeJS.ProcessEnv): Config {
     trustProxy: readTrustProxy(env.TRUST_PROXY),
     corsOrigins: readOrigins(env.CORS_ORIGINS, isProduction),
     redisUrl: env.REDIS_URL ?? null,
+    clinicName: env.CLINIC_NAME,
     clinicTimeZone,
     slotMinutes: env.SLOT_MINUTES,
     bookingHorizonDays: env.BOOKING_HORIZON_DAYS,

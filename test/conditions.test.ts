@@ -185,12 +185,12 @@ t.test('what shows in an answer is in its tag, and nothing else is', async (t) =
     [
       "a doctor's name",
       () => change(ofTreating.path, { token: treating.token, body: { first_name: 'Grace' } }),
-      ['doctor', 'doctors', 'patients', 'profiles', 'review', 'reviews'],
+      ['doctor', 'doctors', 'patients', 'profiles', 'review', 'reviews', 'appointment', 'appointments'],
     ],
     [
       "a patient's user name",
       () => change(paths.profile, { ...asOwner, body: { username: 'renamed' } }),
-      ['patient', 'patients', 'profile', 'profiles', 'review', 'reviews'],
+      ['patient', 'patients', 'profile', 'profiles', 'review', 'reviews', 'appointment', 'appointments'],
     ],
     [
       "a designation's name",
@@ -201,6 +201,11 @@ t.test('what shows in an answer is in its tag, and nothing else is', async (t) =
       "a specialisation's name",
       () => change(`/specialisations/${ids['specialisationId']}/`, { token: staff.token, body: { name: 'Eye' } }),
       ['doctor', 'doctors'],
+    ],
+    [
+      "a slot's label",
+      () => change(`/available-time/${ids['timeId']}/`, { token: staff.token, body: { time: '10:00-10:30' } }),
+      ['appointment', 'appointments'],
     ],
     ['a fee', () => change(paths.doctor, { token: treating.token, body: { fee: 3 } }), ['doctor', 'doctors']],
     ['a picture', () => change(paths.patient, { ...asOwner, form: { profile: '' } }), ['patient', 'patients']],

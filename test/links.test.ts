@@ -29,9 +29,11 @@ t.test('pages', async (t) => {
   for (const [path, id] of [
     ['/reviews/', 'createReview'],
     ['/appointments/', 'createAppointment'],
+    ['/time-off/', 'createTimeOff'],
   ] as const) {
     const request = await TABLE[id][1]?.(clinic, 'owner');
-    t.equal((await api.post(path, { token: owner.token, ...request })).status, 201);
+    const { token } = id === 'createTimeOff' ? staff : owner;
+    t.equal((await api.post(path, { token, ...request })).status, 201);
   }
   for (const cancel of [true, false]) {
     const change = { token: owner.token, body: { cancel } };

@@ -1,6 +1,6 @@
 import { sql } from 'drizzle-orm';
 import { boolean, check, customType, date, index, pgEnum, pgTable, uniqueIndex, varchar } from 'drizzle-orm/pg-core';
-import { createdAt, id, moment, reference, updatedAt, version } from './columns.js';
+import { createdAt, id, moment, reference } from './columns.js';
 import { doctors } from './doctors.js';
 import { availableTimes } from './lookups.js';
 import { patients } from './patients.js';
@@ -49,8 +49,8 @@ export const appointments = pgTable(
     /** What became of the patient's coming; null as long as nobody has noted it. */
     attendance: attendance(),
     createdAt: createdAt(),
-    updatedAt: updatedAt(),
-    version: version(),
+    /** Set by a trigger where something of the row has changed. */
+    updatedAt: moment().notNull().defaultNow(),
     archivedAt: moment(),
     archivedBy: reference().references(() => users.id),
   },
@@ -73,7 +73,7 @@ export const appointments = pgTable(
     index('appointments_doctor_id_idx').on(table.doctorId, table.id),
     index('appointments_available_time_id_idx').on(table.availableTimeId),
     index('appointments_date_idx')
-      .on(table.date, table.id)
+      .on(table.date, sql`lower(${table.period})`, table.id)
       .where(sql`archived_at is null`),
     index('appointments_archived_by_idx').on(table.archivedBy),
   ],

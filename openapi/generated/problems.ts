@@ -92,7 +92,7 @@ export const problems = {
     title: 'Slot taken',
     description: 'The doctor or the patient has an appointment at an overlapping time. Nothing was booked.',
     why: 'A slot is booked once. Somebody else may have taken it since you saw it as free.',
-    next: 'Offer one of `alternatives`, which are free slots of the same doctor, the soonest first, and send its `date` and `time`. Or leave `date` out, and the soonest free one is taken.',
+    next: 'Offer one of `alternatives`, which are free slots of the same doctor, the soonest first from the date that you asked for, and send its `date` and `time`. Or leave `date` out, and the soonest free one is taken.',
     example: {
       type: '/problems/slot-taken',
       title: 'Slot taken',
@@ -100,8 +100,20 @@ export const problems = {
       detail: 'The doctor or the patient has an appointment at this time.',
       instance: 'urn:uuid:5f3b8f0e-7a0c-4a9c-8d3e-0a4c1f6b2d11',
       alternatives: [
-        { date: '2030-03-02', time: 4 },
-        { date: '2030-03-03', time: 3 },
+        {
+          date: '2030-03-02',
+          time: 4,
+          label: '09:00 AM - 09:30 AM',
+          start: '2030-03-02T09:00:00Z',
+          end: '2030-03-02T09:30:00Z',
+        },
+        {
+          date: '2030-03-03',
+          time: 3,
+          label: '08:30 AM - 09:00 AM',
+          start: '2030-03-03T08:30:00Z',
+          end: '2030-03-03T09:00:00Z',
+        },
       ],
     },
   },

@@ -534,7 +534,16 @@ export const DoctorPatch = Type.Object({
 });
 export type DoctorPatch = Static<typeof DoctorPatch>;
 
-export const FreeSlot = Type.Object({ date: CalendarDate, time: Id, label: Type.String({ maxLength: 50 }) });
+export const SlotMoment = Type.Unsafe<string | null>({ type: ['string', 'null'], format: 'date-time', maxLength: 35 });
+export type SlotMoment = Static<typeof SlotMoment>;
+
+export const FreeSlot = Type.Object({
+  date: CalendarDate,
+  time: Id,
+  label: Type.String({ maxLength: 50 }),
+  start: SlotMoment,
+  end: SlotMoment,
+});
 export type FreeSlot = Static<typeof FreeSlot>;
 
 export const FreeSlotList = Type.Array(FreeSlot, { maxItems: 3100 });
@@ -577,6 +586,17 @@ export const ChangedHours = Type.Object({
 });
 export type ChangedHours = Static<typeof ChangedHours>;
 
+export const Clinic = Type.Object({
+  name: Type.String({ maxLength: 150 }),
+  time_zone: Type.String({ maxLength: 100 }),
+  slot_minutes: Type.Integer({ minimum: 1, maximum: 1440 }),
+  booking_horizon_days: Type.Integer({ minimum: 1, maximum: 3650 }),
+  today: CalendarDate,
+  clock: Type.String({ maxLength: 5, pattern: '^([01][0-9]|2[0-3]):[0-5][0-9]$' }),
+  now: Timestamp,
+});
+export type Clinic = Static<typeof Clinic>;
+
 export const DoctorSlot = Type.Object({
   doctor: Id,
   doctor_name: Type.String({ maxLength: 301 }),
@@ -584,6 +604,8 @@ export const DoctorSlot = Type.Object({
   date: CalendarDate,
   time: Id,
   label: Type.String({ maxLength: 50 }),
+  start: SlotMoment,
+  end: SlotMoment,
 });
 export type DoctorSlot = Static<typeof DoctorSlot>;
 
@@ -639,6 +661,13 @@ export const Appointment = Type.Object({
   cancel_reason: CancelReason,
   attendance: Attendance,
   date: CalendarDate,
+  start: SlotMoment,
+  end: SlotMoment,
+  label: Type.String({ maxLength: 50 }),
+  doctor_name: Type.String({ maxLength: 301 }),
+  patient_name: Type.String({ maxLength: 301 }),
+  created_at: Timestamp,
+  updated_at: Timestamp,
 });
 export type Appointment = Static<typeof Appointment>;
 
@@ -800,7 +829,13 @@ export type AvailableTimeInput = Static<typeof AvailableTimeInput>;
 export const AvailableTimePatch = Type.Object({ time: Type.Optional(LookupName) });
 export type AvailableTimePatch = Static<typeof AvailableTimePatch>;
 
-export const Slot = Type.Object({ date: CalendarDate, time: Id });
+export const Slot = Type.Object({
+  date: CalendarDate,
+  time: Id,
+  label: Type.String({ maxLength: 50 }),
+  start: SlotMoment,
+  end: SlotMoment,
+});
 export type Slot = Static<typeof Slot>;
 
 export const Problem = Type.Object({

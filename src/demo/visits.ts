@@ -31,7 +31,6 @@ async function addAppointments(tx: Tx, visits: readonly Visit[], calendar: Calen
         ...{ type: visit.type, status: visit.status, symptoms: visit.symptoms, attendance: visit.attendance },
         ...(visit.cancelCode !== null && cancelledFor({ code: visit.cancelCode, text: '' })),
         ...{ createdAt: visit.createdAt, updatedAt: changes.at(-1)?.at ?? visit.createdAt },
-        version: changes.length,
       })),
     )
     .returning({ id: appointments.id });

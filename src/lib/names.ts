@@ -1,6 +1,13 @@
-import { sql, type SQL } from 'drizzle-orm';
+/** What doctors and patients are called in answers, and how a search finds them by that. */
+import { eq, like, sql, type SQL } from 'drizzle-orm';
 import type { PgColumn } from 'drizzle-orm/pg-core';
-import { patients, users } from '../../db/tables/index.js';
+import { doctors, patients, users } from '../../db/tables/index.js';
+
+/** The rows of doctors and patients with their accounts, which patients need not have. */
+const rows = {
+  doctors: sql`${doctors} join ${users} on ${eq(users.id, doctors.userId)}`,
+  patients: sql`${patients} left join ${users} on ${eq(users.id, patients.userId)}`,
+};
 
 /**
  * A patient's name: that of the account, else the record's own.
@@ -8,3 +15,27 @@ import { patients, users } from '../../db/tables/index.js';
  */
 export const patientName = (account: { readonly displayName: PgColumn } = users): SQL<string> =>
   sql<string>`coalesce(${account.displayName}, btrim(${patients.firstName} || ' ' || ${patients.lastName}))`;
+
+export const nameOfDoctor = (id: PgColumn | SQL): SQL<string> =>
+  sql<string>`(select ${users.displayName} from ${rows.doctors} where ${doctors.id} = ${id})`;
+
+export const nameOfPatient = (id: PgColumn | SQL): SQL<string> =>
+  sql<string>`(select ${patientName()} from ${rows.patients} where ${patients.id} = ${id})`;
+
+/** The ids of the doctors, archived ones too, whose folded name is like a pattern. */
+export const doctorsNamed = (pattern: string): SQL =>
+  sql`(select ${doctors.id} from ${rows.doctors} where ${like(users.foldedDisplayName, pattern)})`;
+
+/** The same of patients: a union, so that each kind of name has its index. */
+export const patientsNamed = (pattern: string): SQL =>
+  sql`(select ${patients.id} from ${users} join ${patients} on ${eq(users.id, patients.userId)}
+      where ${like(users.foldedDisplayName, pattern)}
+    union all select ${patients.id} from ${patients} where ${like(patients.foldedNames, pattern)})`;
+
+/** Whether the doctor with an id is one of them. */
+export const isDoctorNamed = (id: PgColumn, pattern: string): SQL =>
+  sql`exists (select from ${rows.doctors} where ${doctors.id} = ${id} and ${like(users.foldedDisplayName, pattern)})`;
+
+export const isPatientNamed = (id: PgColumn, pattern: string): SQL =>
+  sql`exists (select from ${rows.patients} where ${patients.id} = ${id}
+    and coalesce(${users.foldedDisplayName}, ${patients.foldedNames}) like ${pattern})`;

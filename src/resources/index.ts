@@ -1,6 +1,7 @@
 import appointments from './appointments/index.js';
 import availability from './availability/index.js';
 import availableTimes from './available-times/index.js';
+import clinic from './clinic/index.js';
 import contacts from './contacts/index.js';
 import designations from './designations/index.js';
 import doctors from './doctors/index.js';
@@ -26,6 +27,7 @@ export const resources = [
   appointments,
   timeOff,
   reviews,
+  clinic,
   services,
   contacts,
 ];

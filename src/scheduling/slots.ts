@@ -1,10 +1,12 @@
 /** When a slot of a doctor is free: the one place for the rule, for booking, for availability and for alternatives. */
 import { and, eq, isNull, sql, type SQL } from 'drizzle-orm';
+import { column, jsonObject } from '../../db/json.js';
 import { one, oneOrNone } from '../../db/rows.js';
 import { appointments, availableTimes, doctorAvailableTimes, doctors, timeOff } from '../../db/tables/index.js';
 import type { Slot } from '../../openapi/generated/schemas.js';
 import type { Visit } from '../lib/visit.js';
 import { clockBefore, horizon, later, moment, today, type Calendar } from './calendar.js';
+import { instantsOfSlot } from './instants.js';
 import { isOff, isWorked, isWorkedByAny, leaveOf, takesTimeOf, type AnySlot } from './working-time.js';
 
 /** A slot that a doctor offers; without minutes it is a label only. */
@@ -18,6 +20,8 @@ export interface OfferedSlot {
 export interface Booking {
   readonly doctorId: number;
   readonly patientId: number;
+  /** The day that was asked for; undefined for the soonest one. */
+  readonly date?: string | undefined;
   /** The appointment that is to be moved, which is not in its own way. */
   readonly ownId?: number;
 }
@@ -248,22 +252,36 @@ export function freeSlotsOfAll(
 /** Soonest first; slots without clock times after those of the day that have one. */
 export const soonestFirst = sql`${day}, ${availableTimes.startMinute} nulls last, ${availableTimes.id}, ${doctors.id}`;
 
-/** Up to 5 slots of a doctor that are free for the doctor and the patient, the soonest first. */
-export async function alternatives(visit: Visit, { doctorId, patientId }: Booking): Promise<Slot[]> {
+/** One of the `freeSlots` as JSON. */
+export const slotJson = (calendar: Calendar): SQL<Slot> =>
+  jsonObject<Slot>({
+    date: sql<string>`${day}`,
+    time: column(availableTimes.id),
+    label: column(availableTimes.label),
+    ...instantsOfSlot(day, anySlot, calendar.zone),
+  });
+
+/**
+ * Up to 5 slots of a doctor that are free for the doctor and the patient: the soonest from the day that was asked for on,
+ * and then those before it where these are fewer.
+ */
+export async function alternatives(visit: Visit, { doctorId, patientId, date }: Booking): Promise<Slot[]> {
   const { db, calendar } = visit;
-  const search = async (lastDay: SQL): Promise<Slot[]> => {
+  const search = async (from: SQL, to: SQL, most = 5): Promise<Slot[]> => {
     const free = freeSlots(
-      { from: today(calendar), to: lastDay },
+      { from, to },
       and(eq(doctors.id, doctorId), sql`not ${isTaken(eq(appointments.patientId, patientId), day, anySlot, calendar)}`),
       visit,
     );
-    return [
-      ...(await db.execute<{ date: string; time: number }>(sql`
-        select ${day}::text as date, ${availableTimes.id}::float8 as time from ${free.from} where ${free.where}
-        order by ${soonestFirst} limit 5`)),
-    ];
+    const rows = await db.execute<{ slot: Slot }>(sql`
+      select ${slotJson(calendar)} as slot from ${free.from} where ${free.where} order by ${soonestFirst} limit ${most}`);
+    return rows.map(({ slot }) => slot);
   };
+  const asked = date === undefined ? today(calendar) : sql`${date}::date`;
   // Most calendars have free slots soon; only a full one is searched to its end.
-  const soon = await search(sql`(${today(calendar)} + 14)`);
-  return soon.length === 5 ? soon : search(horizon(calendar));
+  const soon = await search(asked, sql`(${asked} + 14)`);
+  if (soon.length === 5) return soon;
+  const later = await search(asked, horizon(calendar));
+  if (later.length === 5 || date === undefined) return later;
+  return [...later, ...(await search(today(calendar), sql`(${asked} - 1)`, 5 - later.length))];
 }

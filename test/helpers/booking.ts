@@ -11,7 +11,7 @@ export interface BookingClinic {
   /** Moves the clock. */
   setNow: (now: string) => void;
   /** Registers a patient; `patientId` is that of the record that registration opens. */
-  patient: () => Promise<User & { patientId: number }>;
+  patient: (fields?: Readonly<Record<string, string>>) => Promise<User & { patientId: number }>;
   book: (user: User, body?: object) => ReturnType<TestApp['post']>;
 }
 
@@ -31,8 +31,8 @@ export async function clinic(
     staff,
     doctor,
     setNow: (text) => (now = new Date(text)),
-    patient: async () => {
-      const user = await api.register();
+    patient: async (fields) => {
+      const user = await api.register(fields);
       const [row] = await api.database.db.execute<{ id: number }>(
         `select id::int from patients where user_id = ${user.id}`,
       );

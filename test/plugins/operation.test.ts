@@ -16,7 +16,10 @@ const hookNames = (operation: Operation): string =>
 
 /** The order of all hooks, of which each operation has those that it needs. */
 const ORDER = [
-  ['identifyBearer', 'limitRequests', 'limitAttempts', 'expectRequest', 'refuseUntilMigrated', 'guardAccess'],
+  [
+    ...['identifyBearer', 'limitRequests', 'limitAttempts', 'expectRequest', 'refuseUntilMigrated'],
+    ...['recognizeCaller', 'guardAccess'],
+  ],
   ['watchArrival'],
   ['readFormBody', 'noteStrictness', 'encodeForm'],
   ['noteHash', 'storeForm'],
@@ -31,7 +34,8 @@ const isNeeded: Readonly<Record<string, (operation: (typeof allOperations)[numbe
   limitAttempts: ({ config }) => config.limit === 'auth',
   expectRequest: () => true,
   refuseUntilMigrated: ({ config }) => config.problems.includes(503),
-  guardAccess: ({ config }) => config.access !== 'public',
+  recognizeCaller: ({ config }) => config.ignoredTokens === 'all',
+  guardAccess: ({ config }) => config.access !== 'public' && config.ignoredTokens !== 'all',
   watchArrival: ({ config }) => config.consumes.length > 0,
   noteStrictness: () => true,
   readFormBody: ({ config }) => config.consumes.includes('multipart/form-data'),
@@ -60,7 +64,7 @@ for (const [operationId, expected] of Object.entries({
   getProblemType: 'identifyBearer limitRequests expectRequest | noteStrictness',
   logIn:
     'identifyBearer limitAttempts expectRequest refuseUntilMigrated | watchArrival | noteStrictness | settleAttempt',
-  listDoctors: `${OPEN} | noteStrictness | addTag | sendNotModified`,
+  listDoctors: `${OPEN} recognizeCaller | noteStrictness | addTag | sendNotModified`,
   createPatient: `${OPEN} guardAccess | watchArrival | readFormBody noteStrictness encodeForm | noteHash storeForm | addTag | discardFiles`,
   createAppointment: `${OPEN} guardAccess | watchArrival | noteStrictness | noteHash | addTag`,
   deleteDoctor: `${OPEN} guardAccess | noteStrictness | discardFiles`,

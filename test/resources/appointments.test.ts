@@ -26,7 +26,9 @@ t.test('createAppointment', async (t) => {
   await t.test('createAppointment 201 on the soonest date', async (t) => {
     const answer = await book(ann);
     t.equal(answer.status, 201);
-    t.strictSame(answer.body, {
+    const { created_at, ...body } = answer.body;
+    t.match(created_at, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
+    t.strictSame(body, {
       id: 1,
       patient: ann.patientId,
       doctor: doctor.doctorId,
@@ -38,6 +40,12 @@ t.test('createAppointment', async (t) => {
       cancel_reason: null,
       attendance: null,
       date: '2026-03-03',
+      start: '2026-03-03T10:00:00.000Z',
+      end: '2026-03-03T10:30:00.000Z',
+      label: '10:00 - 10:30',
+      doctor_name: doctor.username,
+      patient_name: ann.username,
+      updated_at: created_at,
     });
     t.ok(answer.headers['etag']);
   });
@@ -108,13 +116,46 @@ t.test('createAppointment', async (t) => {
     t.equal(answer.status, 409);
     t.equal(answer.body.type, '/problems/slot-taken');
     t.equal(answer.body.alternatives.length, 5);
-    t.strictSame(answer.body.alternatives[0], { date: '2026-03-02', time: 3 });
+    const evening = { time: 3, label: 'Evening', start: null, end: null };
+    t.strictSame(answer.body.alternatives.slice(0, 3), [
+      { date: '2026-03-03', ...evening },
+      {
+        ...{ date: '2026-03-04', time: 1, label: '10:00 - 10:30' },
+        ...{ start: '2026-03-04T10:00:00.000Z', end: '2026-03-04T10:30:00.000Z' },
+      },
+      {
+        ...{ date: '2026-03-04', time: 2, label: '10:15 - 10:45' },
+        ...{ start: '2026-03-04T10:15:00.000Z', end: '2026-03-04T10:45:00.000Z' },
+      },
+    ]);
     for (const { date, time } of answer.body.alternatives) {
       const cid = await patient();
       const booked = await book(cid, { date, time });
       t.equal(booked.status, 201);
       await api.delete(`/appointments/${booked.body.id}/`, { token: cid.token });
     }
+  });
+
+  await t.test('createAppointment 409 with alternatives from the date on, and then those before it', async (t) => {
+    const last = '2027-03-02';
+    const taken = [
+      (await book(ann, { date: last, time: 3 })).body.id,
+      (await book(ann, { date: last, time: 1 })).body.id,
+    ];
+    const bob = await patient();
+    const offered = async (body: object) => {
+      const answer = await book(bob, body);
+      t.equal(answer.status, 409);
+      return answer.body.alternatives.map((slot: { date: string; time: number }) => `${slot.date} ${slot.time}`);
+    };
+    t.strictSame(await offered({ date: last, time: 3 }), [
+      ...['2026-03-02 3', '2026-03-03 3', '2026-03-04 1', '2026-03-04 2', '2026-03-04 3'],
+    ]);
+    t.equal((await book(bob, { date: '2027-03-01', time: 1 })).status, 201);
+    t.strictSame(await offered({ date: '2027-03-01', time: 1 }), [
+      ...['2027-03-01 3', '2026-03-02 3', '2026-03-03 3', '2026-03-04 1', '2026-03-04 2'],
+    ]);
+    for (const id of taken) t.equal((await api.delete(`/appointments/${id}/`, { token: ann.token })).status, 204);
   });
 
   await t.test('createAppointment 409 for an overlapping time, and for one patient with two doctors', async (t) => {
@@ -250,14 +291,19 @@ t.test('the database refuses a double booking that no code has checked', async (
 });
 
 t.test('getAppointment, listAppointments', async (t) => {
-  const { api, staff, doctor, patient, book } = await clinic(t, ['10:00 - 10:30', '11:00 - 11:30']);
-  const [ann, bob] = [await patient(), await patient()];
-  const otherDoctor = await api.registerDoctor({ available_time: [1] });
+  const labels = ['10:00 - 10:30', '11:00 - 11:30', 'Evening', '09:00 - 09:30'];
+  const { api, staff, doctor, patient, book } = await clinic(t, labels);
+  const names = { first_name: 'Ann', last_name: 'Müller' };
+  const ann = await patient(names);
+  const bob = await patient();
+  const otherDoctor = await api.registerDoctor({ available_time: [1] }, { first_name: 'Zoë', last_name: 'Ångström' });
   const ids = [
     (await book(ann, { date: '2026-03-10' })).body.id,
     (await book(ann, { date: '2026-03-09', appointment_type: 'Offline' })).body.id,
     (await book(bob, { date: '2026-03-11', time: 2 })).body.id,
     (await book(ann, { date: '2026-03-12', doctor: otherDoctor.doctorId })).body.id,
+    (await book(bob, { date: '2026-03-10', time: 3 })).body.id,
+    (await book(bob, { date: '2026-03-10', time: 4 })).body.id,
   ] as number[];
   await api.patch(`/appointments/${ids[1]}/`, { token: ann.token, body: { cancel: true } });
   const list = async (user: User, query = '') =>
@@ -280,30 +326,70 @@ t.test('getAppointment, listAppointments', async (t) => {
 
   await t.test('listAppointments 200 of those that a caller sees', async (t) => {
     t.strictSame(await list(ann), [0, 1, 3]);
-    t.strictSame(await list(bob), [2]);
-    t.strictSame(await list(doctor), [0, 1, 2]);
+    t.strictSame(await list(bob), [2, 4, 5]);
+    t.strictSame(await list(doctor), [0, 1, 2, 4, 5]);
     t.strictSame(await list(otherDoctor), [3]);
-    t.strictSame(await list(staff), [0, 1, 2, 3]);
+    t.strictSame(await list(staff), [0, 1, 2, 3, 4, 5]);
   });
 
   for (const [query, expected] of [
     ['doctor_id=2', [3]],
-    ['from=2026-03-10&to=2026-03-11', [0, 2]],
-    ['status=Pendding', [0, 1, 2, 3]],
+    ['from=2026-03-10&to=2026-03-11', [0, 2, 4, 5]],
+    ['date=2026-03-10', [0, 4, 5]],
+    ['date=2026-03-10&time=3', [4]],
+    ['time=1', [0, 1, 3]],
+    ['search=muller', [0, 1, 3]],
+    ['search=MÜLL+an', [0, 1, 3]],
+    ['search=zoe+muller', [3]],
+    ['search=angstrom&ordering=-date', [3]],
+    ['search=er+us', [0, 1, 2, 4, 5]],
+    ['search=nobody', []],
+    ['status=Pendding', [0, 1, 2, 3, 4, 5]],
     ['status=Runing', []],
     ['type=Offline', [1]],
     ['cancel=true', [1]],
-    ['cancel=false', [0, 2, 3]],
-    ['ordering=date', [1, 0, 2, 3]],
-    ['ordering=-date', [3, 2, 0, 1]],
+    ['cancel=false', [0, 2, 3, 4, 5]],
+    ['ordering=date', [1, 5, 0, 4, 2, 3]],
+    ['ordering=-date', [3, 2, 0, 5, 4, 1]],
+    ['ordering=date&limits=2&page=2', [0, 4]],
   ] as const) {
     await t.test(`listAppointments 200 ?${query}`, async (t) => {
       t.strictSame(await list(staff, query), expected);
     });
   }
   await t.test('listAppointments 200 ?patient_id', async (t) => {
-    t.strictSame(await list(staff, `patient_id=${bob.patientId}`), [2]);
+    t.strictSame(await list(staff, `patient_id=${bob.patientId}`), [2, 4, 5]);
     t.strictSame(await list(ann, `patient_id=${bob.patientId}`), []);
+  });
+
+  await t.test('listAppointments 200 ?search finds nothing that the caller does not see', async (t) => {
+    t.strictSame(await list(ann, 'search=muller'), [0, 1, 3]);
+    t.strictSame(await list(ann, 'search=zoe'), [3]);
+    t.strictSame(await list(doctor, 'search=muller'), [0, 1]);
+    t.strictSame(await list(otherDoctor, 'search=muller'), [3]);
+    for (const [user, name] of [
+      [bob, 'muller'],
+      [bob, 'zoe'],
+      [otherDoctor, bob.username],
+    ] as const) {
+      t.strictSame((await api.get(`/appointments/?search=${name}`, { token: user.token })).body.count, 0, name);
+    }
+  });
+
+  await t.test('getAppointment 200: updated_at goes on with every change, by SQL too', async (t) => {
+    const read = async () => (await api.get(`/appointments/${ids[2]}/`, { token: bob.token })).body;
+    const before = await read();
+    t.equal(before.updated_at, before.created_at);
+    await api.patch(`/appointments/${ids[2]}/`, { token: bob.token, body: { symptoms: 'Cough' } });
+    const patched = await read();
+    t.ok(patched.updated_at > before.updated_at);
+    await api.database.db.transaction(async (tx) => {
+      await tx.execute(`set local hospital.user_id = 'system'`);
+      await tx.execute(`update appointments set symptoms = 'Fever' where id = ${ids[2]}`);
+    });
+    const updated = await read();
+    t.ok(updated.updated_at > patched.updated_at);
+    t.equal(updated.created_at, before.created_at);
   });
 });
 
@@ -540,10 +626,10 @@ t.test('availability', async (t) => {
   await t.test('listDoctorAvailability 200', async (t) => {
     const answer = await api.get(`${url}?from=2026-03-01&to=2026-03-03`);
     t.strictSame(answer.body, [
-      { date: '2026-03-02', time: 2, label: '13:00 - 13:30' },
-      { date: '2026-03-02', time: 3, label: 'Evening' },
-      { date: '2026-03-03', time: 2, label: '13:00 - 13:30' },
-      { date: '2026-03-03', time: 3, label: 'Evening' },
+      ...['2026-03-02', '2026-03-03'].flatMap((date) => [
+        { date, time: 2, label: '13:00 - 13:30', start: `${date}T13:00:00.000Z`, end: `${date}T13:30:00.000Z` },
+        { date, time: 3, label: 'Evening', start: null, end: null },
+      ]),
     ]);
     t.equal((await api.get(url)).body.length, 3 * 7 - 2, 'a week from today');
     t.strictSame((await api.get(`${url}?from=2027-03-03&to=2027-03-05`)).body, [], 'past the horizon');
@@ -570,9 +656,23 @@ t.test('availability', async (t) => {
     t.equal(answer.body.count, 3);
     t.match(answer.body.results, [
       { doctor: other.doctorId, doctor_name: other.username, fee: 50, date: '2026-03-03', time: 1 },
-      { doctor: doctor.doctorId, time: 2 },
-      { doctor: doctor.doctorId, time: 3 },
+      { doctor: doctor.doctorId, time: 2, start: '2026-03-03T13:00:00.000Z', end: '2026-03-03T13:30:00.000Z' },
+      { doctor: doctor.doctorId, time: 3, label: 'Evening', start: null, end: null },
     ]);
+    for (const yes of ['true', '1']) {
+      const soonest = await api.get(`/availability/?from=2026-03-03&to=2026-03-04&per_doctor=${yes}`);
+      t.equal(soonest.body.count, 2);
+      t.match(soonest.body.results, [
+        { doctor: other.doctorId, date: '2026-03-03', time: 1 },
+        { doctor: doctor.doctorId, date: '2026-03-03', time: 2 },
+      ]);
+    }
+    t.equal((await api.get('/availability/?per_doctor=1&limits=1&page=2')).body.results[0].doctor, other.doctorId);
+    t.equal((await api.get('/availability/?from=2026-03-03&to=2026-03-03&per_doctor=0')).body.count, 3);
+    t.equal((await api.get(`/availability/?from=2026-03-03&to=2026-03-03&doctor=${other.doctorId}`)).body.count, 1);
+    t.equal((await api.get('/availability/?doctor=999')).body.count, 0);
+    t.equal((await api.get('/availability/?from=2026-03-03&to=2026-03-03&min_fee=10')).body.count, 1);
+    t.equal((await api.get('/availability/?per_doctor=x')).status, 400);
     t.equal((await api.get('/availability/?from=2026-03-03&to=2026-03-03&max_fee=10')).body.count, 2);
     t.equal((await api.get('/availability/?from=2026-03-03&to=2026-03-03&time=1')).body.count, 1);
     t.equal((await api.get('/availability/?specialisation=1')).body.count, 0);

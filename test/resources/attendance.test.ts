@@ -368,13 +368,12 @@ t.test('notice', async (t) => {
     t.equal((await book(ann, { time: 2 })).body.date, '2026-03-03', 'the soonest is one that they can have');
     const booked = await book(staff, { patient: bob.patientId, date: '2026-03-02', time: 2 });
     t.equal(booked.status, 201);
-    const taken = await book(bob, { date: '2026-03-03', time: 2 });
-    t.match(taken, { status: 409, body: { alternatives: [{ date: '2026-03-02', time: 3 }] } });
-    const forStaff = await book(staff, { patient: ann.patientId, date: '2026-03-02', time: 2 });
-    t.equal(forStaff.status, 409);
     await api.delete(`/appointments/${booked.body.id}/`, { token: staff.token });
-    const again = await book(staff, { patient: ann.patientId, date: '2026-03-03', time: 2 });
-    t.match(again, { status: 409, body: { alternatives: [{ date: '2026-03-02', time: 2 }] } });
+    await book(staff, { patient: bob.patientId, date: '2026-03-02', time: 3 });
+    const taken = await book(ann, { date: '2026-03-02', time: 3 });
+    t.match(taken, { status: 409, body: { alternatives: [{ date: '2026-03-03', time: 1 }] } });
+    const forStaff = await book(staff, { patient: ann.patientId, date: '2026-03-02', time: 3 });
+    t.match(forStaff, { status: 409, body: { alternatives: [{ date: '2026-03-02', time: 2 }] } });
   });
 
   await t.test(

@@ -103,7 +103,9 @@ interface Entry {
 
 type Place = Pick<Entry, 'doctor' | 'patient' | 'slot' | 'date'>;
 type Outcome =
-  { status: 201 | 200; date: string } | { status: 400 } | { status: 409; doctor?: number; patient?: number };
+  | { status: 201 | 200; date: string }
+  | { status: 400 }
+  | { status: 409; doctor?: number; patient?: number; asked?: string | undefined };
 
 /** How long before the start patients may book and change, in minutes. */
 interface Notice {
@@ -133,6 +135,12 @@ class Model {
     const minutes = SLOTS[slot]?.minutes;
     const start = minutes && this.clocks.moment(date, minutes[0]);
     return minutes && typeof start === 'number' ? [start, start + (minutes[1] - minutes[0]) * MINUTE] : null;
+  }
+
+  /** How answers show a slot on a day. */
+  shown({ slot, date }: Pick<Entry, 'slot' | 'date'>) {
+    const [start, end] = this.#period(slot, date)?.map((moment) => new Date(moment).toISOString()) ?? [null, null];
+    return { label: SLOTS[slot]?.label, start, end };
   }
 
   /** Whether a slot begins later than in so many minutes; a label begins when its day is over. */
@@ -198,6 +206,16 @@ class Model {
     );
   }
 
+  /** Those that are offered in place of a taken one: from the day that was asked for on, then those before it. */
+  alternatives(
+    doctor: number,
+    patient: number,
+    { by, asked = this.day(0) }: { by: By; asked: string | undefined },
+  ): { date: string; slot: number }[] {
+    const free = this.free(doctor, by, patient);
+    return [...free.filter(({ date }) => date >= asked), ...free.filter(({ date }) => date < asked)].slice(0, 5);
+  }
+
   /** What comes of taking a place; without a date, of taking the soonest one. */
   take(
     place: Omit<Place, 'date'> & { date: string | undefined },
@@ -211,7 +229,7 @@ class Model {
     const date = possible.find(
       (date) => (isCancelled && place.date !== undefined) || this.#isFree({ doctor, patient, slot, date }, except),
     );
-    return date === undefined ? { status: 409, doctor, patient } : { status: 201, date };
+    return date === undefined ? { status: 409, doctor, patient, asked: place.date } : { status: 201, date };
   }
 
   assertNoOverlap(): void {
@@ -319,7 +337,7 @@ class Step implements fc.AsyncCommand<Model, Real> {
   toString = (): string => this.#text;
 }
 
-const appointmentOf = (real: Real, { id: _id, ...entry }: Entry) => ({
+const appointmentOf = (model: Model, real: Real, { id: _id, ...entry }: Entry) => ({
   patient: real.patients[entry.patient],
   doctor: real.doctors[entry.doctor],
   time: real.slots[entry.slot],
@@ -327,6 +345,7 @@ const appointmentOf = (real: Real, { id: _id, ...entry }: Entry) => ({
   cancel: entry.isCancelled,
   cancel_reason: entry.reason === null ? null : { code: entry.reason, text: '' },
   attendance: entry.attendance,
+  ...model.shown(entry),
 });
 
 /** Compares an answer with what the model expects. */
@@ -337,10 +356,12 @@ function compare(
 ): void {
   assert.equal(answer.status, expected.status === 201 ? 200 : expected.status);
   if (expected.status !== 409 || expected.doctor === undefined) return;
-  const free = model.free(expected.doctor, by, expected.patient).slice(0, 5);
   assert.deepEqual(
     answer.alternatives,
-    free.map(({ date, slot }) => ({ date, time: real.slots[slot] })),
+    model
+
+      .alternatives(expected.doctor, expected.patient as number, { by, asked: expected.asked })
+      .map((place) => ({ date: place.date, time: real.slots[place.slot], ...model.shown(place) })),
   );
 }
 
@@ -349,8 +370,8 @@ async function look(model: Model, real: Real, { doctor, by }: { doctor: number; 
   const visit = by === 'anybody' ? { ...real.visit(model, 'staff'), caller: null } : real.visit(model, by);
   const { text } = await listDoctorAvailability(visit, { params: { id: real.doctors[doctor] as number }, query });
   assert.deepEqual(
-    (JSON.parse(text) as FreeSlot[]).map(({ date, time }) => ({ date, slot: real.slots.indexOf(time) })),
-    model.free(doctor, by),
+    (JSON.parse(text) as FreeSlot[]).map(({ time, ...slot }) => ({ ...slot, slot: real.slots.indexOf(time) })),
+    model.free(doctor, by).map((place) => ({ ...place, ...model.shown(place) })),
   );
 }
 
@@ -392,7 +413,7 @@ const book = (input: Booking): Step =>
     const [isCancelled, attendance] = [cancel ?? false, null];
     const reason = isCancelled ? codeOf[by] : null;
     const entry = { id, doctor, patient, slot, date: expected.date, isCancelled, reason, attendance };
-    assert.deepEqual({ ...answer.body, ...appointmentOf(real, entry) }, answer.body);
+    assert.deepEqual({ ...answer.body, ...appointmentOf(model, real, entry) }, answer.body);
     model.entries.push(entry);
   });
 
@@ -435,7 +456,7 @@ const change = ({ isPut, ...input }: Patch & { isPut: boolean }): Step =>
     if (expected.status !== 200 && expected.status !== 201) return;
     const reason = isCancelled ? (entry.reason ?? codeOf[by]) : null;
     Object.assign(entry, { doctor, patient, slot, date: expected.date, isCancelled, reason });
-    assert.deepEqual({ ...answer.body, ...appointmentOf(real, entry) }, answer.body);
+    assert.deepEqual({ ...answer.body, ...appointmentOf(model, real, entry) }, answer.body);
   });
 
 const archive = (input: { index: number; by: 'staff' | 'patient' }): Step =>
@@ -472,7 +493,7 @@ const note = (input: { index: number; by: 'staff' | 'patient'; mark: Mark }): St
     else assert.equal(answer.status, !isNew || isRight ? 200 : 409);
     if (answer.status !== 200) return;
     entry.attendance = mark;
-    assert.deepEqual({ ...answer.body, ...appointmentOf(real, entry) }, answer.body);
+    assert.deepEqual({ ...answer.body, ...appointmentOf(model, real, entry) }, answer.body);
   });
 
 const offer = (doctor: number, slots: number[]): Step =>

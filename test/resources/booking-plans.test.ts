@@ -102,7 +102,8 @@ t.test('soonestDate and alternatives', async (t) => {
     5,
   );
   const { result, plans, pages } = await observe(() => alternatives(visit, { doctorId: 1, patientId: 7 }));
-  t.strictSame(result[0], { date: '2026-09-18', time: 1 });
+  const first = { date: '2026-09-18', time: 1, label: 'slot 1' };
+  t.strictSame(result[0], { ...first, start: '2026-09-18T06:00:00.000Z', end: '2026-09-18T06:30:00.000Z' });
   t.notMatch(plans.join('\n'), /Seq Scan on appointments/);
   t.ok(pages < 30_000, `alternatives of a doctor who is full read ${pages} pages`);
 });
@@ -135,13 +136,36 @@ t.test('availability', async (t) => {
     .sort((a, b) => a.date.localeCompare(b.date) || a.time - b.time || a.doctor - b.doctor);
   t.equal(few.count, expected.length);
   t.strictSame(
-    few.results.map(({ doctor, date, time, label }) => ({ doctor, date, time, label })),
+    few.results.map(({ doctor_name: _name, fee: _fee, ...slot }) => slot),
     expected,
   );
   t.match(few.results[0], { doctor_name: 'U200', fee: 200, label: 'slot 1' });
+
+  const soonest = await checkPlans(t, 'the soonest of each doctor', 30_000, () =>
+    search({ from, to, per_doctor: true }),
+  );
+  const doctors = new Set<number>();
+  t.equal(soonest.count, 499, 'of each but the one who is full');
+  const firsts = all.results.filter(({ doctor }) => !doctors.has(doctor) && doctors.add(doctor));
+  t.ok(firsts.length > 400);
+  t.strictSame(soonest.results.slice(0, firsts.length), firsts);
+  t.equal((await search({ from, to, doctor: 200 })).count, (await ofDoctor(200)).length);
+  t.equal((await search({ from, to, min_fee: 490, max_fee: 495, per_doctor: true })).count, 6);
 });
 
 t.test('listAppointments', async (t) => {
+  const first = async (query: Partial<ListAppointmentsQuery>) => {
+    const whole = { page: 1, limits: 20, ordering: 'id' as const, ...query };
+    const { plans } = await observe(() => listAppointments(visit, { query: whole }));
+    return plans.at(-1);
+  };
+  t.match(await first({ ordering: 'date' }), /Limit[^\n]*\n[^\n]*\n *-> +Index Scan using appointments_date_idx/);
+  t.match(
+    await first({ ordering: '-date' }),
+    /Presorted Key: appointments\w*\.date\n/,
+    'but for the order within a day',
+  );
+
   const list = async (query: Partial<ListAppointmentsQuery>, id: number, isStaff = false) => {
     const whole = { page: 1, limits: 100, ordering: 'id' as const, ...query };
     const answer = await listAppointments(visitOf(db, { caller: { id, isStaff, session: null } }), { query: whole });
@@ -157,7 +181,11 @@ t.test('listAppointments', async (t) => {
     ['of a patient for staff', { patient_id: 77 }, 1, true],
     ['of a doctor for staff', { doctor_id: 2, ordering: 'date' }, 1, true],
     ['of a week for staff', { from: '2026-03-02', to: '2026-03-08', ordering: 'date' }, 1, true],
-    ['of a day for staff', { from: '2026-03-02', to: '2026-03-02', status: 'Pendding' }, 1, true],
+    ['of a day for staff', { date: '2026-03-02', status: 'Pendding' }, 1, true],
+    ['of a slot of a day for staff', { date: '2026-03-02', time: 3 }, 1, true],
+    ['of a name for staff', { search: 'u4711' }, 1, true],
+    ['of a name that nobody has', { search: 'zzyzx', ordering: 'date' }, 1, true],
+    ['of a name for a patient', { search: 'u2' }, 600, false],
   ] as [string, Partial<ListAppointmentsQuery>, number, boolean][]) {
     await checkPlans(t, name, 3000, () => list(query, id, isStaff));
   }

@@ -4,7 +4,7 @@ import t from 'tap';
 import { ProblemError } from '../../openapi/problem-error.js';
 import type { FreeSlot } from '../../openapi/generated/schemas.js';
 import type { Calendar } from '../../src/scheduling/calendar.js';
-import { createAppointment, updateAppointment } from '../../src/resources/appointments/service.js';
+import { createAppointment, getAppointment, updateAppointment } from '../../src/resources/appointments/service.js';
 import { listDoctorAvailability } from '../../src/resources/availability/service.js';
 import { createAvailableTime } from '../../src/resources/available-times/service.js';
 import { buildTestApp } from '../helpers/app.js';
@@ -27,6 +27,8 @@ interface Answer {
   readonly status: number;
   readonly id: number;
   readonly date?: string;
+  readonly start?: string;
+  readonly end?: string;
   readonly errors?: Record<string, string[]>;
 }
 
@@ -94,6 +96,14 @@ async function periodOf(id: number, zone: string): Promise<string> {
     select to_char(lower(period) at time zone ${zone}::text at time zone 'UTC', 'DD"T"HH24:MI') || '/' ||
       to_char(upper(period), 'DD"T"HH24:MI') as period from appointments where id = ${id}`);
   return row?.period ?? '';
+}
+
+const minutesBetween = (start = '', end = ''): number => (Date.parse(end) - Date.parse(start)) / 60_000;
+
+/** The minutes that a label such as `10:00 - 10:30` reads as. */
+function lengthOf(label: string): number {
+  const [start = '', end = ''] = label.split(' - ').map((time) => `2026-01-01T${time}Z`);
+  return minutesBetween(start, end);
 }
 
 t.test('a slot on a day when the clocks change', async (t) => {
@@ -172,11 +182,22 @@ t.test('a slot on a day when the clocks change', async (t) => {
         } else {
           t.equal(answer.status, 201);
           t.equal(await periodOf(answer.id, zone), period, label);
+          t.equal(answer.start?.slice(8, 16), period.slice(0, 8), `${label} starts as its period does`);
+          t.equal(minutesBetween(answer.start, answer.end), lengthOf(label), `${label} lasts as long as it reads`);
           t.equal(moved.status, 409);
         }
       }
     });
   }
+});
+
+t.test('getAppointment 200 with an end after its start where the clocks have come to skip the start', async (t) => {
+  const { book } = await clinic(['10:00 - 11:00']);
+  const calendar = at('2026-03-20T12:00:00Z', 'Europe/Berlin');
+  const { id } = await book(calendar, '10:00 - 11:00', '2026-03-29');
+  await db.execute(sql`update appointments set period = '[2026-03-29 02:15, 2026-03-29 03:15)' where id = ${id}`);
+  const { text } = await getAppointment(visitOf(db, { calendar }), { params: { id } });
+  t.match(JSON.parse(text), { start: '2026-03-29T01:15:00.000Z', end: '2026-03-29T02:15:00.000Z' });
 });
 
 t.test('createAppointment 409 where two slots of a doctor overlap as they pass, or as they read', async (t) => {
@@ -319,7 +340,10 @@ t.test('CLINIC_TIME_ZONE, SLOT_MINUTES and BOOKING_HORIZON_DAYS', async (t) => {
       token: staff.token,
       body: { doctor: doctor.doctorId, appointment_type: 'Online', symptoms: 'x', ...body },
     });
-  t.equal((await book({ time: 1 })).body.date, '2026-03-03');
+  t.match((await book({ time: 1 })).body, {
+    ...{ date: '2026-03-03', label: '9.30' },
+    ...{ start: '2026-03-02T19:30:00.000Z', end: '2026-03-02T20:15:00.000Z' },
+  });
   t.equal((await book({ time: 2, date: '2026-03-03' })).status, 409, '10:00 is within 9:30 to 10:15');
   t.equal((await book({ time: 3, date: '2026-03-03' })).status, 201);
   t.equal((await book({ time: 1, date: '2026-03-02' })).status, 400);

@@ -20,6 +20,7 @@ const DEFAULTS: Config = {
   trustProxy: false,
   corsOrigins: true,
   redisUrl: null,
+  clinicName: 'Clinic',
   clinicTimeZone: 'UTC',
   slotMinutes: 30,
   bookingHorizonDays: 365,
@@ -95,6 +96,7 @@ t.test('values that are taken', async (t) => {
       { CORS_ORIGINS: 'https://app.example/, http://localhost:3000' },
       { corsOrigins: ['https://app.example', 'http://localhost:3000'] },
     ],
+    [{ CLINIC_NAME: 'Clínica São José, 3.º' }, { clinicName: 'Clínica São José, 3.º' }],
     [{ CLINIC_TIME_ZONE: 'Europe/Berlin' }, { clinicTimeZone: 'Europe/Berlin' }],
     // Node knows it by its old spelling, which newer servers do not.
     [{ CLINIC_TIME_ZONE: 'Asia/Kolkata' }, { clinicTimeZone: 'Asia/Kolkata' }],
@@ -188,6 +190,11 @@ t.test('values that stop the start with one line that names the variable', async
       'https://app.example,',
       'https://a.example;https://b.example',
     ].map((value): (typeof cases)[0] => ['CORS_ORIGINS', value, ORIGINS]),
+    ...[' ', 'Clinic\nof two lines', 'x'.repeat(151)].map((value): (typeof cases)[0] => [
+      'CLINIC_NAME',
+      value,
+      'be a name of at most 150 characters on one line',
+    ]),
     ...['Berlin', 'Europe/Nowhere', '+25:00', '+05:30', '-03'].map((value): (typeof cases)[0] => [
       'CLINIC_TIME_ZONE',
       value,

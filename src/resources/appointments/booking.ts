@@ -73,8 +73,6 @@ export async function refusedAsTaken<T>(statement: Promise<T>, booking: Booking)
 /** What a slot is wanted for, with what of it is there. */
 interface Wanted extends Booking {
   readonly timeId: number;
-  /** Undefined for the soonest free one. */
-  readonly date: string | undefined;
   /** Undefined where there is none. */
   readonly doctor: { readonly isActive: boolean } | undefined;
   readonly isPatientThere: boolean;

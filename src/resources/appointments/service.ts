@@ -1,11 +1,9 @@
-import { and, asc, count, desc, eq, gt, gte, isNull, lte, sql, type SQL } from 'drizzle-orm';
+import { and, asc, count, eq, gt, gte, inArray, isNull, lte, sql, type SQL } from 'drizzle-orm';
 import { alias } from 'drizzle-orm/pg-core';
 import { Contention } from '../../../db/client.js';
-import { column, jsonObject, JsonText, timestampText, versionTag } from '../../../db/json.js';
-import { directByKey } from '../../../db/prepared.js';
+import { column, jsonObject, JsonText, timestampText } from '../../../db/json.js';
 import { one, oneOrNone } from '../../../db/rows.js';
 import { appointmentChanges, appointments, doctors, patients, users } from '../../../db/tables/index.js';
-import type { ListAppointmentsQuery } from '../../../openapi/generated/operations.js';
 import type {
   Appointment,
   AppointmentChange,
@@ -22,10 +20,11 @@ import { changeableUntil, hasBegun, isTooLate, periodOf } from '../../scheduling
 import { InvalidInput, NoPatientRecord, NotAllowed, NotFound } from '../../lib/errors.js';
 import { signTransaction } from '../../lib/history.js';
 import { isKeptBy, keeperId } from '../../lib/keepers.js';
-import { filtered, type Orders } from '../../lib/lists.js';
+import { filtered } from '../../lib/lists.js';
 import { cutPage, itemOf, selectPage, type Page, type PageQuery } from '../../lib/pages.js';
 import { nothingElse } from '../../lib/patches.js';
 import { checkConditions } from '../../lib/preconditions.js';
+import { searchTerms } from '../../lib/search.js';
 import { inTransaction, type UserVisit, type Within } from '../../lib/visit.js';
 import { isSeenBy, seenByCaller } from './access.js';
 import { book, findSlot, refusedAsTaken } from './booking.js';
@@ -38,6 +37,7 @@ import {
   type Change,
   type Present,
 } from './plan.js';
+import { appointmentById, appointmentJson, hasNames, ORDERS } from './queries.js';
 import {
   changeLabel,
   changeText,
@@ -47,85 +47,57 @@ import {
   readStatus,
   reasonJson,
   STATUS,
-  statusText,
   TYPE,
-  typeText,
 } from './wire.js';
 
-const appointmentJson = jsonObject<Appointment>({
-  id: column(appointments.id),
-  patient: column(appointments.patientId),
-  doctor: column(appointments.doctorId),
-  appointment_type: typeText,
-  appointment_status: statusText,
-  symptoms: column(appointments.symptoms),
-  time: column(appointments.availableTimeId),
-  cancel: column(appointments.isCancelled),
-  cancel_reason: reasonJson,
-  attendance: column(appointments.attendance),
-  date: column(appointments.date),
-});
-
-const appointmentTag = versionTag(appointments.id, appointments.version);
-
-const appointmentById = directByKey((db, isStaff: boolean) =>
-  db
-    .select({
-      text: sql<string>`${appointmentJson}::text`.as('text'),
-      tag: appointmentTag.as('tag'),
-    })
-    .from(appointments)
-    .where(
-      and(
-        eq(appointments.id, sql.placeholder('id')),
-        isNull(appointments.archivedAt),
-        isStaff ? undefined : isSeenBy(sql.placeholder('caller')),
-      ),
-    ),
-);
-
+/** Its tag is a digest: it shows something of five tables and of the zone, and `updated_at` is never the same twice. */
 export async function getAppointment(
-  { db, caller }: UserVisit,
+  { db, caller, calendar }: UserVisit,
   { params: { id } }: Pick<Input<'getAppointment'>, 'params'>,
 ): Promise<JsonText<Appointment>> {
-  const row = oneOrNone(await appointmentById(db, caller.isStaff)({ id, caller: caller.id }));
+  const row = oneOrNone(await appointmentById(db, caller.isStaff)({ id, caller: caller.id, zone: calendar.zone }));
   if (row === undefined) throw new NotFound();
-  return new JsonText(row.text, row.tag);
+  return new JsonText(row.text);
 }
-
-const ORDERS: Orders<ListAppointmentsQuery> = {
-  id: [asc(appointments.id)],
-  date: [asc(appointments.date), asc(appointments.id)],
-  '-date': [desc(appointments.date), asc(appointments.id)],
-};
 
 export async function listAppointments(
   visit: UserVisit,
   { query }: Input<'listAppointments'>,
 ): Promise<JsonText<AppointmentPage>> {
-  const { db } = visit;
+  const { db, caller, calendar } = visit;
+  const terms = await searchTerms(db, query.search);
   const where = and(
     isNull(appointments.archivedAt),
     await seenByCaller(visit),
     filtered(query, {
       patient_id: (id) => eq(appointments.patientId, id),
       doctor_id: (id) => eq(appointments.doctorId, id),
+      date: (date) => eq(appointments.date, date),
+      time: (id) => eq(appointments.availableTimeId, id),
       from: (date) => gte(appointments.date, date),
       to: (date) => lte(appointments.date, date),
       status: (status) => eq(appointments.status, STATUS[status]),
       type: (type) => eq(appointments.type, TYPE[type]),
       cancel: (isCancelled) => eq(appointments.isCancelled, isCancelled),
       attendance: (word) => (word === 'none' ? isNull(appointments.attendance) : eq(appointments.attendance, word)),
+      search: () => hasNames(terms, caller),
     }),
   );
-  const rows = db
-    .select(itemOf(appointmentJson))
+  const order = ORDERS[query.ordering];
+  const page = db
+    .select({ id: appointments.id })
     .from(appointments)
     .where(where)
-    .orderBy(...ORDERS[query.ordering])
+    .orderBy(...order)
+    .$dynamic();
+  const rows = db
+    .select(itemOf(appointmentJson(calendar.zone)))
+    .from(appointments)
+    .where(inArray(appointments.id, cutPage(page, query)))
+    .orderBy(...order)
     .$dynamic();
   const total = sql`(${db.select({ count: count() }).from(appointments).where(where)})`;
-  return selectPage<Appointment>(visit, query, { rows: cutPage(rows, query), total });
+  return selectPage<Appointment>(visit, query, { rows, total });
 }
 
 /**
@@ -163,7 +135,7 @@ export function createAppointment(
       if (isNamed !== undefined) throw new NotAllowed('Only staff may book for another patient.');
       throw new NoPatientRecord();
     }
-    const booking = { doctorId, patientId: patient?.id ?? 0 };
+    const booking = { doctorId, patientId: patient?.id ?? 0, date: wantedDate };
     const isPatientThere = patient !== undefined;
     const reason = planReason({ isCancelled: false, reason: null }, givenReason, {
       isCancelled,
@@ -172,7 +144,6 @@ export function createAppointment(
     const { slot, date } = await findSlot(visit, {
       ...booking,
       timeId,
-      date: wantedDate,
       doctor,
       isPatientThere,
     });
@@ -232,8 +203,7 @@ async function findVisible({ db, caller, calendar }: Within<UserVisit>, id: numb
 async function lockVisible(visit: Within<UserVisit>, id: number): Promise<Present> {
   await visit.db.select({ id: appointments.id }).from(appointments).where(eq(appointments.id, id)).for('update');
   const present = await findVisible(visit, id);
-  const { tag } = one(await visit.db.select({ tag: appointmentTag }).from(appointments).where(eq(appointments.id, id)));
-  checkConditions(visit, tag);
+  checkConditions(visit, (await getAppointment(visit, { params: { id } })).tag);
   return present;
 }
 
@@ -250,10 +220,10 @@ function changeAppointment(visit: UserVisit, id: number, change: Change): Promis
       throw new Contention('the appointment was moved meanwhile');
     }
 
-    const { timeId, takesSlot, date: plannedDate, isCancelled, reason, ...plan } = planChange(present, change, caller);
-    const booking = { ...parties, ownId: id };
+    const { timeId, takesSlot, date: wantedDate, isCancelled, reason, ...plan } = planChange(present, change, caller);
+    const booking = { ...parties, date: wantedDate, ownId: id };
     const taken = takesSlot
-      ? await findSlot(visit, { ...booking, timeId, date: plannedDate, doctor, isPatientThere })
+      ? await findSlot(visit, { ...booking, timeId, date: wantedDate, doctor, isPatientThere })
       : undefined;
     const update = db
       .update(appointments)

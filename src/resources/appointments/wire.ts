@@ -4,12 +4,9 @@ import {
   appointmentChanges,
   appointments,
   availableTimes,
-  doctors,
-  patients,
-  users,
 } from '../../../db/tables/index.js';
 import { InvalidInput } from '../../lib/errors.js';
-import { patientName } from '../../lib/names.js';
+import { nameOfDoctor, nameOfPatient } from '../../lib/names.js';
 import type {
   AppointmentChange,
   AppointmentStatus,
@@ -79,10 +76,8 @@ export const changeText = (value: SQL): SQL<string> => sql<string>`case ${appoin
 /** For people what a value of a change is the id of. */
 export const changeLabel = (value: SQL): SQL<string | null> => sql<string | null>`case ${appointmentChanges.field}
   when 'time' then (select ${availableTimes.label} from ${availableTimes} where ${availableTimes.id} = ${value}::bigint)
-  when 'doctor' then (select ${users.displayName} from ${doctors} join ${users} on ${users.id} = ${doctors.userId}
-    where ${doctors.id} = ${value}::bigint)
-  when 'patient' then (select ${patientName()} from ${patients} left join ${users} on ${users.id} = ${patients.userId}
-    where ${patients.id} = ${value}::bigint) end`;
+  when 'doctor' then ${nameOfDoctor(sql`${value}::bigint`)}
+  when 'patient' then ${nameOfPatient(sql`${value}::bigint`)} end`;
 
 export const reasonJson = sql<CancelReason>`case when ${appointments.cancelCode} is not null then
   json_build_object('code', ${appointments.cancelCode}, 'text', ${appointments.cancelText}) end`;

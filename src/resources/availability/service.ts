@@ -1,15 +1,17 @@
-import { eq, lte, sql } from 'drizzle-orm';
+import { eq, gte, lte, sql, type SQL } from 'drizzle-orm';
 import { column, jsonObject, JsonText } from '../../../db/json.js';
 import { one } from '../../../db/rows.js';
-import { availableTimes, doctors, users } from '../../../db/tables/index.js';
+import { availableTimes, doctors } from '../../../db/tables/index.js';
 import type { ListDoctorAvailabilityQuery, SearchAvailabilityQuery } from '../../../openapi/generated/operations.js';
-import type { DoctorSlot, DoctorSlotPage, FreeSlot, FreeSlotList } from '../../../openapi/generated/schemas.js';
+import type { DoctorSlot, DoctorSlotPage, FreeSlotList } from '../../../openapi/generated/schemas.js';
 import type { Input } from '../../../openapi/operation.js';
 import { todayText, type Calendar } from '../../scheduling/calendar.js';
-import { freeSlots, freeSlotsOfAll, soonestFirst, type Days } from '../../scheduling/slots.js';
+import { instantsOfSlot } from '../../scheduling/instants.js';
+import { freeSlots, freeSlotsOfAll, slotJson, soonestFirst, type Days } from '../../scheduling/slots.js';
 import { InvalidInput, NotFound } from '../../lib/errors.js';
 import { filtered } from '../../lib/lists.js';
 import { isLinkedTo, LINKS } from '../../lib/lookups.js';
+import { nameOfDoctor } from '../../lib/names.js';
 import { cutPage, itemOf, selectPage } from '../../lib/pages.js';
 import type { Given } from '../../lib/patches.js';
 import type { Visit } from '../../lib/visit.js';
@@ -32,12 +34,6 @@ function readDays({ from, to }: Given<ListDoctorAvailabilityQuery>, calendar: Ca
   return { from: sql`${first}::date`, to: sql`${last}::date` };
 }
 
-const freeSlotJson = jsonObject<FreeSlot>({
-  date: sql<string>`days.day`,
-  time: column(availableTimes.id),
-  label: column(availableTimes.label),
-});
-
 /** @throws NotFound where there is no such doctor */
 export async function listDoctorAvailability(
   visit: Visit,
@@ -48,41 +44,51 @@ export async function listDoctorAvailability(
   const row = one(
     await db.execute<{ isThere: boolean; text: string }>(sql`
       select exists (select from ${doctors} where ${doctors.id} = ${id} and ${doctors.archivedAt} is null) as "isThere",
-        array_to_json(array(select ${freeSlotJson} from ${free.from} where ${free.where} order by ${soonestFirst}))::text
+        array_to_json(array(select ${slotJson(calendar)} from ${free.from} where ${free.where} order by ${soonestFirst}))::text
           as text`),
   );
   if (!row.isThere) throw new NotFound();
   return new JsonText(row.text);
 }
 
-const doctorSlotJson = jsonObject<DoctorSlot>({
-  doctor: sql<number>`doctor`,
-  doctor_name: sql<string>`(select ${users.displayName} from ${doctors} join ${users} on ${users.id} = ${doctors.userId}
-    where ${doctors.id} = doctor)`,
-  fee: sql<number>`(select ${doctors.fee} from ${doctors} where ${doctors.id} = doctor)`,
-  date: sql<string>`day`,
-  time: sql<number>`time`,
-  label: sql<string>`(select ${availableTimes.label} from ${availableTimes} where ${availableTimes.id} = time)`,
-});
+/** A row of `free`, with its entry of `available_times`. */
+const doctorSlotJson = ({ zone }: Calendar): SQL<DoctorSlot> =>
+  jsonObject<DoctorSlot>({
+    doctor: sql<number>`doctor`,
+    doctor_name: nameOfDoctor(sql`doctor`),
+    fee: sql<number>`(select ${doctors.fee} from ${doctors} where ${doctors.id} = doctor)`,
+    date: sql<string>`day`,
+    time: column(availableTimes.id),
+    label: column(availableTimes.label),
+    ...instantsOfSlot(sql`day`, availableTimes, zone),
+  });
+
+const SOONEST_FIRST = sql`day, free.start_minute nulls last, time, doctor`;
 
 export function searchAvailability(
   visit: Visit,
   { query }: Input<'searchAvailability'>,
 ): Promise<JsonText<DoctorSlotPage>> {
   const { db, calendar } = visit;
-  const { from, to, time, ...aboutDoctor } = query;
+  const { from, to, time, per_doctor: isPerDoctor = false, ...aboutDoctor } = query;
   const slotIs = time === undefined ? undefined : eq(availableTimes.id, time);
-  const doctorIs = filtered<Omit<SearchAvailabilityQuery, 'from' | 'to' | 'time'>>(aboutDoctor, {
+  const doctorIs = filtered<Omit<SearchAvailabilityQuery, 'from' | 'to' | 'time' | 'per_doctor'>>(aboutDoctor, {
+    doctor: (id) => eq(doctors.id, id),
     specialisation: (id) => isLinkedTo(LINKS.specialisation, id),
     designation: (id) => isLinkedTo(LINKS.designation, id),
+    min_fee: (fee) => gte(doctors.fee, fee),
     max_fee: (fee) => lte(doctors.fee, fee),
   });
   const free = freeSlotsOfAll(readDays({ from, to }, calendar), { slotIs, doctorIs }, visit);
+  const slots = isPerDoctor
+    ? sql`(select distinct on (doctor) * from ${free} order by doctor, ${SOONEST_FIRST}) as free`
+    : free;
   const rows = db
     // One pass for both; a page without rows has no count to show, be it the first or past the end.
-    .select({ ...itemOf(doctorSlotJson), total: sql<number>`count(*) over ()`.as('total') })
-    .from(free)
-    .orderBy(sql`day, start_minute nulls last, time, doctor`)
+    .select({ ...itemOf(doctorSlotJson(calendar)), total: sql<number>`count(*) over ()`.as('total') })
+    .from(slots)
+    .innerJoin(availableTimes, sql`${availableTimes.id} = time`)
+    .orderBy(SOONEST_FIRST)
     .$dynamic();
   return selectPage<DoctorSlot>(visit, query, { rows: cutPage(rows, query), total: sql`coalesce(max(total), 0)` });
 }
