@@ -545,6 +545,15 @@ t.test('invitations', async (t) => {
     t.strictSame((await api.get('/patients/dependants/', { token: parent.token })).body, []);
   });
 
+  await t.test('createInvitation 409 for a patient with an account', async (t) => {
+    const rosa = await desk();
+    t.equal((await claim(api, await invite(api, staff, rosa))).status, 201);
+    t.match(await api.post(`/patients/${rosa.id}/invitation/`, { token: staff.token }), {
+      status: 409,
+      body: { type: '/problems/already-exists' },
+    });
+  });
+
   await t.test('createInvitation 404 for an archived patient', async (t) => {
     const rosa = await desk();
     await api.delete(`/patients/${rosa.id}/`, { token: staff.token });

@@ -1,10 +1,6 @@
 /** The wire's spellings, which clients in the field depend on, and the database's. */
 import { inArray, sql, type SQL } from 'drizzle-orm';
-import {
-  appointmentChanges,
-  appointments,
-  availableTimes,
-} from '../../../db/tables/index.js';
+import { appointmentChanges, appointments, availableTimes } from '../../../db/tables/index.js';
 import { InvalidInput } from '../../lib/errors.js';
 import { nameOfDoctor, nameOfPatient } from '../../lib/names.js';
 import type {
