@@ -1822,14 +1822,14 @@ export const operations = {
     method: 'GET',
     url: '/clinic/',
     schema: {
-      response: { 200: S.Clinic, 400: S.Problem, 429: S.Problem, 503: S.Problem },
+      response: { 200: S.Clinic, 400: S.Problem, 429: S.Problem, 500: S.Problem, 503: S.Problem },
     },
     config: {
       operationId: 'getClinic',
       tag: 'clinic',
       access: 'public',
       success: 200,
-      problems: [400, 429, 503],
+      problems: [400, 429, 500, 503],
       location: null,
       hasEntityTag: false,
       takesIdempotencyKey: false,

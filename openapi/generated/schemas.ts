@@ -586,11 +586,17 @@ export const ChangedHours = Type.Object({
 });
 export type ChangedHours = Static<typeof ChangedHours>;
 
+export const Closure = Type.Object({ from: DayOrMoment, to: DayOrMoment });
+export type Closure = Static<typeof Closure>;
+
 export const Clinic = Type.Object({
   name: Type.String({ maxLength: 150 }),
   time_zone: Type.String({ maxLength: 100 }),
   slot_minutes: Type.Integer({ minimum: 1, maximum: 1440 }),
   booking_horizon_days: Type.Integer({ minimum: 1, maximum: 3650 }),
+  booking_notice_seconds: Type.Integer({ minimum: 0, maximum: 2592000 }),
+  change_notice_seconds: Type.Integer({ minimum: 0, maximum: 2592000 }),
+  closures: Type.Array(Closure, { maxItems: 100 }),
   today: CalendarDate,
   clock: Type.String({ maxLength: 5, pattern: '^([01][0-9]|2[0-3]):[0-5][0-9]$' }),
   now: Timestamp,

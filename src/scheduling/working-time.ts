@@ -1,5 +1,6 @@
 /** When a doctor works: by the doctor's hours, and but for leave. */
 import { sql, type SQL } from 'drizzle-orm';
+import { timestampText } from '../../db/json.js';
 import { doctorHours, doctorHoursTimes, timeOff } from '../../db/tables/index.js';
 import { wallClockAt, type Calendar } from './calendar.js';
 
@@ -46,6 +47,12 @@ export function takesTimeOf(day: SQL, { startMinute, endMinute }: AnySlot, calen
       ${start} < ${timeOff.endsAt} and ${start} + make_interval(mins => ${endMinute}::int - ${startMinute}::int) > ${timeOff.startsAt})
     end)`;
 }
+
+/** From when to when a row of `time_off` is, as the wire has it: days as dates, moments as RFC 3339. */
+export const boundsJson = {
+  from: sql<string>`coalesce(${timeOff.startsOn}::text, ${timestampText(timeOff.startsAt)})`,
+  to: sql<string>`coalesce(${timeOff.endsOn}::text, ${timestampText(timeOff.endsAt)})`,
+};
 
 /** Leave of a doctor, and of the whole clinic. */
 export const leaveOf = (doctorId: unknown): SQL =>

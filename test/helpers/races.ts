@@ -1,11 +1,25 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Db, Tx } from '../../db/client.js';
 import type { TestAnswer, TestApp } from './app.js';
 
 /** For an application whose requests are to race: what waits for a lock has less than half of the connections. */
 export const RACING = { DATABASE_POOL: '24' };
 
+/** Resolves when just so many queries wait for a lock. */
+export async function untilWaiting(db: Db | Tx, count: () => number): Promise<void> {
+  for (;;) {
+    // A transaction sees the same activity all the time, unless told to look again.
+    await db.execute('select pg_stat_clear_snapshot()');
+    const waiting = await db.execute(
+      "select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'",
+    );
+    if (waiting.length === count()) return;
+    await sleep(20);
+  }
+}
+
 /**
- * Makes requests at once that all get as far as the rows that `lock` (a select for update) holds, and only then lets
+ * Makes requests at once that all get as far as the rows or tables that `lock` (a statement) holds, and only then lets
  * them go on: no more than have a connection each.
  */
 export async function race(
@@ -17,15 +31,7 @@ export async function race(
     await tx.execute(lock);
     let left = requests.length;
     const started = { answers: Promise.all(requests.map((request) => request().finally(() => left--))) };
-    for (;;) {
-      // A transaction sees the same activity all the time, unless told to look again.
-      await tx.execute('select pg_stat_clear_snapshot()');
-      const waiting = await tx.execute(
-        "select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'",
-      );
-      if (waiting.length === left) break;
-      await sleep(20);
-    }
+    await untilWaiting(tx, () => left);
     return started;
   });
   return answers;

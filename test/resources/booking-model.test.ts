@@ -7,9 +7,10 @@ import fc from 'fast-check';
 import assert from 'node:assert/strict';
 import t from 'tap';
 import type { Db } from '../../db/client.js';
-import type { JsonText } from '../../db/json.js';
+import { JsonText } from '../../db/json.js';
+import { DryRun } from '../../openapi/operation.js';
 import { ProblemError } from '../../openapi/problem-error.js';
-import type { Appointment, FreeSlot } from '../../openapi/generated/schemas.js';
+import type { Appointment, Displace, FreeSlot } from '../../openapi/generated/schemas.js';
 import type { UserVisit } from '../../src/lib/visit.js';
 import type { Calendar } from '../../src/scheduling/calendar.js';
 import {
@@ -21,6 +22,8 @@ import {
 import { listDoctorAvailability } from '../../src/resources/availability/service.js';
 import { createAvailableTime } from '../../src/resources/available-times/service.js';
 import { updateDoctor } from '../../src/resources/doctors/service.js';
+import { replaceDoctorHours } from '../../src/resources/hours/service.js';
+import { createTimeOff, deleteTimeOff } from '../../src/resources/time-off/service.js';
 import { openTestDatabase } from '../helpers/database.js';
 import { visitOf } from '../helpers/visit.js';
 
@@ -113,11 +116,33 @@ interface Notice {
   readonly change: number;
 }
 
+/** Slots that a doctor works in on a day of the week. */
+interface Shift {
+  readonly weekday: number;
+  slots: readonly number[];
+  readonly everyWeeks: number;
+  readonly startsOn: string;
+  readonly endsOn: string | null;
+}
+
+/** Leave of a doctor: whole days, or from one moment to another. */
+interface Leave {
+  readonly id: number;
+  readonly doctor: number;
+  readonly from: string | number;
+  readonly to: string | number;
+}
+
+const overlap = (one: readonly [number, number], two: readonly [number, number]): boolean =>
+  one[0] < two[1] && two[0] < one[1];
+
 class Model {
   readonly clocks: Clocks;
   readonly notice: Notice;
   now: number;
   readonly offers = [new Set(SLOTS.keys()), new Set(SLOTS.keys())];
+  readonly hours: [Shift[], Shift[]] = [[], []];
+  leaves: Leave[] = [];
   entries: Entry[] = [];
 
   constructor(clocks: Clocks, now: number, notice: Notice) {
@@ -173,11 +198,52 @@ class Model {
 
   /** Whether two overlap as they pass, or as they read. */
   #collide(a: Pick<Entry, 'slot' | 'date'>, b: Pick<Entry, 'slot' | 'date'>): boolean {
-    const overlap = (one: [number, number], two: [number, number]) => one[0] < two[1] && two[0] < one[1];
     const [one, two] = [this.#period(a.slot, a.date), this.#period(b.slot, b.date)];
     const [read, other] = [this.#label(a.slot, a.date), this.#label(b.slot, b.date)];
     if (one && two && read && other) return overlap(one, two) || overlap(read, other);
     return a.slot === b.slot && a.date === b.date;
+  }
+
+  /** Whether a doctor works in a slot on a day, by hours that may yet be stored. */
+  isWorked(slot: number, date: string, hours: readonly Shift[]): boolean {
+    const weekday = new Date(date).getUTCDay() || 7;
+    return (
+      hours.length === 0 ||
+      hours.some((shift) => {
+        const days = (Date.parse(date) - Date.parse(shift.startsOn)) / DAY;
+        const isInWeek = days >= 0 && Math.floor(days / 7) % shift.everyWeeks === 0;
+        const isBefore = shift.endsOn === null || date <= shift.endsOn;
+        return shift.weekday === weekday && shift.slots.includes(slot) && isInWeek && isBefore;
+      })
+    );
+  }
+
+  /** Whether leave takes something of a slot on a day: of its day as it reads, of a moment as it passes. */
+  takes({ from, to }: Omit<Leave, 'id' | 'doctor'>, slot: number, date: string): boolean {
+    const [label, period] = [this.#label(slot, date), this.#period(slot, date)];
+    if (typeof from === 'string' || typeof to === 'string') {
+      if (label === null) return date >= from.toString() && date <= to.toString();
+      return overlap(label, [Date.parse(from.toString()), Date.parse(to.toString()) + DAY]);
+    }
+    if (SLOTS[slot]?.minutes === undefined) {
+      const [midnight, next] = [date, plusDays(date, 1)].map((day) => this.clocks.moment(day, 0) as number);
+      return from <= (midnight as number) && to >= (next as number);
+    }
+    return period !== null && overlap(period, [from, to]);
+  }
+
+  /** Whether it is not over yet: by the later of its end as it passes and as it reads. */
+  isUpcoming({ slot, date }: Entry): boolean {
+    const minutes = SLOTS[slot]?.minutes;
+    if (minutes === undefined) return date >= this.day(0);
+    const ends = [this.#period(slot, date)?.[1] ?? 0, this.clocks.moment(date, minutes[1]) ?? 0];
+    return Math.max(...ends) > this.now;
+  }
+
+  /** Whether a doctor can be had in a slot on a day, but for appointments. */
+  #isOffered(doctor: number, slot: number, date: string): boolean {
+    const isOff = this.leaves.some((leave) => leave.doctor === doctor && this.takes(leave, slot, date));
+    return !isOff && this.isWorked(slot, date, this.hours[doctor] ?? []);
   }
 
   #isFree(place: Omit<Place, 'patient'> & { patient?: number }, except?: Entry): boolean {
@@ -199,6 +265,7 @@ class Model {
         .filter(
           (slot) =>
             this.#mayBegin(slot, date, by) &&
+            this.#isOffered(doctor, slot, date) &&
             this.#isFree({ doctor, slot, date, ...(patient !== undefined && { patient }) }),
         )
         .sort((a, b) => (start(a) === start(b) ? a - b : start(a) - start(b)))
@@ -224,7 +291,7 @@ class Model {
     const { doctor, patient, slot } = place;
     if (this.offers[doctor]?.has(slot) !== true) return { status: 400 };
     const days = place.date === undefined ? [0, 1, 2, 3].map((offset) => this.day(offset)) : [place.date];
-    const possible = days.filter((date) => this.#mayBegin(slot, date, by));
+    const possible = days.filter((date) => this.#mayBegin(slot, date, by) && this.#isOffered(doctor, slot, date));
     if (place.date !== undefined && possible.length === 0) return { status: 400 };
     const date = possible.find(
       (date) => (isCancelled && place.date !== undefined) || this.#isFree({ doctor, patient, slot, date }, except),
@@ -359,7 +426,6 @@ function compare(
   assert.deepEqual(
     answer.alternatives,
     model
-
       .alternatives(expected.doctor, expected.patient as number, { by, asked: expected.asked })
       .map((place) => ({ date: place.date, time: real.slots[place.slot], ...model.shown(place) })),
   );
@@ -504,6 +570,123 @@ const offer = (doctor: number, slots: number[]): Step =>
       body: { available_time },
     });
     model.offers[doctor] = new Set(slots);
+    for (const shift of model.hours[doctor] ?? []) shift.slots = shift.slots.filter((slot) => slots.includes(slot));
+  });
+
+/** The answer of what displaces appointments: its status, and which it has found. */
+async function displacing(
+  work: Promise<unknown>,
+): Promise<{ status: number; id: number | null; displaced: number | null; ids: number[] | null }> {
+  const read = (status: number, answer: unknown) => {
+    const { id, displaced, appointments } = answer as { id?: number; displaced?: number; appointments?: Entry[] };
+    const ids = appointments?.map(({ id }) => id).sort((a, b) => a - b);
+    return { status, id: id ?? null, displaced: displaced ?? null, ids: ids ?? null };
+  };
+  try {
+    const answer = await work;
+    if (answer instanceof DryRun) return read(200, answer.answer);
+    return read(200, answer instanceof JsonText ? JSON.parse(answer.text) : answer);
+  } catch (error) {
+    if (!(error instanceof ProblemError)) throw error;
+    return read(error.statusCode, error.members);
+  }
+}
+
+interface Displacement {
+  readonly displace: Displace;
+  readonly isDry: boolean;
+}
+
+/** Does with the appointments in the way what is asked for; returns whether anything is stored. */
+function displaceAll(
+  found: readonly Entry[],
+  answer: Awaited<ReturnType<typeof displacing>>,
+  { displace, isDry }: Displacement,
+): boolean {
+  const isRefused = !isDry && displace === 'refuse' && found.length > 0;
+  assert.equal(answer.status, isRefused ? 409 : 200);
+  assert.equal(answer.displaced, found.length);
+  assert.deepEqual(
+    answer.ids,
+    found.map(({ id }) => id).sort((a, b) => a - b),
+  );
+  if (isDry || isRefused) return false;
+  if (displace === 'cancel') {
+    for (const entry of found) Object.assign(entry, { isCancelled: true, reason: 'doctor', attendance: null });
+  }
+  return true;
+}
+
+/** Leave that begins tomorrow at the soonest, so that what stands in it is to come. */
+const takeLeave = (
+  input: Displacement & { doctor: number; day: number; days: number; part: readonly [number, number] | null },
+): Step =>
+  new Step('leave', input, async (model, real) => {
+    const { doctor, part } = input;
+    const [first, last] = [model.day(input.day), model.day(input.day + input.days - 1)];
+    const [from, to] = part === null ? [first, last] : part.map((minute) => model.clocks.moment(first, minute));
+    if (from === undefined || to === undefined || from === null || to === null || (part !== null && to <= from)) return;
+    const wire = (bound: string | number) => (typeof bound === 'string' ? bound : new Date(bound).toISOString());
+    const found = model.entries.filter(
+      (entry) => entry.doctor === doctor && !entry.isCancelled && model.takes({ from, to }, entry.slot, entry.date),
+    );
+    const answer = await displacing(
+      createTimeOff(real.visit(model, 'staff'), {
+        query: { dry_run: input.isDry },
+        body: { doctor: real.doctors[doctor] as number, from: wire(from), to: wire(to), displace: input.displace },
+      }),
+    );
+    if (displaceAll(found, answer, input)) model.leaves.push({ id: answer.id as number, doctor, from, to });
+  });
+
+const endLeave = (index: number): Step =>
+  new Step('end leave', index, async (model, real) => {
+    const leave = model.leaves[index % model.leaves.length];
+    if (leave === undefined) return;
+    await deleteTimeOff(real.visit(model, 'staff'), { params: { id: leave.id } });
+    model.leaves = model.leaves.filter((other) => other !== leave);
+  });
+
+type ShiftInput = Omit<Shift, 'startsOn' | 'endsOn'> & { start: number; end: number | null };
+
+const setHours = (input: Displacement & { doctor: number; shifts: readonly ShiftInput[] }): Step =>
+  new Step('hours', input, async (model, real) => {
+    const { doctor, shifts, displace } = input;
+    const hours = shifts.map(({ start, end, ...shift }) => ({
+      ...shift,
+      startsOn: model.day(start),
+      endsOn: end === null ? null : model.day(start + end),
+    }));
+    const answer = await displacing(
+      replaceDoctorHours(real.visit(model, 'staff'), {
+        params: { id: real.doctors[doctor] as number },
+        query: { dry_run: input.isDry },
+        body: {
+          hours: hours.map(({ weekday, slots, everyWeeks, startsOn, endsOn }) => ({
+            weekday,
+            times: slots.map((slot) => real.slots[slot] as number),
+            every_weeks: everyWeeks,
+            starting: startsOn,
+            until: endsOn,
+          })),
+          displace,
+        },
+      }),
+    );
+    if (hours.some(({ slots }) => slots.some((slot) => model.offers[doctor]?.has(slot) !== true))) {
+      assert.equal(answer.status, 400);
+      return;
+    }
+    const before = model.hours[doctor] ?? [];
+    const found = model.entries.filter(
+      (entry) =>
+        entry.doctor === doctor &&
+        !entry.isCancelled &&
+        model.isUpcoming(entry) &&
+        model.isWorked(entry.slot, entry.date, before) &&
+        !model.isWorked(entry.slot, entry.date, hours),
+    );
+    if (displaceAll(found, answer, input)) model.hours[doctor as 0 | 1] = hours;
   });
 
 const wait = (minutes: number): Step =>
@@ -541,6 +724,27 @@ const ownPatch = fc.record(
 );
 const mark = fc.constantFrom('arrived' as const, 'no_show' as const, null);
 
+const displacement = {
+  displace: fc.constantFrom<Displace>('refuse', 'cancel', 'keep'),
+  isDry: fc.integer({ min: 0, max: 4 }).map((lot) => lot === 0),
+};
+/** Of a day, in minutes, by the quarter. */
+const part = fc
+  .uniqueArray(fc.integer({ min: 0, max: 96 }), { minLength: 2, maxLength: 2 })
+  .map((quarters) => quarters.sort((a, b) => a - b).map((quarter) => quarter * 15) as [number, number]);
+const leave = fc.record({
+  ...{ ...displacement, doctor: one, part: fc.option(part) },
+  day: fc.integer({ min: 1, max: HORIZON_DAYS }),
+  days: fc.integer({ min: 1, max: 2 }),
+});
+const shift = fc.record({
+  weekday: fc.integer({ min: 1, max: 7 }),
+  slots: fc.uniqueArray(slotArbitrary, { minLength: 1 }),
+  everyWeeks: fc.integer({ min: 1, max: 2 }),
+  start: fc.integer({ min: -8, max: 2 }),
+  end: fc.option(fc.nat({ max: 9 })),
+});
+
 const steps = fc.commands(
   [
     dated.map(book),
@@ -560,6 +764,9 @@ const steps = fc.commands(
     fc.record({ index: which, by: actor, mark }).map(note),
     fc.record({ index: which, by: fc.constant('staff' as const), mark }).map(note),
     fc.tuple(one, fc.uniqueArray(slotArbitrary)).map(([doctor, slots]) => offer(doctor, slots)),
+    leave.map(takeLeave),
+    which.map(endLeave),
+    fc.record({ ...displacement, doctor: one, shifts: fc.array(shift, { maxLength: 6 }) }).map(setHours),
     fc.integer({ min: 1, max: 1500 }).map(wait),
     fc
       .record({ doctor: one, by: fc.constantFrom<By>('staff', 'patient', 'anybody') })

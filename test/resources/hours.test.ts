@@ -1,7 +1,7 @@
 /** Doctors' working hours: on which days they offer which slots, and what becomes of appointments outside of them. */
 import t, { type Test } from 'tap';
 import { buildTestApp, type Body } from '../helpers/app.js';
-import { race, RACING } from '../helpers/races.js';
+import { race, RACING, untilWaiting } from '../helpers/races.js';
 
 /** Monday of week 49. */
 const MONDAY = new Date('2026-11-30T06:00:00Z');
@@ -199,4 +199,17 @@ t.test('hours and bookings at once: replaceDoctorHours or createAppointment, not
     for (const { status } of booked) t.ok([201, 400].includes(status), String(status));
     for (const { id } of body.results) await api.delete(`/appointments/${id}/`, { token: staff.token });
   }
+});
+
+t.test('replaceDoctorHours 409 where a booking is under way that has seen other hours', async (t) => {
+  const { api, ten, put, book } = await clinic(t, RACING);
+  const [booked, changed] = await race(api, 'lock table appointments in share mode', [
+    () => book({ date: '2026-12-01' }),
+    async () => {
+      await untilWaiting(api.database.db, () => 1);
+      return put([{ weekday: 1, times: [ten] }]);
+    },
+  ]);
+  t.equal(booked?.status, 201);
+  t.match(changed, { status: 409, body: { displaced: 1 } });
 });

@@ -1,7 +1,7 @@
 /** Leave of doctors and of the clinic: who enters it, what it takes, and what becomes of appointments in its way. */
 import t, { type Test } from 'tap';
 import { buildTestApp, type Body, type TestApp } from '../helpers/app.js';
-import { race, RACING } from '../helpers/races.js';
+import { race, RACING, untilWaiting } from '../helpers/races.js';
 
 /** A Monday at noon. */
 const NOON = new Date('2030-03-04T12:00:00Z');
@@ -340,6 +340,25 @@ t.test('leave and bookings at once', async (t) => {
         for (const { id } of body.results) await api.delete(`/appointments/${id}/`, { token: staff.token });
       }
     });
+  }
+});
+
+t.test('createTimeOff 409 where a booking is under way that has seen no leave yet', async (t) => {
+  const { api, doctor, book, leave } = await clinic(t, RACING);
+  for (const [whose, date] of [
+    [doctor.doctorId, '2030-03-11'],
+    [null, '2030-03-12'],
+  ] as const) {
+    // The booking has looked for leave, and can not be stored yet.
+    const [booked, entered] = await race(api, 'lock table appointments in share mode', [
+      () => book({ date }),
+      async () => {
+        await untilWaiting(api.database.db, () => 1);
+        return leave({ doctor: whose, from: date, to: date });
+      },
+    ]);
+    t.equal(booked?.status, 201);
+    t.match(entered, { status: 409, body: { displaced: 1 } }, whose === null ? 'of the clinic' : 'of the doctor');
   }
 });
 

@@ -7,7 +7,7 @@ import { DryRun, type Input } from '../../../openapi/operation.js';
 import { todayText, type Calendar } from '../../scheduling/calendar.js';
 import { displaceAppointments } from '../../scheduling/displaced.js';
 import { lockAllDoctors, lockDoctor } from '../../scheduling/locks.js';
-import { takesTimeOf } from '../../scheduling/working-time.js';
+import { boundsJson, takesTimeOf } from '../../scheduling/working-time.js';
 import { InvalidInput, NotAllowed, NotFound } from '../../lib/errors.js';
 import { filtered } from '../../lib/lists.js';
 import { cutPage, itemOf, selectPage } from '../../lib/pages.js';
@@ -21,8 +21,7 @@ const MAX_YEARS_AHEAD = 10;
 const timeOffJson = jsonObject<TimeOff>({
   id: column(timeOff.id),
   doctor: column(timeOff.doctorId),
-  from: sql<string>`coalesce(${timeOff.startsOn}::text, ${timestampText(timeOff.startsAt)})`,
-  to: sql<string>`coalesce(${timeOff.endsOn}::text, ${timestampText(timeOff.endsAt)})`,
+  ...boundsJson,
   reason: column(timeOff.reason),
   created_at: timestampText(timeOff.createdAt),
 });
