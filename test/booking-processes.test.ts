@@ -111,6 +111,52 @@ t.test('two servers on one database', async (t) => {
     t.equal(new Set(answers.map(({ body }) => body.date)).size, COUNT);
   });
 
+  await t.test(
+    'createTimeOff, replaceDoctorHours or createAppointment: what is booked does not stand outside',
+    async (t) => {
+      const [staff] = await client<{ id: number }[]>`
+      insert into users (username, email, password_hash, is_staff) values ('staff', 'staff@example.com', '', true)
+      returning id::float8`;
+      const authorization = `Bearer ${signAccess(SECRET, staff?.id as number)}`;
+      const send = async (path: string, method: string, body?: object) => {
+        const headers = { authorization, ...(body && { 'content-type': 'application/json' }) };
+        const response = await fetch(two.url + path, { method, headers, ...(body && { body: JSON.stringify(body) }) });
+        return { status: response.status, body: (await response.json().catch(() => null)) as { id: number } | null };
+      };
+      const [from, to] = [inDays(20), inDays(27)];
+      for (const what of ['leave', 'closure', 'hours']) {
+        for (const displace of ['refuse', 'cancel']) {
+          await client`update appointments set is_cancelled = true`;
+          const doctor = await newDoctor();
+          const take = () =>
+            what === 'hours'
+              ? send(`/doctors/${doctor}/hours/`, 'PUT', {
+                  hours: [{ weekday: 1, times: [1], starting: inDays(300) }],
+                  displace,
+                })
+              : send('/time-off/', 'POST', { doctor: what === 'leave' ? doctor : null, from, to, displace });
+          const bookings = tokens.map(
+            (token, index) => () => book(urlOf(index), token, { doctor, date: inDays(20 + (index % 8)) }),
+          );
+          const [some, others] = [bookings.slice(0, 12), bookings.slice(12)];
+          const early = Promise.all(some.map((send) => send()));
+          const [taken, answers] = await Promise.all([take(), Promise.all(others.map((send) => send()))]);
+          const isTaken = taken.status !== 409;
+          await early;
+          const live = await client`select from appointments where doctor_id = ${doctor} and not is_cancelled`;
+          if (displace === 'cancel') t.ok(isTaken, `${what} is taken`);
+          t.equal(
+            live.length > 0,
+            !isTaken,
+            `${what}, ${displace}: ${live.length} are booked, answered ${taken.status}`,
+          );
+          for (const { status } of answers) t.ok([201, 400, 409].includes(status));
+          if (what !== 'hours' && isTaken) await send(`/time-off/${taken.body?.id}/`, 'DELETE');
+        }
+      }
+    },
+  );
+
   await t.test('ten sends with one Idempotency-Key: one booking, and the same answer after a restart', async (t) => {
     const doctor = await newDoctor();
     const [, token = ''] = tokens;
