@@ -220,14 +220,6 @@ export const PatientEmail = Type.Unsafe<string | null>({
 });
 export type PatientEmail = Static<typeof PatientEmail>;
 
-export const ManagerId = Type.Unsafe<number | null>({
-  type: ['integer', 'null'],
-  format: 'int64',
-  minimum: 1,
-  maximum: 9007199254740991,
-});
-export type ManagerId = Static<typeof ManagerId>;
-
 export const PatientInput = Type.Object({
   profile: Type.Optional(PrivatePictureUpload),
   phone: Type.Optional(PatientPhone),
@@ -236,7 +228,6 @@ export const PatientInput = Type.Object({
   last_name: Type.Optional(PersonName),
   email: Type.Optional(PatientEmail),
   date_of_birth: Type.Optional(DateOfBirth),
-  managed_by: Type.Optional(ManagerId),
 });
 export type PatientInput = Static<typeof PatientInput>;
 
@@ -265,6 +256,14 @@ export const DependantInput = Type.Object({
   phone: Type.Optional(PatientPhone),
 });
 export type DependantInput = Static<typeof DependantInput>;
+
+export const ManagerId = Type.Unsafe<number | null>({
+  type: ['integer', 'null'],
+  format: 'int64',
+  minimum: 1,
+  maximum: 9007199254740991,
+});
+export type ManagerId = Static<typeof ManagerId>;
 
 export const PatientPatch = Type.Object({
   profile: Type.Optional(PrivatePictureUpload),

@@ -161,22 +161,13 @@ function checkPerson(fields: Readonly<Record<string, string | null | undefined>>
 export async function createPatient(visit: UserVisit, { body }: Input<'createPatient'>): Promise<JsonText<Patient>> {
   const { caller, link } = visit;
   const { user, ...fields } = body;
-  const { first_name, last_name, email, date_of_birth, phone, profile: _profile, managed_by, ...rest } = fields;
+  const { first_name, last_name, email, date_of_birth, phone, profile: _profile, ...rest } = fields;
   nothingElse(rest);
-  const managerId = managed_by ?? null;
-  if (managerId !== null && !caller.isStaff) throw new NotAllowed('Only staff may say who manages a patient.');
   const isNamed = [first_name, last_name, email, date_of_birth].some((value) => (value ?? '') !== '');
   if (caller.isStaff && isNamed && (user ?? '') === '') {
     checkPerson({ first_name, last_name, phone });
-    return inTransaction(visit, async (visit) => {
-      if (managerId !== null) {
-        await lockManager(visit, managerId);
-        await checkMayManage(visit, managerId);
-      }
-      return insertPerson(visit, fields, managerId);
-    });
+    return inTransaction(visit, (visit) => insertPerson(visit, fields, null));
   }
-  if (managerId !== null) throw new InvalidInput({ managed_by: ['is for patients without an account'] });
   const userId = await namedUser(visit, user);
   return inTransaction(visit, async (visit) => {
     const { id, filled } = await openPatient(visit, userId);
