@@ -15,6 +15,11 @@ function rewrite(value: unknown, change: (object: Json, key: string) => unknown,
   );
 }
 
+/** What is taken of any type, since clients in the field send it, as the one type that clients to come should send. */
+function typedForClients({ 'x-client-type': type, ...schema }: Json): Json {
+  return type === undefined ? schema : { type, ...schema };
+}
+
 function resolve(document: Json, ref: string): Json {
   const target = ref
     .split('/')
@@ -46,13 +51,14 @@ export function forSdks(document: Json): Json {
     });
   const { components, paths: all, ...rest } = document as { components: Json; paths: Json };
   const { schemas, securitySchemes } = components as { schemas: Record<string, Json>; securitySchemes: Json };
+  const typed = rewrite(schemas, typedForClients) as Json;
   const paths = rewrite(expand(all), multipartAlone);
   const told = withAlternatives(schemas);
   const others = Object.keys(document['x-problems'] as Json).filter((slug) => !told.has(`/problems/${slug}`));
   const { alternatives: _alternatives, ...fields } = schemas['Problem']?.['properties'] as Record<string, Json>;
   const type = { ...fields['type'], enum: others.map((slug) => `/problems/${slug}`) };
   const Problem = { ...schemas['Problem'], properties: { ...fields, type } };
-  return { ...rest, paths, components: { securitySchemes, schemas: { ...schemas, Problem } } };
+  return { ...rest, paths, components: { securitySchemes, schemas: { ...typed, Problem } } };
 }
 
 /** The types of those problems whose schema requires `alternatives`. */
@@ -91,7 +97,7 @@ export function forOpenApi30(document: Json): Json {
       if (target['oneOf'] !== undefined) return { $ref: '#/components/schemas/Problem' };
       return { ...schemaOf(target), ...(description !== undefined && { description }) };
     }
-    const { examples, ...result } = schema;
+    const { examples, ...result } = typedForClients(schema);
     if (Array.isArray(examples)) result['example'] = examples[0] as unknown;
     if (Array.isArray(result['type'])) {
       result['type'] = (result['type'] as string[]).find((type) => type !== 'null');

@@ -1849,10 +1849,10 @@ export const operations = {
         to: Type.Optional(S.CalendarDate),
         specialisation: Type.Optional(S.Id),
         designation: Type.Optional(S.Id),
-        doctor: Type.Optional(S.Id),
-        min_fee: Type.Optional(S.Fee),
         max_fee: Type.Optional(S.Fee),
         time: Type.Optional(S.Id),
+        doctor: Type.Optional(S.Id),
+        min_fee: Type.Optional(S.Fee),
         per_doctor: Type.Optional(Type.Boolean()),
       }),
       response: {
@@ -1887,13 +1887,19 @@ export const operations = {
         limits: Type.Integer({ format: 'int32', minimum: 1, maximum: 1000, default: 100 }),
         patient_id: Type.Optional(S.Id),
         doctor_id: Type.Optional(S.Id),
-        date: Type.Optional(S.CalendarDate),
-        time: Type.Optional(S.Id),
         from: Type.Optional(S.CalendarDate),
         to: Type.Optional(S.CalendarDate),
         status: Type.Optional(S.AppointmentStatus),
         type: Type.Optional(S.AppointmentType),
         cancel: Type.Optional(Type.Boolean()),
+        ordering: Type.Unsafe<'id' | 'date' | '-date'>({
+          type: 'string',
+          enum: ['id', 'date', '-date'],
+          default: 'id',
+        }),
+        date: Type.Optional(S.CalendarDate),
+        time: Type.Optional(S.Id),
+        search: Type.Optional(Type.String({ maxLength: 320 })),
         attendance: Type.Optional(
           Type.Unsafe<'arrived' | 'no_show' | 'none'>({
             type: 'string',
@@ -1901,12 +1907,6 @@ export const operations = {
             maxLength: 7,
           }),
         ),
-        search: Type.Optional(Type.String({ maxLength: 320 })),
-        ordering: Type.Unsafe<'id' | 'date' | '-date'>({
-          type: 'string',
-          enum: ['id', 'date', '-date'],
-          default: 'id',
-        }),
       }),
       headers: Type.Object({ 'if-none-match': Type.Optional(Type.String({ maxLength: 4000 })) }),
       response: {

@@ -209,9 +209,6 @@ export const PatientPhone = Type.Unsafe<string | null>({
 });
 export type PatientPhone = Static<typeof PatientPhone>;
 
-export const NamedUser = Type.Unknown();
-export type NamedUser = Static<typeof NamedUser>;
-
 export const PatientEmail = Type.Unsafe<string | null>({
   type: ['string', 'null'],
   format: 'email',
@@ -220,14 +217,17 @@ export const PatientEmail = Type.Unsafe<string | null>({
 });
 export type PatientEmail = Static<typeof PatientEmail>;
 
+export const NamedUser = Type.Unknown({ 'x-client-type': 'integer' });
+export type NamedUser = Static<typeof NamedUser>;
+
 export const PatientInput = Type.Object({
   profile: Type.Optional(PrivatePictureUpload),
   phone: Type.Optional(PatientPhone),
-  user: Type.Optional(NamedUser),
   first_name: Type.Optional(PersonName),
   last_name: Type.Optional(PersonName),
   email: Type.Optional(PatientEmail),
   date_of_birth: Type.Optional(DateOfBirth),
+  user: Type.Optional(NamedUser),
 });
 export type PatientInput = Static<typeof PatientInput>;
 
@@ -496,13 +496,13 @@ export const MeetLink = Type.String({
 export type MeetLink = Static<typeof MeetLink>;
 
 export const DoctorInput = Type.Object({
-  user: Type.Optional(NamedUser),
   profile: Type.Optional(PictureUpload),
   designation: Type.Optional(IdList),
   specialisation: Type.Optional(IdList),
   available_time: Type.Optional(IdList),
   fee: Type.Optional(Fee),
   meet_link: Type.Optional(MeetLink),
+  user: Type.Optional(NamedUser),
 });
 export type DoctorInput = Static<typeof DoctorInput>;
 

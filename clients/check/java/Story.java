@@ -125,7 +125,7 @@ public final class Story {
     step("upload", () -> {
       List<Long> fields = List.of(specialisation[0].getId());
       String link = "https://meet.example.com/robin";
-      made[0] = doctors.createDoctor(new File(args[1]), null, fields, times, 75, link, null);
+      made[0] = doctors.createDoctor(new File(args[1]), null, fields, times, 75, link, null, null);
       must(made[0].getFee() == 75 && made[0].getAvailableTime().equals(times), made[0]);
       must(template.getForEntity(made[0].getProfile(), byte[].class).getBody().length > 0, "no picture");
     });
@@ -193,7 +193,7 @@ public final class Story {
     });
     step("filter by words", () -> {
       AppointmentPage page = appointments.listAppointments(
-          null, null, null, null, doctor.getId(), null, null, "Pendding", "Online", null, null);
+          null, null, null, null, doctor.getId(), null, null, "Pendding", "Online", null, null, null, null, null, null);
       must(page.getResults().get(0).getId() == id, page);
     });
     step("review with stars", () -> {
