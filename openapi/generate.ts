@@ -60,6 +60,7 @@ export interface Contract {
     schemas: Record<string, Schema>;
     parameters: Record<string, Parameter>;
     responses: Record<string, Response>;
+    examples?: Record<string, unknown>;
   };
 }
 
@@ -288,7 +289,9 @@ function problemsOf(contract: Contract): Record<string, ProblemText & { example:
     if (typeof type === 'string' && instance !== undefined && !examples.has(type)) examples.set(type, value);
     for (const inner of Object.values(value)) collect(inner);
   };
+
   collect(contract.components.responses);
+  collect(contract.components.examples);
   collect(contract.paths);
   return Object.fromEntries(
     Object.entries(contract['x-problems']).map(([slug, text]) => {

@@ -1,4 +1,5 @@
 /** Calls to copy, in three languages, made of the examples that the contract has of each operation. */
+import { examplesOf, type Shown } from './examples.js';
 
 interface Schema {
   readonly $ref?: string;
@@ -12,10 +13,8 @@ interface Parameter {
   readonly required?: boolean;
   readonly example?: unknown;
 }
-interface Media {
+interface Media extends Shown {
   readonly schema: Schema;
-  readonly example?: unknown;
-  readonly examples?: Readonly<Record<string, { readonly value: unknown }>>;
 }
 interface Operation {
   readonly security: readonly Readonly<Record<string, unknown>>[];
@@ -54,8 +53,6 @@ function resolve<T extends { readonly $ref?: string }>(document: Described, valu
   return path.reduce<unknown>((part, name) => (part as Record<string, unknown>)[name], document) as T;
 }
 
-const exampleOf = ({ example, examples = {} }: Media): unknown => example ?? Object.values(examples)[0]?.value;
-
 function callOf(document: Described, path: string, method: string): Call {
   const item = document.paths[path] ?? {};
   const operation = item[method] as Operation;
@@ -68,7 +65,7 @@ function callOf(document: Described, path: string, method: string): Call {
     .filter((parameter) => parameter.in === 'query' && parameter.required === true)
     .map(({ name, example }) => `${name}=${encodeURIComponent(String(example))}`);
   const { 'application/json': json, 'multipart/form-data': multipart } = operation.requestBody?.content ?? {};
-  const body = json && exampleOf(json);
+  const [body] = examplesOf(document, json ?? {});
   const fields = multipart === undefined ? {} : (resolve(document, multipart.schema).properties ?? {});
   const files = Object.keys(fields).filter((name) => resolve(document, fields[name] ?? {}).format === 'binary');
   // Who makes a record sends the picture with it; changes are mostly of something else.

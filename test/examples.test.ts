@@ -6,6 +6,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { parse } from 'yaml';
+import { examplesOf, type Shown } from '../openapi/examples.js';
 import { BY_STAFF } from '../openapi/guide.js';
 import { openFolder } from '../plugins/pictures/store.js';
 import { ACCOUNTS, PASSWORD } from '../src/demo/people.js';
@@ -14,10 +15,6 @@ import { buildTestApp, type Body } from './helpers/app.js';
 import { allOperations, type Operation } from './helpers/operations.js';
 import { pictureFile } from './helpers/pictures.js';
 
-interface Shown<T = unknown> {
-  readonly example?: T;
-  readonly examples?: Readonly<Record<string, { readonly value: T }>>;
-}
 interface Parameter extends Shown<string | number> {
   readonly name: string;
   readonly in: 'path' | 'query' | 'header';
@@ -37,8 +34,7 @@ const document = parse(readFileSync(new URL('../../openapi/openapi.yaml', import
   readonly components: { readonly parameters: Readonly<Record<string, Parameter>> };
 };
 
-const shownBy = <T>({ example, examples = {} }: Shown<T> = {}): T | undefined =>
-  example ?? Object.values(examples)[0]?.value;
+const shownBy = <T>(shown: Shown<T> = {}): T | undefined => examplesOf(document, shown)[0];
 
 /** Of an operation: its parameters, and the first example of its body and of its answer. */
 function documented({ method, url, config: { success } }: Operation) {

@@ -255,6 +255,11 @@ t.test('a patient of the demo in Swagger UI', async (t) => {
   await t.test('writes a review by createReview 201, which listReviews 200 shows', async (t) => {
     const operation = await open('reviews', 'createReview');
     const text = 'Explained every step.';
+    t.match(
+      JSON.parse(await operation.locator('textarea').inputValue()),
+      { doctor: 2, rating: '⭐⭐⭐⭐' },
+      'an example of the components fills the form',
+    );
     await operation.locator('textarea').fill(JSON.stringify({ doctor: 2, body: text, rating: '⭐⭐⭐⭐⭐' }));
     const created = await execute(operation);
     t.equal(created.status, '201', JSON.stringify(created.body));

@@ -4,13 +4,12 @@ import addFormats from 'ajv-formats';
 import { appendFileSync, readFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { parse } from 'yaml';
+import { examplesOf, type Shown } from '../../openapi/examples.js';
 import { operations } from '../../openapi/generated/operations.js';
 
 type Json = Record<string, unknown>;
-interface Media {
+interface Media extends Shown<Json> {
   readonly schema: unknown;
-  readonly example?: Json;
-  readonly examples?: Readonly<Record<string, { readonly value: Json }>>;
 }
 
 const document = parse(readFileSync(new URL('../../../openapi/openapi.yaml', import.meta.url), 'utf8')) as {
@@ -88,8 +87,7 @@ export function checkAnswer(method: string, url: string, { status, headers, text
   if (content === undefined) {
     if (text !== '') fail('with a body, where the contract has none');
   } else {
-    const { schema, example, examples } =
-      content[mediaType] ?? fail(`as ${mediaType}, which the contract does not document`);
+    const { schema, ...shows } = content[mediaType] ?? fail(`as ${mediaType}, which the contract does not document`);
     if (mediaType.endsWith('json')) {
       const body = JSON.parse(text) as Json;
       const validate = validatorOf(`${route.operationId} ${status}`, schema);
@@ -109,7 +107,7 @@ export function checkAnswer(method: string, url: string, { status, headers, text
         );
         if (!leads || !pathname.endsWith(`/${id}/`)) fail(`with the Location ${pathname}`);
       }
-      const shown = example === undefined ? Object.values(examples ?? {}).map(({ value }) => value) : [example];
+      const shown = examplesOf(document, shows);
       if (status >= 400 && !shown.some(({ type }) => type === body['type'])) {
         fail(`with ${String(body['type'])}, of which the contract shows no example`);
       }

@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { parse } from 'yaml';
 import type { TSchema } from '@sinclair/typebox';
+import { examplesOf, type Shown } from '../../openapi/examples.js';
 import { operations } from '../../openapi/generated/operations.js';
 import type { Operation as AnyOperation, OperationConfig } from '../../openapi/operation.js';
 
@@ -44,17 +45,19 @@ export const pathOf = ({ url }: Operation, id: string | number = 1): string => u
 interface Documented {
   readonly operationId: string;
   readonly responses: Readonly<Record<string, unknown>>;
-  readonly requestBody?: { readonly content: Readonly<Record<string, { readonly example?: unknown }>> };
+  readonly requestBody?: { readonly content: Readonly<Record<string, Shown>> };
 }
 
 const document = parse(readFileSync(new URL('../../../openapi/openapi.yaml', import.meta.url), 'utf8')) as {
   paths: Record<string, Record<string, Documented>>;
+  components: object;
 };
 
 /** The JSON body that the contract shows for an operation. */
 export function exampleOf({ method, url }: Operation): Record<string, unknown> {
   const path = url.replaceAll(/:(\w+)/g, '{$1}');
-  const example = document.paths[path]?.[method.toLowerCase()]?.requestBody?.content['application/json']?.example;
+  const body = document.paths[path]?.[method.toLowerCase()]?.requestBody;
+  const [example] = examplesOf(document, body?.content['application/json'] ?? {});
   if (example === undefined) throw new Error(`the contract shows no JSON body for ${method} ${path}`);
   return example as Record<string, unknown>;
 }

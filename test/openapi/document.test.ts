@@ -4,6 +4,7 @@ import addFormats from 'ajv-formats';
 import { readFileSync } from 'node:fs';
 import t from 'tap';
 import { isScalar, parse, parseDocument, visit } from 'yaml';
+import { examplesOf, type Shown } from '../../openapi/examples.js';
 
 type Json = Record<string, unknown>;
 interface Schema extends Json {
@@ -40,14 +41,13 @@ function* values(value: unknown, place: string): Generator<[place: string, value
 const all = [...values(document, '#')];
 
 /** The examples that stand beside a schema, and those inside a schema, with the schema that each has to meet. */
-const examples = all.flatMap(([place, { schema, example, examples: several, $ref, type }]) => {
+const examples = all.flatMap(([place, value]) => {
+  const { schema, $ref, type } = value;
   const own =
     schema ?? (typeof type === 'string' || Array.isArray(type) ? all.find(([at]) => at === place)?.[1] : undefined);
   if (own === undefined || $ref !== undefined) return [];
-  const named = Object.values(several ?? {}).map((one: unknown) =>
-    schema === undefined ? one : (one as Json)['value'],
-  );
-  return [...(example === undefined ? [] : [example]), ...named].map((value) => ({
+  const values = schema === undefined ? ((value['examples'] ?? []) as unknown[]) : examplesOf(document, value as Shown);
+  return values.map((value) => ({
     place,
     value,
     schema: own as Schema,
@@ -87,6 +87,25 @@ t.test('each example is valid', (t) => {
     const validate = ajv.compile(JSON.parse(JSON.stringify(schema).replaceAll('"#/', '"contract#/')) as Json);
     t.ok(validate(value), `${place}: ${ajv.errorsText(validate.errors)}`);
   }
+  t.end();
+});
+
+t.test('an example that is shown more than once stands in the components, and all of those are shown', (t) => {
+  const shown = all.flatMap(([place, value]) => {
+    if (value['schema'] === undefined) return [];
+    const { example, examples: several = {} } = value as Shown;
+    return [{ value: example, $ref: undefined }, ...Object.values(several)].map((one) => ({ ...one, place }));
+  });
+  const inline = shown.filter(({ value, $ref }) => $ref === undefined && typeof value === 'object');
+  const places = new Map(inline.map(({ value, place }) => [JSON.stringify(value), place]));
+  t.strictSame(
+    inline.filter(({ value, place }) => places.get(JSON.stringify(value)) !== place).map(({ place }) => place),
+    [],
+  );
+  t.strictSame(
+    new Set(shown.map(({ $ref }) => $ref).filter((ref) => ref !== undefined)),
+    new Set(Object.keys(document.components['examples'] ?? {}).map((name) => `#/components/examples/${name}`)),
+  );
   t.end();
 });
 
