@@ -42,8 +42,8 @@ const METHODS = ['get', 'post', 'put', 'patch', 'delete'];
 export const BY_STAFF: readonly string[] = [
   ...['replaceDoctor', 'updateDoctor', 'deleteDoctor', 'replaceDoctorHours', 'createTimeOff', 'deleteTimeOff'],
 ];
-/** Operations that take what the caller alone has: a session's tokens, an own password. */
-const BY_HAND = ['refreshToken', 'logOut', 'changePassword'];
+/** Operations that take what the caller alone has: a session's tokens, an own password, what a hold is known by. */
+const BY_HAND = ['refreshToken', 'logOut', 'changePassword', 'deleteHold'];
 
 function resolve<T extends { readonly $ref?: string }>({ components }: Document, value: T): T {
   const [kind = '', name = ''] = value.$ref?.split('/').slice(2) ?? [];

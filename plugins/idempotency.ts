@@ -1,6 +1,5 @@
 import { and, eq, lt, sql } from 'drizzle-orm';
-import type { FastifyInstance, FastifyReply, FastifyRequest, preHandlerHookHandler } from 'fastify';
-import fp from 'fastify-plugin';
+import type { FastifyReply, FastifyRequest, preHandlerHookHandler } from 'fastify';
 import { createHash } from 'node:crypto';
 import { transaction, type Db, type Tx } from '../db/client.js';
 import { JsonText } from '../db/json.js';
@@ -10,8 +9,6 @@ import type { Operation } from '../openapi/operation.js';
 import { ProblemError } from '../openapi/problem-error.js';
 import { entityTag } from './entity-tags.js';
 import { Upload } from './multipart.js';
-
-const HOUR = 3_600_000;
 
 const hashes = new WeakMap<FastifyRequest, string>();
 
@@ -108,22 +105,6 @@ export async function once(
 }
 
 /** Removes the keys that are older than their promise. */
-export default fp(
-  function idempotency(app: FastifyInstance, _options, done) {
-    const sweep = async (): Promise<void> => {
-      if (!app.database.isMigrated()) return;
-      await app.db.delete(idempotencyKeys).where(lt(idempotencyKeys.createdAt, sql`now() - interval '24 hours'`));
-    };
-    const timer = setInterval(
-      () => void sweep().catch(() => app.log.warn('old idempotency keys could not be removed')),
-      HOUR,
-    );
-    timer.unref();
-    app.addHook('onClose', (_app, next) => {
-      clearInterval(timer);
-      next();
-    });
-    done();
-  },
-  { name: 'idempotency', dependencies: ['database'] },
-);
+export async function removeOldKeys(db: Db): Promise<void> {
+  await db.delete(idempotencyKeys).where(lt(idempotencyKeys.createdAt, sql`now() - interval '24 hours'`));
+}

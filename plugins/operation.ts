@@ -20,7 +20,7 @@ import { hashBody, once } from './idempotency.js';
 import { readForm } from './multipart.js';
 import { discardPictures, encodePictures, storePictures } from './pictures/hooks.js';
 import { honorPreference } from './preferences.js';
-import { endAttempt, limit } from './rate-limit/index.js';
+import { clientOf, endAttempt, limit } from './rate-limit/index.js';
 import { watchBody } from './slow-bodies.js';
 
 /** Where a request was sent, for the URLs in its answer. */
@@ -40,6 +40,8 @@ declare module 'fastify' {
     readonly db: Db | Tx;
     /** Who calls; null for someone who is not signed in. */
     readonly caller: Caller | null;
+    /** Whom the request's address stands for, as the rate limits count it. */
+    readonly client: string;
     readonly link: Link;
     /** Whether the request's If-Match names a record's state by its tag; undefined where it has none. */
     readonly ifMatch: ((tag: string) => boolean) | undefined;
@@ -78,7 +80,10 @@ export interface OperationOptions {
   /** Base of absolute URLs; null: as the request names its server. */
   readonly publicUrl: string | null;
   /** What the application adds to each visit. */
-  readonly more: () => Omit<Visit, 'db' | 'caller' | 'link' | 'ifMatch' | 'ifNoneMatch' | 'tokens' | 'logins'>;
+  readonly more: () => Omit<
+    Visit,
+    'db' | 'caller' | 'client' | 'link' | 'ifMatch' | 'ifNoneMatch' | 'tokens' | 'logins'
+  >;
 }
 
 const isNeeded = <Hook>(hook: Hook | undefined): hook is Hook => hook !== undefined;
@@ -132,6 +137,9 @@ export default fp(
     const visitOf = (request: FastifyRequest, db: Db | Tx): Visit => ({
       db,
       caller: request.caller,
+      get client() {
+        return clientOf(request);
+      },
       get link() {
         return linkOf(request);
       },
@@ -169,6 +177,6 @@ export default fp(
   },
   {
     name: 'operation',
-    dependencies: ['contract', 'database', 'auth', 'rate-limit', 'multipart', 'idempotency', 'slow-bodies'],
+    dependencies: ['contract', 'database', 'auth', 'rate-limit', 'multipart', 'slow-bodies'],
   },
 );

@@ -245,17 +245,34 @@ const RULES: Readonly<Record<string, Rule>> = {
   'x-not-before': (value, day) => (value < String(day) ? [`must not be before ${String(day)}`] : []),
 };
 
+/** The schema where a field is left out that may stand in the place of others: those are required then. */
+function withoutStandIn(node: Node): { standIn: string; schema: Node } | undefined {
+  const { properties = {}, required = [] } = node;
+  for (const [standIn, property] of Object.entries(properties)) {
+    const needed = property['x-in-place-of'] as string[] | undefined;
+    if (needed === undefined) continue;
+    const isNeeded = (name: string): boolean => required.includes(name) || needed.includes(name);
+    return { standIn, schema: { ...node, required: Object.keys(properties).filter(isNeeded) } };
+  }
+  return undefined;
+}
+
 function compile(ajv: Ajv, schema: TSchema, part: string, rules: Readonly<Record<string, Rule>>) {
   const node = schema as Node;
+  const without = withoutStandIn(node);
   const ruled = Object.entries((schema as TObject).properties ?? {}).flatMap(([name, property]) =>
     Object.keys(property)
       .filter((keyword) => rules[keyword] !== undefined)
       .map((keyword) => ({ name, rule: rules[keyword] as Rule, argument: (property as Node)[keyword] })),
   );
   // Compiled when it is first needed: most processes of a test run call few operations.
-  let validate: ValidateFunction | undefined;
+  const validators = new Map<Node, ValidateFunction>();
+  const validatorOf = (chosen: Node): ValidateFunction => {
+    let validate = validators.get(chosen);
+    if (validate === undefined) validators.set(chosen, (validate = ajv.compile(chosen)));
+    return validate;
+  };
   return (data: unknown): { value: unknown } | { error: Error } => {
-    validate ??= ajv.compile(schema);
     if (part === 'body' && (data === null || data === undefined)) {
       return {
         error: new ProblemError('invalid-input', 'The request needs a body.', { errors: { body: ['is required'] } }),
@@ -271,6 +288,9 @@ function compile(ajv: Ajv, schema: TSchema, part: string, rules: Readonly<Record
       const unknown = unknownNames(Object.keys(sent), Object.keys(node.properties ?? {}));
       for (const [name, [fault = '']] of Object.entries(unknown)) faults.add(name, fault);
     }
+    const isStoodIn =
+      without === undefined || (value as Record<string, unknown> | null)?.[without.standIn] !== undefined;
+    const validate = validatorOf(isStoodIn ? node : without.schema);
     if (!validate(value)) collect(validate.errors ?? [], isQuery ? 'query' : part, faults);
     for (const { name, rule, argument } of ruled) {
       const siblings = (typeof value === 'object' && value !== null ? value : {}) as Record<string, unknown>;

@@ -10,13 +10,14 @@ import docs, { type Account } from '../plugins/docs/index.js';
 import drain from '../plugins/drain.js';
 import errors, { frameworkErrors, refuseConnection } from '../plugins/errors.js';
 import health from '../plugins/health.js';
-import idempotency from '../plugins/idempotency.js';
+import { removeOldKeys } from '../plugins/idempotency.js';
 import logging from '../plugins/logging.js';
 import multipart from '../plugins/multipart.js';
 import operation from '../plugins/operation.js';
 import pictures from '../plugins/pictures/index.js';
 import rateLimit from '../plugins/rate-limit/index.js';
 import slowBodies from '../plugins/slow-bodies.js';
+import sweep from '../plugins/sweep.js';
 import unreadBodies from '../plugins/unread-bodies.js';
 import utf8, { parseQuery } from '../plugins/utf8.js';
 import validation from '../plugins/validation.js';
@@ -25,6 +26,7 @@ import { pastDateRule } from './lib/dates.js';
 import { passwordRule } from './lib/passwords.js';
 import { resources } from './resources/index.js';
 import { calendarOf } from './scheduling/calendar.js';
+import { removeOldHolds } from './scheduling/holds.js';
 
 /** The largest JSON body in bytes; the longest text of the contract fits several times. */
 const MAX_BODY_BYTES = 262_144;
@@ -85,7 +87,7 @@ export async function buildApp({
   await app.register(auth, { secret, accessTtl: config.accessTokenTtl, refreshTtl: config.refreshTokenTtl });
   await app.register(rateLimit, { ...config.rateLimit, redisUrl: config.redisUrl });
   await app.register(multipart);
-  await app.register(idempotency);
+  await app.register(sweep, { old: { 'idempotency keys': removeOldKeys, holds: removeOldHolds } });
   await app.register(operation, {
     publicUrl: config.publicUrl,
     more: () => ({ clinicName: config.clinicName, calendar: calendarOf(config, db.timeZone(), now()) }),

@@ -74,7 +74,9 @@ t.test('strict handling', async (t) => {
           t.match(refused.body.errors[`${name}x`], [`is not known here; the nearest known name is "${name}"`]);
         }
         t.match(refused.body.errors['unknown'], [/^is not known here; the nearest known name is "\w+"$/]);
-        const required = (operation.schema.body?.['required'] as string[] | undefined) ?? [];
+        const properties = Object.values((operation.schema.body?.properties ?? {}) as Record<string, object>);
+        const replaced = properties.flatMap((each) => (each as { 'x-in-place-of'?: string[] })['x-in-place-of'] ?? []);
+        const required = [...((operation.schema.body?.['required'] as string[] | undefined) ?? []), ...replaced];
         const faults = (await send(operation, content({ firstname: 'x' }), STRICT)).body.errors;
         t.strictSame(Object.keys(faults).sort(), ['firstname', ...required].sort());
         await restore();

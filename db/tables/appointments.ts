@@ -1,12 +1,10 @@
 import { sql } from 'drizzle-orm';
-import { boolean, check, customType, date, index, pgEnum, pgTable, uniqueIndex, varchar } from 'drizzle-orm/pg-core';
-import { createdAt, id, moment, reference } from './columns.js';
+import { boolean, check, date, index, pgEnum, pgTable, uniqueIndex, varchar } from 'drizzle-orm/pg-core';
+import { createdAt, id, moment, reference, tsrange } from './columns.js';
 import { doctors } from './doctors.js';
 import { availableTimes } from './lookups.js';
 import { patients } from './patients.js';
 import { users } from './users.js';
-
-const tsrange = customType<{ data: string }>({ dataType: () => 'tsrange' });
 
 export const appointmentType = pgEnum('appointment_type', ['online', 'offline']);
 export const appointmentStatus = pgEnum('appointment_status', ['pending', 'running', 'completed']);

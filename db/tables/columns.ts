@@ -1,5 +1,5 @@
 import { sql, type Column, type SQL } from 'drizzle-orm';
-import { bigint, integer, text, timestamp } from 'drizzle-orm/pg-core';
+import { bigint, customType, integer, text, timestamp } from 'drizzle-orm/pg-core';
 
 /** Ids stay within 2^53-1, so they are plain numbers in TypeScript. */
 export const id = () => bigint({ mode: 'number' }).primaryKey().generatedAlwaysAsIdentity();
@@ -7,6 +7,8 @@ export const id = () => bigint({ mode: 'number' }).primaryKey().generatedAlwaysA
 export const reference = () => bigint({ mode: 'number' });
 
 export const moment = () => timestamp({ withTimezone: true, mode: 'date' });
+
+export const tsrange = customType<{ data: string }>({ dataType: () => 'tsrange' });
 
 export const createdAt = () => moment().notNull().defaultNow();
 

@@ -12,5 +12,6 @@ export * from './services.js';
 export * from './contacts.js';
 export * from './appointments.js';
 export * from './appointment-changes.js';
+export * from './holds.js';
 export * from './idempotency-keys.js';
 export * from './signing-secrets.js';

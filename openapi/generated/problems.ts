@@ -90,14 +90,15 @@ export const problems = {
   'slot-taken': {
     status: 409,
     title: 'Slot taken',
-    description: 'The doctor or the patient has an appointment at an overlapping time. Nothing was booked.',
+    description:
+      'The doctor or the patient has an appointment at an overlapping time, or somebody else holds it. Nothing was booked.',
     why: 'A slot is booked once. Somebody else may have taken it since you saw it as free.',
     next: 'Offer one of `alternatives`, which are free slots of the same doctor, the soonest first from the date that you asked for, and send its `date` and `time`. Or leave `date` out, and the soonest free one is taken.',
     example: {
       type: '/problems/slot-taken',
       title: 'Slot taken',
       status: 409,
-      detail: 'The doctor or the patient has an appointment at this time.',
+      detail: 'Somebody holds the slot at present: it is booked or free again within minutes.',
       instance: 'urn:uuid:5f3b8f0e-7a0c-4a9c-8d3e-0a4c1f6b2d11',
       alternatives: [
         {
@@ -175,6 +176,21 @@ export const problems = {
       title: 'Too many dependants',
       status: 409,
       detail: 'An account manages 20 patients at the most.',
+      instance: 'urn:uuid:5f3b8f0e-7a0c-4a9c-8d3e-0a4c1f6b2d11',
+    },
+  },
+  'too-many-holds': {
+    status: 409,
+    title: 'Too many holds',
+    description: 'You hold as many slots as one may at once. Nothing is held by this request.',
+    why: 'A signed-in user holds 3 slots at the most, and so do all who are not signed in behind one address together, so that nobody keeps a calendar from others.',
+    next: 'Book one of the slots, or give one back with `DELETE /holds/{token}/`; or wait until `detail` says that the next hold ends. Who signs in is no longer counted with others of the address.',
+    example: {
+      type: '/problems/too-many-holds',
+      title: 'Too many holds',
+      status: 409,
+      detail:
+        'You hold 3 slots already, and more can not be held at once: the next of these holds ends at 2026-03-02T09:33:10.000Z.',
       instance: 'urn:uuid:5f3b8f0e-7a0c-4a9c-8d3e-0a4c1f6b2d11',
     },
   },

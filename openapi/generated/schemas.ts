@@ -696,16 +696,17 @@ export const AppointmentStatusInput = Type.Unknown();
 export type AppointmentStatusInput = Static<typeof AppointmentStatusInput>;
 
 export const AppointmentInput = Type.Object({
-  doctor: Id,
+  doctor: Type.Optional(Id),
   appointment_type: AppointmentType,
   symptoms: Symptoms,
-  time: Id,
+  time: Type.Optional(Id),
   cancel: Type.Optional(Type.Boolean()),
   cancel_reason: Type.Optional(CancelReasonInput),
   attendance: Type.Optional(Attendance),
   date: Type.Optional(CalendarDate),
   patient: Type.Optional(Id),
   appointment_status: Type.Optional(AppointmentStatusInput),
+  hold: Type.Optional(Type.String({ minLength: 1, maxLength: 100, 'x-in-place-of': ['doctor', 'time'] })),
 });
 export type AppointmentInput = Static<typeof AppointmentInput>;
 
@@ -720,6 +721,7 @@ export const AppointmentPatch = Type.Object({
   date: Type.Optional(CalendarDate),
   patient: Type.Optional(Id),
   appointment_status: Type.Optional(AppointmentStatusInput),
+  hold: Type.Optional(Type.String({ minLength: 1, maxLength: 100 })),
 });
 export type AppointmentPatch = Static<typeof AppointmentPatch>;
 
@@ -769,6 +771,26 @@ export const AppointmentEventPage = Type.Object({
   results: Type.Array(AppointmentEvent, { maxItems: 1000 }),
 });
 export type AppointmentEventPage = Static<typeof AppointmentEventPage>;
+
+export const HoldInput = Type.Object({
+  doctor: Id,
+  time: Id,
+  date: Type.Optional(CalendarDate),
+  minutes: Type.Optional(Type.Integer({ minimum: 1, maximum: 15 })),
+});
+export type HoldInput = Static<typeof HoldInput>;
+
+export const Hold = Type.Object({
+  token: Type.String({ minLength: 1, maxLength: 100 }),
+  expires_at: Timestamp,
+  doctor: Id,
+  time: Id,
+  date: CalendarDate,
+  start: SlotMoment,
+  end: SlotMoment,
+  label: Type.String({ maxLength: 50 }),
+});
+export type Hold = Static<typeof Hold>;
 
 export const Designation = Type.Object({
   id: Id,

@@ -77,7 +77,7 @@ const FAILED_LOGIN_WINDOW = 15 * MINUTE;
 const clients = new LRUCache<string, string>({ max: 10_000 });
 
 /** Whom a request's address stands for: a subscriber of IPv6 has a whole /64. */
-function clientOf(request: FastifyRequest): string {
+export function clientOf(request: FastifyRequest): string {
   // A client that has hung up already has none.
   const address = (request.ip as string | undefined) ?? 'unknown';
   if (isIPv4(address)) return address;

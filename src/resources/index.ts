@@ -5,6 +5,7 @@ import clinic from './clinic/index.js';
 import contacts from './contacts/index.js';
 import designations from './designations/index.js';
 import doctors from './doctors/index.js';
+import holds from './holds/index.js';
 import hours from './hours/index.js';
 import patients from './patients/index.js';
 import profiles from './profiles/index.js';
@@ -25,6 +26,7 @@ export const resources = [
   hours,
   availability,
   appointments,
+  holds,
   timeOff,
   reviews,
   clinic,

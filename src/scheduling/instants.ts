@@ -19,9 +19,9 @@ export function instantsOfSlot(
   { startMinute, endMinute }: { startMinute: unknown; endMinute: unknown },
   zone: string,
 ): Instants {
-  const start = sql`slot_start(${day}, ${startMinute}, ${zone}::text)`;
+  const start = sql`slot_start(${day}, ${startMinute}::int, ${zone}::text)`;
   return {
     start: timestampText(start),
-    end: timestampText(sql`(${start} + make_interval(mins => ${endMinute} - ${startMinute}))`),
+    end: timestampText(sql`(${start} + make_interval(mins => ${endMinute}::int - ${startMinute}::int))`),
   };
 }

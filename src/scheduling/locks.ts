@@ -1,6 +1,6 @@
 /**
- * What booking, leave and hours lock, so that of two that exclude each other one sees what the other did. Users are
- * locked before doctors, these before patients, and these before appointments, everywhere.
+ * What booking, holds, leave and hours lock, so that of two that exclude each other one sees what the other did. Users and
+ * holders are locked before doctors, these before patients, and these before appointments, everywhere.
  */
 import { and, eq, isNull, sql, type SQL } from 'drizzle-orm';
 import { oneOrNone } from '../../db/rows.js';
@@ -19,6 +19,11 @@ export async function lockDoctor(
       .where(and(eq(doctors.id, id), isNull(doctors.archivedAt)))
       .for('no key update'),
   );
+}
+
+/** Locks what a user, or somebody at an address, holds: it is counted. */
+export async function lockHolder({ db }: Within, holder: string): Promise<void> {
+  await db.execute(sql`select pg_advisory_xact_lock(hashtextextended(${`holds of ${holder}`}, 0))`);
 }
 
 /** Locks all doctors, those too that are only now being made: no booking is under way, and none begins. */

@@ -2,7 +2,7 @@
 import { sql, type SQL } from 'drizzle-orm';
 import { transaction, violatedConstraint, type Db, type Tx } from '../../db/client.js';
 import { oneOrNone } from '../../db/rows.js';
-import { appointments, availableTimes } from '../../db/tables/index.js';
+import { appointments, availableTimes, holds } from '../../db/tables/index.js';
 import { today, type Calendar } from './calendar.js';
 import { BOOKING_CONSTRAINTS, isLive, isUpcoming, periodOf } from './slots.js';
 
@@ -57,6 +57,8 @@ export async function alignPeriods(db: Db, calendar: Calendar): Promise<number> 
   const changes = JSON.stringify(found);
   try {
     await transaction(db, async (tx) => {
+      // They are of the old clock, and last minutes.
+      await tx.delete(holds);
       // Constraints are checked row by row: one that moves first would meet another that has not yet.
       await tx.execute(sql`update ${appointments} set period = null
         where id in (select id from json_to_recordset(${changes}::json) as change (id bigint))`);

@@ -2,10 +2,11 @@
 import { and, eq, isNull, sql, type SQL } from 'drizzle-orm';
 import { column, jsonObject } from '../../db/json.js';
 import { one, oneOrNone } from '../../db/rows.js';
-import { appointments, availableTimes, doctorAvailableTimes, doctors, timeOff } from '../../db/tables/index.js';
+import { appointments, availableTimes, doctorAvailableTimes, doctors, holds, timeOff } from '../../db/tables/index.js';
 import type { Slot } from '../../openapi/generated/schemas.js';
 import type { Visit } from '../lib/visit.js';
 import { clockBefore, horizon, later, moment, today, type Calendar } from './calendar.js';
+import { isHeldFrom, isOfTime } from './holds.js';
 import { instantsOfSlot } from './instants.js';
 import { isOff, isWorked, isWorkedByAny, leaveOf, takesTimeOf, type AnySlot } from './working-time.js';
 
@@ -26,12 +27,16 @@ export interface Booking {
   readonly ownId?: number;
 }
 
+/** Those by which it refuses what somebody else holds. */
+export const HOLD_CONSTRAINTS: readonly string[] = ['holds_doctor_period_excl', 'holds_doctor_label_key'];
+
 /** The constraints by which PostgreSQL refuses a second booking. */
 export const BOOKING_CONSTRAINTS: ReadonlySet<string> = new Set([
   'appointments_doctor_period_excl',
   'appointments_patient_period_excl',
   'appointments_doctor_label_key',
   'appointments_patient_label_key',
+  ...HOLD_CONSTRAINTS,
 ]);
 
 /** Whether a doctor can be booked at all. */
@@ -107,6 +112,11 @@ function isTaken(whose: SQL, day: SQL, slot: AnySlot, calendar: Calendar): SQL {
     ))`;
 }
 
+/** Whether somebody else holds a slot of a doctor on a day. */
+const isHeld = (doctorId: unknown, day: SQL, slot: AnySlot, booker: Booker): SQL =>
+  sql`exists (select from ${holds} where ${holds.doctorId} = ${doctorId} and ${isHeldFrom(booker)}
+    and ${isOfTime(periodOf(day, slot, booker.calendar), day, slot.id)})`;
+
 const day = sql`days.day`;
 
 /** All days from one to another, both included, as `days.day`. In order, so that a search ends with what it finds. */
@@ -124,7 +134,7 @@ export async function soonestDate(
   const rows = await db.execute<{ day: string }>(sql`
     select ${day}::text as day from ${days(today(calendar), horizon(calendar))}
     where ${isOffered(day, slot, visit, doctorId)}
-      and not ${isTakenOf(eq(appointments.doctorId, doctorId))}
+      and not ${isTakenOf(eq(appointments.doctorId, doctorId))} and not ${isHeld(doctorId, day, slot, visit)}
       and not ${isTakenOf(eq(appointments.patientId, patientId))}
     order by ${day} limit 1`);
   return oneOrNone(rows)?.day ?? null;
@@ -195,6 +205,7 @@ export function freeSlots({ from, to }: Days, where: SQL | undefined, booker: Bo
       where,
       isOffered(day, anySlot, booker, doctors.id),
       sql`not ${isTaken(eq(appointments.doctorId, doctors.id), day, anySlot, calendar)}`,
+      sql`not ${isHeld(doctors.id, day, anySlot, booker)}`,
     ) as SQL,
   };
 }
@@ -224,6 +235,8 @@ export function freeSlotsOfAll(
     ), live as materialized (
       select ${appointments.doctorId}, ${appointments.date}, ${appointments.availableTimeId}, ${appointments.period}
       from ${appointments} where ${isLive} and ${appointments.date} between ${from} - 2 and ${to} + 2
+      union all select ${holds.doctorId}, ${holds.date}, ${holds.availableTimeId}, ${holds.period}
+      from ${holds} where ${isHeldFrom(booker)}
     ), hits as materialized (
       select periods.period as hit, slots.* from (select distinct period from live) as periods
       join slots on slots.period && periods.period

@@ -148,6 +148,11 @@ export const TABLE: Readonly<Record<keyof typeof operations, Row>> = {
   getTimeOff: [[401, 404, 404, 200, 404, 200, 401], of('timeOffId')],
   deleteTimeOff: [[401, 404, 404, 204, 404, 204, 401], of('timeOffId')],
   listAppointmentChanges: [[401, 200, 404, 200, 404, 200, 401], of('appointmentId')],
+  createHold: [
+    [201, 201, 201, 201, 201, 201, 401],
+    ({ ids }) => ({ body: { doctor: ids['doctorId'], time: ids['timeId'], minutes: 15 } }),
+  ],
+  deleteHold: [anyone(204), of('holdToken')],
   getClinic: [anyone(200)],
   listServices: [anyone(200)],
   createService: [staffOnly(201), image],
@@ -197,6 +202,7 @@ export async function buildClinic(api: TestApp): Promise<Clinic> {
   ids['timeOffId'] = (
     await create('/time-off/', { token, body: { doctor: treating.doctorId, from: '2031-01-01', to: '2031-01-02' } })
   ).id;
+  ids['holdToken'] = (await create('/holds/', { ...own, body: { doctor: treating.doctorId, time: time.id } })).token;
   ids['serviceId'] = (await create('/services/', { token, ...(await image()) })).id;
   ids['contactId'] = (await create('/contacts/', { ...own, body: contact })).id;
   ids['picture'] = new URL(profile).pathname.split('/').at(-1) as string;

@@ -98,7 +98,8 @@ export function checkAnswer(method: string, url: string, { status, headers, text
       ) {
         fail('with a problem document of another status or request');
       }
-      if (status === 201) {
+      // What nobody gets again has no place of its own.
+      if (status === 201 && (response['headers'] as Json | undefined)?.['Location'] !== undefined) {
         const { pathname } = new URL(String(headers['location']));
         const id = (body['id'] ?? (body['user'] as Json)['id']) as number;
         // PUBLIC_URL may have a path in front.

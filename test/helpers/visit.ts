@@ -9,6 +9,7 @@ const notToBeCalled = (): never => {
 export const visitOf = (db: Db, parts: Partial<UserVisit> = {}): UserVisit => ({
   db,
   caller: { id: 1, isStaff: true, session: null },
+  client: '127.0.0.1',
   clinicName: 'Clinic',
   calendar: { now: new Date(), zone: 'UTC', horizonDays: 365, slotMinutes: 30, bookingNotice: 0, changeNotice: 0 },
   link: { base: 'http://localhost:8000', path: '/', picture: (name) => name },

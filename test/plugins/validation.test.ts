@@ -423,6 +423,30 @@ t.test('queries and paths', async (t) => {
   });
 });
 
+t.test('a field in the place of others, which are required without it', async (t) => {
+  const body = Type.Object({
+    first: Type.Optional(Type.Integer()),
+    name: Type.String(),
+    second: Type.Optional(Type.Integer()),
+    both: Type.Optional(Type.String({ minLength: 1, 'x-in-place-of': ['first', 'second'] })),
+  });
+  const app = await build(t, { body });
+  const send = async (payload: object) => answer(await app.inject({ method: 'POST', url: '/1', payload }));
+  t.match(await send({ name: 'a', both: 'b' }), { status: 200, body: { name: 'a', both: 'b' } });
+  t.match(await send({ name: 'a', both: 'b', second: 2 }), { status: 200, body: { second: 2 } });
+  t.match(await send({ name: 'a', first: 1, second: 2 }), { status: 200 });
+  const required = ['is required'];
+  const { errors } = await send({});
+  t.strictSame(Object.entries(errors), [
+    ['first', required],
+    ['name', required],
+    ['second', required],
+  ]);
+  t.strictSame((await send({ name: 'a', first: 1 })).errors, { second: required });
+  t.strictSame((await send({ both: '' })).errors, { name: required, both: ['must not be empty'] });
+  t.strictSame((await send([])).errors, { body: ['must be an object'] });
+});
+
 t.test('rules', async (t) => {
   const schema = Type.Object({
     password: Type.String({ minLength: 3, 'x-not-of': ['user'] }),

@@ -1,25 +1,31 @@
 /** Taking a slot, and what a refusal by the database comes to. */
-import { and, eq } from 'drizzle-orm';
+import { and, eq, sql } from 'drizzle-orm';
 import { violatedConstraint } from '../../../db/client.js';
 import { oneOrNone } from '../../../db/rows.js';
 import { availableTimes, doctorAvailableTimes } from '../../../db/tables/index.js';
 import type { Slot } from '../../../openapi/generated/schemas.js';
 import { ProblemError } from '../../../openapi/problem-error.js';
+import { clearHolds } from '../../scheduling/holds.js';
 import {
   alternatives,
   BOOKING_CONSTRAINTS,
   dateFault,
+  HOLD_CONSTRAINTS,
+  periodOf,
   soonestDate,
   type Booking,
   type OfferedSlot,
 } from '../../scheduling/slots.js';
 import { InvalidInput } from '../../lib/errors.js';
 import { signTransaction } from '../../lib/history.js';
-import { inTransaction, type UserVisit, type Within } from '../../lib/visit.js';
+import { inTransaction, type UserVisit, type Visit, type Within } from '../../lib/visit.js';
 
 class SlotTaken extends ProblemError {
-  constructor(free: Slot[]) {
-    super('slot-taken', 'The doctor or the patient has an appointment at this time.', { alternatives: free });
+  constructor(free: Slot[], isHeld: boolean) {
+    const detail = isHeld
+      ? 'Somebody holds the slot at present: it is booked or free again within minutes.'
+      : 'The doctor or the patient has an appointment at this time.';
+    super('slot-taken', detail, { alternatives: free });
   }
 }
 
@@ -42,31 +48,40 @@ async function offeredSlot({ db }: Within, doctorId: number, timeId: number): Pr
 /** A booking that the database refuses because the time is taken; the transaction is over, alternatives come after. */
 class Taken extends Error {
   readonly booking: Booking;
+  readonly isHeld: boolean;
 
-  constructor(booking: Booking) {
+  constructor(booking: Booking, isHeld: boolean) {
     super('the slot is taken');
     this.booking = booking;
+    this.isHeld = isHeld;
   }
 }
 
-/** Runs a booking, under the caller's name, and gives its refusal by the database the free alternatives. */
-export async function book<T>(visit: UserVisit, work: (visit: Within<UserVisit>) => Promise<T>): Promise<T> {
+/** Gives a refusal by the database the free alternatives. */
+export async function orAlternatives<T>(visit: Visit, transaction: Promise<T>): Promise<T> {
   try {
-    return await inTransaction(visit, async (visit) => {
-      await signTransaction(visit);
-      return work(visit);
-    });
+    return await transaction;
   } catch (error) {
     if (!(error instanceof Taken)) throw error;
-    throw new SlotTaken(await alternatives(visit, error.booking));
+    throw new SlotTaken(await alternatives(visit, error.booking), error.isHeld);
   }
+}
+
+/** Runs a booking, under the caller's name. */
+export function book<T>(visit: UserVisit, work: (visit: Within<UserVisit>) => Promise<T>): Promise<T> {
+  const transaction = inTransaction(visit, async (visit) => {
+    await signTransaction(visit);
+    return work(visit);
+  });
+  return orAlternatives(visit, transaction);
 }
 
 export async function refusedAsTaken<T>(statement: Promise<T>, booking: Booking): Promise<T> {
   try {
     return await statement;
   } catch (error) {
-    throw BOOKING_CONSTRAINTS.has(violatedConstraint(error) ?? '') ? new Taken(booking) : error;
+    const constraint = violatedConstraint(error) ?? '';
+    throw BOOKING_CONSTRAINTS.has(constraint) ? new Taken(booking, HOLD_CONSTRAINTS.includes(constraint)) : error;
   }
 }
 
@@ -76,10 +91,12 @@ interface Wanted extends Booking {
   /** Undefined where there is none. */
   readonly doctor: { readonly isActive: boolean } | undefined;
   readonly isPatientThere: boolean;
+  /** The hold by which it is wanted. */
+  readonly holdId?: number | undefined;
 }
 
 /**
- * The slot and its date, for a doctor and a patient that are locked.
+ * The slot and its date, for a doctor and a patient that are locked; what is held of it is no more in the way of the caller.
  * @throws InvalidInput naming all faults at once
  * @throws Taken where no date within the horizon is free
  */
@@ -100,6 +117,8 @@ export async function findSlot(visit: Within, wanted: Wanted): Promise<{ slot: O
   );
   if (slot === undefined || errors.length > 0) throw new InvalidInput(Object.fromEntries(errors));
   const date = wanted.date ?? (await soonestDate(visit, slot, wanted));
-  if (date === null) throw new Taken(wanted);
+  if (date === null) throw new Taken(wanted, false);
+  const period = periodOf(sql`${date}::date`, slot, visit.calendar);
+  await clearHolds(visit, { doctorId, timeId, date, period, holdId: wanted.holdId });
   return { slot, date };
 }

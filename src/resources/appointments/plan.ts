@@ -163,7 +163,7 @@ export function planChange(present: Present, change: Change, caller: Caller): Pl
   const { doctorId, patientId } = partiesOf(present, change, caller);
   const { appointment_type: type, appointment_status: wanted, symptoms, time, date, cancel, ...others } = change.body;
   const { attendance = present.attendance, cancel_reason: given, ...ids } = others;
-  const { doctor: _doctor, patient: _patient, ...rest } = ids;
+  const { doctor: _doctor, patient: _patient, hold: _hold, ...rest } = ids;
   nothingElse(rest);
 
   const isClinics = caller.isStaff || present.doctorUserId === caller.id;

@@ -15,6 +15,7 @@ import type {
 import type { Input } from '../../../openapi/operation.js';
 import { today } from '../../scheduling/calendar.js';
 import { cancelledFor } from '../../scheduling/cancellation.js';
+import { holdOf } from '../../scheduling/holds.js';
 import { lockDoctor, lockPatient } from '../../scheduling/locks.js';
 import { changeableUntil, hasBegun, isTooLate, periodOf } from '../../scheduling/slots.js';
 import { InvalidInput, NoPatientRecord, NotAllowed, NotFound } from '../../lib/errors.js';
@@ -108,7 +109,7 @@ export function createAppointment(
   visit: UserVisit,
   { body }: Input<'createAppointment'>,
 ): Promise<JsonText<Appointment>> {
-  const { doctor: doctorId, time: timeId, date: wantedDate, patient: namedPatient, ...details } = body;
+  const { doctor: _doctor, time: _time, date: _date, hold: _hold, patient: namedPatient, ...details } = body;
   const {
     appointment_type: type,
     appointment_status: status,
@@ -125,6 +126,10 @@ export function createAppointment(
   }
   return book(visit, async (visit) => {
     const { db, caller, calendar } = visit;
+    const held = await holdOf(visit, body);
+    const asked = { ...body, ...held?.place };
+    // The contract asks for both where there is no hold.
+    const [doctorId, timeId] = [asked.doctor as number, asked.time as number];
     const doctor = await lockDoctor(visit, doctorId);
     const isMine = namedPatient === undefined ? eq(patients.userId, caller.id) : isKeptBy(caller.id);
     const isNamed = namedPatient === undefined ? undefined : eq(patients.id, namedPatient);
@@ -135,7 +140,7 @@ export function createAppointment(
       if (isNamed !== undefined) throw new NotAllowed('Only staff may book for another patient.');
       throw new NoPatientRecord();
     }
-    const booking = { doctorId, patientId: patient?.id ?? 0, date: wantedDate };
+    const booking = { doctorId, patientId: patient?.id ?? 0, date: asked.date };
     const isPatientThere = patient !== undefined;
     const reason = planReason({ isCancelled: false, reason: null }, givenReason, {
       isCancelled,
@@ -146,6 +151,7 @@ export function createAppointment(
       timeId,
       doctor,
       isPatientThere,
+      holdId: held?.id,
     });
     const insertion = db
       .insert(appointments)
@@ -207,9 +213,11 @@ async function lockVisible(visit: Within<UserVisit>, id: number): Promise<Presen
   return present;
 }
 
-function changeAppointment(visit: UserVisit, id: number, change: Change): Promise<JsonText<Appointment>> {
+function changeAppointment(visit: UserVisit, id: number, asked: Change): Promise<JsonText<Appointment>> {
   return book(visit, async (visit) => {
     const { db, caller, calendar } = visit;
+    const held = await holdOf(visit, asked.body);
+    const change = { ...asked, body: { ...asked.body, ...held?.place } };
     const seen = await findVisible(visit, id);
     const parties = partiesOf(seen, change, caller);
     const doctor = await lockDoctor(visit, parties.doctorId);
@@ -223,7 +231,7 @@ function changeAppointment(visit: UserVisit, id: number, change: Change): Promis
     const { timeId, takesSlot, date: wantedDate, isCancelled, reason, ...plan } = planChange(present, change, caller);
     const booking = { ...parties, date: wantedDate, ownId: id };
     const taken = takesSlot
-      ? await findSlot(visit, { ...booking, timeId, date: wantedDate, doctor, isPatientThere })
+      ? await findSlot(visit, { ...booking, timeId, date: wantedDate, doctor, isPatientThere, holdId: held?.id })
       : undefined;
     const update = db
       .update(appointments)

@@ -1,7 +1,7 @@
 import { and, asc, eq, isNull, sql, type SQL } from 'drizzle-orm';
 import type { PgColumn } from 'drizzle-orm/pg-core';
 import { oneOrNone } from '../../../db/rows.js';
-import { appointments, availableTimes } from '../../../db/tables/index.js';
+import { appointments, availableTimes, holds } from '../../../db/tables/index.js';
 import type { AvailableTime } from '../../../openapi/generated/schemas.js';
 import type { Input } from '../../../openapi/operation.js';
 import type { Calendar } from '../../scheduling/calendar.js';
@@ -101,6 +101,8 @@ export async function updateAvailableTime(
           'Upcoming appointments stand in this slot, so its clock times can not change; its spelling can.',
         );
       }
+      // A hold is of the time that the slot had.
+      await db.delete(holds).where(eq(holds.availableTimeId, params.id));
       // What is cancelled has the slot's times, in case it is taken back.
       await db
         .update(appointments)

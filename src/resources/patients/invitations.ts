@@ -1,12 +1,12 @@
 /** How a patient without an account comes to have one. */
 import { and, eq, gt, isNull, sql } from 'drizzle-orm';
-import { createHash, randomBytes } from 'node:crypto';
 import { one, oneOrNone } from '../../../db/rows.js';
 import { patientInvitations, patients } from '../../../db/tables/index.js';
 import type { Invitation } from '../../../openapi/generated/schemas.js';
 import type { Input } from '../../../openapi/operation.js';
 import { ProblemError } from '../../../openapi/problem-error.js';
 import { InvalidInput, NotFound } from '../../lib/errors.js';
+import { hashToken, newToken } from '../../lib/tokens.js';
 import { inTransaction, type UserVisit, type Within } from '../../lib/visit.js';
 
 const LIFETIME = sql`interval '7 days'`;
@@ -16,8 +16,6 @@ class HasAccount extends ProblemError {
     super('already-exists', 'The patient has an account already.');
   }
 }
-
-const hashToken = (token: string): string => createHash('sha256').update(token).digest('hex');
 
 /**
  * Makes the invitation by which a patient can make an account; it ends the one before.
@@ -37,7 +35,7 @@ export function createInvitation(
     );
     if (patient === undefined) throw new NotFound();
     if (patient.userId !== null) throw new HasAccount();
-    const token = randomBytes(24).toString('base64url');
+    const token = newToken();
     const row = { tokenHash: hashToken(token), createdBy: caller.id, expiresAt: sql`now() + ${LIFETIME}` };
     const { expiresAt } = one(
       await db

@@ -1,5 +1,4 @@
 import { and, eq, gt, lt, ne, or, sql } from 'drizzle-orm';
-import { createHash, randomBytes } from 'node:crypto';
 import { transaction, violatedConstraint, type Db, type Tx } from '../../../db/client.js';
 import { one, oneOrNone } from '../../../db/rows.js';
 import { caseless } from '../../../db/tables/columns.js';
@@ -17,6 +16,7 @@ import { ProblemError } from '../../../openapi/problem-error.js';
 import { AlreadyTaken, explain, InvalidInput, NotAllowed } from '../../lib/errors.js';
 import { hashPassword, passwordFaults, verifyPassword } from '../../lib/passwords.js';
 import type { Given } from '../../lib/patches.js';
+import { hashToken, newToken } from '../../lib/tokens.js';
 import type { Visit, Within } from '../../lib/visit.js';
 import { takeInvitation, tieToAccount } from '../patients/invitations.js';
 
@@ -62,14 +62,12 @@ export function toUser(row: UserRow): User {
   };
 }
 
-const hashToken = (sessionId: string): string => createHash('sha256').update(sessionId).digest('hex');
-
 /** Opens a session and gives its two tokens. */
 async function openSession(
   { db, tokens }: Pick<Visit, 'db' | 'tokens'>,
   { id: userId, generation }: { id: number; generation: number },
 ): Promise<Tokens> {
-  const sessionId = randomBytes(24).toString('base64url');
+  const sessionId = newToken();
   const { token, expiresAt } = tokens.signRefresh(userId, sessionId);
   const tokenHash = hashToken(sessionId);
   await db.insert(sessions).values({ tokenHash, userId, expiresAt });
