@@ -157,6 +157,67 @@ t.test('two servers on one database', async (t) => {
     },
   );
 
+  const hold = async (url: string, body: object, token?: string) => {
+    const response = await fetch(`${url}/holds/`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', ...(token && { authorization: `Bearer ${token}` }) },
+      body: JSON.stringify({ time: 1, ...body }),
+    });
+    const { token: held = '' } = (await response.json()) as { token?: string };
+    return { status: response.status, held };
+  };
+
+  await t.test('createHold 201 once and 409 for 49 who want one slot, which 50 others can not book', async (t) => {
+    const [doctor, date] = [await newDoctor(), inDays(9)];
+    const holds = await Promise.all(tokens.map((token, index) => hold(urlOf(index), { doctor, date }, token)));
+    t.equal(holds.filter(({ status }) => status === 201).length, 1);
+    t.equal(holds.filter(({ status }) => status === 409).length, COUNT - 1);
+    await client`update appointments set is_cancelled = true`;
+    const holder = holds.findIndex(({ status }) => status === 201);
+    const others = tokens.filter((_token, index) => index !== holder);
+    const answers = await Promise.all(others.map((token, index) => book(urlOf(index), token, { doctor, date })));
+    t.strictSame(statuses(answers), { 409: COUNT - 1 });
+    const { held = '' } = holds[holder] ?? {};
+    const redeemed = await Promise.all(
+      tokens.map((token, index) => book(urlOf(index), token, { doctor, date, hold: held })),
+    );
+    t.strictSame(statuses(redeemed), { 201: 1, 400: COUNT - 1 });
+  });
+
+  await t.test('createAppointment 201 once at the moment a hold ends, for who has its token or another', async (t) => {
+    const counts: Record<number, number> = {};
+    for (let round = 0; round < 10; round++) {
+      await client`update appointments set is_cancelled = true`;
+      const [doctor, date] = [await newDoctor(), inDays(9)];
+      const { held } = await hold(one.url, { doctor, date });
+      const [row] = await client<{ end: Date }[]>`
+        update holds set expires_at = clock_timestamp() + interval '200 milliseconds' where doctor_id = ${doctor}
+        returning expires_at as end`;
+      const end = row?.end.getTime() as number;
+      let isBooked = false;
+      const rival = async (token: string, index: number): Promise<void> => {
+        while (!isBooked) {
+          const { status } = await book(urlOf(index), token, { doctor, date });
+          t.ok([201, 409].includes(status), `another is answered ${status}`);
+          isBooked ||= status === 201;
+        }
+      };
+      const redeem = async (token: string): Promise<void> => {
+        while (Date.now() < end - 12 + 2 * round) await fetch(`${two.url}/health/live`);
+        const { status } = await book(two.url, token, { doctor, date, hold: held });
+        t.ok([201, 400].includes(status), `the holder is answered ${status}`);
+        counts[status] = (counts[status] ?? 0) + 1;
+        isBooked ||= status === 201;
+      };
+      const [holder = '', ...others] = tokens;
+      await Promise.all([redeem(holder), ...others.slice(0, 6).map(rival)]);
+      const live = await client`select from appointments where doctor_id = ${doctor} and not is_cancelled`;
+      t.equal(live.length, 1);
+    }
+    t.comment(JSON.stringify(counts));
+    t.strictSame([...(await client`select from holds`)], []);
+  });
+
   await t.test('ten sends with one Idempotency-Key: one booking, and the same answer after a restart', async (t) => {
     const doctor = await newDoctor();
     const [, token = ''] = tokens;

@@ -10,8 +10,8 @@ import type { Db } from '../../db/client.js';
 import { JsonText } from '../../db/json.js';
 import { DryRun } from '../../openapi/operation.js';
 import { ProblemError } from '../../openapi/problem-error.js';
-import type { Appointment, Displace, FreeSlot } from '../../openapi/generated/schemas.js';
-import type { UserVisit } from '../../src/lib/visit.js';
+import type { Displace, FreeSlot, Hold } from '../../openapi/generated/schemas.js';
+import type { UserVisit, Visit } from '../../src/lib/visit.js';
 import type { Calendar } from '../../src/scheduling/calendar.js';
 import {
   createAppointment,
@@ -22,6 +22,7 @@ import {
 import { listDoctorAvailability } from '../../src/resources/availability/service.js';
 import { createAvailableTime } from '../../src/resources/available-times/service.js';
 import { updateDoctor } from '../../src/resources/doctors/service.js';
+import { createHold, deleteHold } from '../../src/resources/holds/service.js';
 import { replaceDoctorHours } from '../../src/resources/hours/service.js';
 import { createTimeOff, deleteTimeOff } from '../../src/resources/time-off/service.js';
 import { openTestDatabase } from '../helpers/database.js';
@@ -133,8 +134,33 @@ interface Leave {
   readonly to: string | number;
 }
 
+/** Who looks or acts, to holds: staff, a patient by index, or somebody at an address. */
+type Holder = 'staff' | 'patient 0' | 'patient 1' | 'anybody';
+
+/** A slot that is kept free until a moment. */
+interface Held {
+  readonly token: string;
+  readonly holder: Holder;
+  readonly doctor: number;
+  readonly slot: number;
+  readonly date: string;
+  readonly until: number;
+}
+
+const MAX_HOLDS = 3;
+
 const overlap = (one: readonly [number, number], two: readonly [number, number]): boolean =>
   one[0] < two[1] && two[0] < one[1];
+
+/** Who takes a time, and what is not in the way: an appointment that moves, a hold whose token is sent. */
+interface Taker {
+  readonly holder: Holder;
+  readonly except?: Entry | undefined;
+  readonly hold?: Held | undefined;
+}
+
+const byOf = (holder: Holder): By => (holder === 'staff' || holder === 'anybody' ? holder : 'patient');
+const holderOf = (by: By, patient: number): Holder => (by === 'patient' ? `patient ${patient as 0 | 1}` : by);
 
 class Model {
   readonly clocks: Clocks;
@@ -144,6 +170,8 @@ class Model {
   readonly hours: [Shift[], Shift[]] = [[], []];
   leaves: Leave[] = [];
   entries: Entry[] = [];
+  /** Those that have ended too. */
+  holds: Held[] = [];
 
   constructor(clocks: Clocks, now: number, notice: Notice) {
     this.clocks = clocks;
@@ -246,18 +274,52 @@ class Model {
     return !isOff && this.isWorked(slot, date, this.hours[doctor] ?? []);
   }
 
-  #isFree(place: Omit<Place, 'patient'> & { patient?: number }, except?: Entry): boolean {
-    return !this.entries.some(
+  #isFree(place: Omit<Place, 'patient'> & { patient?: number }, { holder, except, hold }: Taker): boolean {
+    const isBooked = this.entries.some(
       (entry) =>
         entry !== except &&
         !entry.isCancelled &&
         (entry.doctor === place.doctor || entry.patient === place.patient) &&
         this.#collide(entry, place),
     );
+    return !isBooked && !this.liveHolds(place).some((held) => held !== hold && !this.#isOwn(held, holder));
+  }
+
+  #isOwn(held: Held, holder: Holder): boolean {
+    return holder !== 'anybody' && held.holder === holder;
+  }
+
+  /** Those that have not ended, of a doctor's time. */
+  liveHolds(place: Pick<Place, 'doctor' | 'slot' | 'date'>): Held[] {
+    return this.holds.filter(
+      (held) => held.until > this.now && held.doctor === place.doctor && this.#collide(held, place),
+    );
+  }
+
+  /** Ends what somebody has held of a time that is theirs now, and the hold that it was taken by. */
+  release(place: Pick<Place, 'doctor' | 'slot' | 'date'>, holder: Holder, hold?: Held): void {
+    const ended = this.liveHolds(place).filter((held) => held === hold || this.#isOwn(held, holder));
+    this.holds = this.holds.filter((held) => !ended.includes(held));
+  }
+
+  /** What comes of holding a place; without a date, of the soonest one. */
+  hold(place: Omit<Place, 'patient' | 'date'> & { date: string | undefined }, holder: Holder): Outcome {
+    const outcome = this.take({ ...place, patient: -1 }, { by: byOf(holder), holder, isCancelled: false });
+    const isTooMuch = (date: string): boolean => {
+      const released = this.liveHolds({ ...place, date }).filter((held) => this.#isOwn(held, holder));
+      const left = this.holds.filter(
+        (held) => held.holder === holder && held.until > this.now && !released.includes(held),
+      );
+      return left.length >= MAX_HOLDS;
+    };
+    if (outcome.status === 400) return outcome;
+    const date = outcome.status === 409 ? place.date : outcome.date;
+    return date !== undefined && isTooMuch(date) ? { status: 409 } : outcome;
   }
 
   /** Free slots of a doctor within the horizon, soonest first, that somebody can book: for anyone, or for a patient. */
-  free(doctor: number, by: By, patient?: number): { date: string; slot: number }[] {
+  free(doctor: number, holder: Holder, patient?: number): { date: string; slot: number }[] {
+    const by = byOf(holder);
     const days = Array.from({ length: HORIZON_DAYS + 1 }, (_, offset) => this.day(offset));
     const start = (slot: number) => SLOTS[slot]?.minutes?.[0] ?? Infinity;
     return days.flatMap((date) =>
@@ -266,7 +328,7 @@ class Model {
           (slot) =>
             this.#mayBegin(slot, date, by) &&
             this.#isOffered(doctor, slot, date) &&
-            this.#isFree({ doctor, slot, date, ...(patient !== undefined && { patient }) }),
+            this.#isFree({ doctor, slot, date, ...(patient !== undefined && { patient }) }, { holder }),
         )
         .sort((a, b) => (start(a) === start(b) ? a - b : start(a) - start(b)))
         .map((slot) => ({ date, slot })),
@@ -277,16 +339,16 @@ class Model {
   alternatives(
     doctor: number,
     patient: number,
-    { by, asked = this.day(0) }: { by: By; asked: string | undefined },
+    { holder, asked = this.day(0) }: { holder: Holder; asked: string | undefined },
   ): { date: string; slot: number }[] {
-    const free = this.free(doctor, by, patient);
+    const free = this.free(doctor, holder, patient);
     return [...free.filter(({ date }) => date >= asked), ...free.filter(({ date }) => date < asked)].slice(0, 5);
   }
 
   /** What comes of taking a place; without a date, of taking the soonest one. */
   take(
     place: Omit<Place, 'date'> & { date: string | undefined },
-    { by, isCancelled, except }: { by: By; isCancelled: boolean; except?: Entry },
+    { by, isCancelled, ...taker }: Taker & { by: By; isCancelled: boolean },
   ): Outcome {
     const { doctor, patient, slot } = place;
     if (this.offers[doctor]?.has(slot) !== true) return { status: 400 };
@@ -294,13 +356,17 @@ class Model {
     const possible = days.filter((date) => this.#mayBegin(slot, date, by) && this.#isOffered(doctor, slot, date));
     if (place.date !== undefined && possible.length === 0) return { status: 400 };
     const date = possible.find(
-      (date) => (isCancelled && place.date !== undefined) || this.#isFree({ doctor, patient, slot, date }, except),
+      (date) => (isCancelled && place.date !== undefined) || this.#isFree({ doctor, patient, slot, date }, taker),
     );
     return date === undefined ? { status: 409, doctor, patient, asked: place.date } : { status: 201, date };
   }
 
   assertNoOverlap(): void {
     const live = this.entries.filter(({ isCancelled }) => !isCancelled);
+    for (const held of this.holds) {
+      const isBooked = live.some((entry) => entry.doctor === held.doctor && this.#collide(entry, held));
+      assert.ok(held.until <= this.now || !isBooked, JSON.stringify([held, live]));
+    }
     for (const [index, a] of live.entries()) {
       for (const b of live.slice(index + 1)) {
         assert.ok((a.doctor !== b.doctor && a.patient !== b.patient) || !this.#collide(a, b), JSON.stringify([a, b]));
@@ -314,29 +380,32 @@ interface Ids {
   readonly patients: readonly number[];
   /** The patients' users. */
   readonly users: readonly number[];
+  /** A user of the staff. */
+  readonly staff: number;
 }
 
-/** Clinics of two doctors who offer everything and two patients. */
+/** Clinics of two doctors who offer everything, two patients and one of the staff. */
 async function makeClinics(db: Db, count: number): Promise<Ids[]> {
-  return db.execute<{ doctors: number[]; patients: number[]; users: number[] }>(sql`
+  return db.execute<{ doctors: number[]; patients: number[]; users: number[]; staff: number }>(sql`
     with people as (
       insert into users (username, email, password_hash)
       select name, name || '@example.com', ''
-      from (select gen_random_uuid()::text as name from generate_series(1, ${4 * count}::int)) as names returning id
+      from (select gen_random_uuid()::text as name from generate_series(1, ${5 * count}::int)) as names returning id
     ), numbered as (select id, row_number() over (order by id) - 1 as n from people),
     new_doctors as (
-      insert into doctors (user_id) select id from numbered where n % 4 < 2 order by id returning id, user_id
+      insert into doctors (user_id) select id from numbered where n % 5 < 2 order by id returning id, user_id
     ), new_patients as (
-      insert into patients (user_id) select id from numbered where n % 4 >= 2 order by id returning id, user_id
+      insert into patients (user_id) select id from numbered where n % 5 in (2, 3) order by id returning id, user_id
     ), links as (
       insert into doctor_available_times (doctor_id, available_time_id)
       select new_doctors.id, available_times.id from new_doctors cross join available_times
     )
     select json_agg(new_doctors.id) filter (where new_doctors.id is not null) as doctors,
       json_agg(new_patients.id order by new_patients.id) filter (where new_patients.id is not null) as patients,
-      json_agg(new_patients.user_id order by new_patients.id) filter (where new_patients.id is not null) as users
+      json_agg(new_patients.user_id order by new_patients.id) filter (where new_patients.id is not null) as users,
+      max(numbered.id)::int as staff
     from numbered left join new_doctors on new_doctors.user_id = numbered.id
-      left join new_patients on new_patients.user_id = numbered.id group by n / 4`);
+      left join new_patients on new_patients.user_id = numbered.id group by n / 5`);
 }
 
 /** The service, and the ids of what the model knows by index. */
@@ -347,14 +416,16 @@ class Real {
   readonly doctors: readonly number[];
   readonly patients: readonly number[];
   readonly users: readonly number[];
+  readonly staff: number;
 
-  constructor(db: Db, clocks: Clocks, slots: readonly number[], { doctors, patients, users }: Ids) {
+  constructor(db: Db, clocks: Clocks, slots: readonly number[], { doctors, patients, users, staff }: Ids) {
     this.db = db;
     this.clocks = clocks;
     this.slots = slots;
     this.doctors = doctors;
     this.patients = patients;
     this.users = users;
+    this.staff = staff;
   }
 
   #calendar({ now, notice }: Model): Calendar {
@@ -371,17 +442,27 @@ class Real {
   /** The visit of somebody, now. */
   visit(model: Model, by: Exclude<By, 'anybody'>, patient = 0): UserVisit {
     const calendar = this.#calendar(model);
-    const caller = { id: this.users[patient] as number, isStaff: false, session: null };
-    return visitOf(this.db, { calendar, ...(by === 'patient' && { caller }) });
+    const isStaff = by === 'staff';
+    const caller = { id: isStaff ? this.staff : (this.users[patient] as number), isStaff, session: null };
+    return visitOf(this.db, { calendar, caller });
+  }
+
+  /** The visit of a holder, who may be at one of two addresses. */
+  holding(model: Model, holder: Holder): Visit {
+    const by = byOf(holder);
+    const client = `${this.users.join(' ')} at home`;
+    if (by === 'anybody') return { ...this.visit(model, 'staff'), caller: null, client };
+    return this.visit(model, by, holder === 'patient 1' ? 1 : 0);
   }
 
   /** The answer of a service, as HTTP would have it. */
   async answer<T>(
-    work: Promise<JsonText<T> | void>,
+    work: Promise<JsonText<T> | T | void>,
   ): Promise<{ status: number; body: T | null; alternatives: unknown }> {
     try {
       const text = await work;
-      return { status: 200, body: text ? (JSON.parse(text.text) as T) : null, alternatives: null };
+      const body = text instanceof JsonText ? (JSON.parse(text.text) as T) : (text ?? null);
+      return { status: 200, body, alternatives: null };
     } catch (error) {
       if (!(error instanceof ProblemError)) throw error;
       return { status: error.statusCode, body: null, alternatives: error.members['alternatives'] };
@@ -417,8 +498,8 @@ const appointmentOf = (model: Model, real: Real, { id: _id, ...entry }: Entry) =
 
 /** Compares an answer with what the model expects. */
 function compare(
-  { model, real, by }: { model: Model; real: Real; by: By },
-  answer: Awaited<ReturnType<typeof real.answer<Appointment>>>,
+  { model, real, holder }: { model: Model; real: Real; holder: Holder },
+  answer: { readonly status: number; readonly alternatives: unknown },
   expected: Outcome,
 ): void {
   assert.equal(answer.status, expected.status === 201 ? 200 : expected.status);
@@ -426,18 +507,20 @@ function compare(
   assert.deepEqual(
     answer.alternatives,
     model
-      .alternatives(expected.doctor, expected.patient as number, { by, asked: expected.asked })
+      .alternatives(expected.doctor, expected.patient as number, { holder, asked: expected.asked })
       .map((place) => ({ date: place.date, time: real.slots[place.slot], ...model.shown(place) })),
   );
 }
 
-async function look(model: Model, real: Real, { doctor, by }: { doctor: number; by: By }): Promise<void> {
+async function look(model: Model, real: Real, { doctor, holder }: { doctor: number; holder: Holder }): Promise<void> {
   const query = { from: model.day(-1), to: model.day(HORIZON_DAYS + 1) };
-  const visit = by === 'anybody' ? { ...real.visit(model, 'staff'), caller: null } : real.visit(model, by);
-  const { text } = await listDoctorAvailability(visit, { params: { id: real.doctors[doctor] as number }, query });
+  const { text } = await listDoctorAvailability(real.holding(model, holder), {
+    params: { id: real.doctors[doctor] as number },
+    query,
+  });
   assert.deepEqual(
     (JSON.parse(text) as FreeSlot[]).map(({ time, ...slot }) => ({ ...slot, slot: real.slots.indexOf(time) })),
-    model.free(doctor, by).map((place) => ({ ...place, ...model.shown(place) })),
+    model.free(doctor, holder).map((place) => ({ ...place, ...model.shown(place) })),
   );
 }
 
@@ -458,11 +541,15 @@ interface Booking {
   by: 'staff' | 'patient';
 }
 
+/** Whether a step with a hold sends what the hold says too, leaves it out, or sends something else. */
+type Saying = 'nothing' | 'same' | 'other';
+
 const book = (input: Booking): Step =>
   new Step('book', input, async (model, real) => {
     const { doctor, patient, slot, day, cancel, by } = input;
     const date = day === undefined ? undefined : model.day(day);
-    const expected = model.take({ doctor, patient, slot, date }, { by, isCancelled: cancel ?? false });
+    const holder = holderOf(by, patient);
+    const expected = model.take({ doctor, patient, slot, date }, { by, holder, isCancelled: cancel ?? false });
     const body = {
       doctor: real.doctors[doctor] as number,
       patient: real.patients[patient] as number,
@@ -473,8 +560,9 @@ const book = (input: Booking): Step =>
       ...(cancel !== undefined && { cancel }),
     };
     const answer = await real.answer(createAppointment(real.visit(model, by, patient), { body }));
-    compare({ model, real, by }, answer, expected);
+    compare({ model, real, holder }, answer, expected);
     if (expected.status !== 201) return;
+    model.release({ doctor, slot, date: expected.date }, holder);
     const id = answer.body?.id as number;
     const [isCancelled, attendance] = [cancel ?? false, null];
     const reason = isCancelled ? codeOf[by] : null;
@@ -497,12 +585,13 @@ const change = ({ isPut, ...input }: Patch & { isPut: boolean }): Step =>
     const date = given ?? (isPut && isOtherSlot ? undefined : entry.date);
     const isTaking = isOtherSlot || date !== entry.date || (entry.isCancelled && !isCancelled);
     const { by } = input;
+    const holder = holderOf(by, entry.patient);
     const isKept = entry.attendance !== null && (isCancelled || isOtherSlot || date !== entry.date);
     const expected: Outcome =
       isKept || !model.isOpen(entry, by)
         ? { status: 409 }
         : isTaking
-          ? model.take({ doctor, patient, slot, date }, { by, isCancelled, except: entry })
+          ? model.take({ doctor, patient, slot, date }, { by, holder, isCancelled, except: entry })
           : { status: 200, date: entry.date };
 
     const sent = {
@@ -518,11 +607,108 @@ const change = ({ isPut, ...input }: Patch & { isPut: boolean }): Step =>
     const answer = await real.answer(
       isPut ? replaceAppointment(visit, { params, body: whole }) : updateAppointment(visit, { params, body: sent }),
     );
-    compare({ model, real, by }, answer, expected);
+    compare({ model, real, holder }, answer, expected);
     if (expected.status !== 200 && expected.status !== 201) return;
+    if (isTaking) model.release({ doctor, slot, date: expected.date }, holder);
     const reason = isCancelled ? (entry.reason ?? codeOf[by]) : null;
     Object.assign(entry, { doctor, patient, slot, date: expected.date, isCancelled, reason });
     assert.deepEqual({ ...answer.body, ...appointmentOf(model, real, entry) }, answer.body);
+  });
+
+const hold = (input: {
+  holder: Holder;
+  doctor: number;
+  slot: number;
+  day: number | undefined;
+  minutes: number;
+}): Step =>
+  new Step('hold', input, async (model, real) => {
+    const { holder, doctor, slot, day, minutes } = input;
+    const date = day === undefined ? undefined : model.day(day);
+    const expected = model.hold({ doctor, slot, date }, holder);
+    const body = {
+      doctor: real.doctors[doctor] as number,
+      time: real.slots[slot] as number,
+      minutes,
+      ...(date !== undefined && { date }),
+    };
+    const answer = await real.answer<Hold>(createHold(real.holding(model, holder), { body }));
+    compare({ model, real, holder }, answer, expected);
+    if (expected.status !== 201) return;
+    const until = model.now + minutes * MINUTE;
+    const token = answer.body?.token as string;
+    const place = { slot, date: expected.date };
+    assert.deepEqual(answer.body, {
+      ...{ token, doctor: body.doctor, time: body.time, date: place.date, ...model.shown(place) },
+      expires_at: new Date(until).toISOString(),
+    });
+    model.release({ doctor, ...place }, holder);
+    model.holds.push({ token, holder, doctor, ...place, until });
+  });
+
+const release = (index: number): Step =>
+  new Step('release', index, async (model, real) => {
+    const held = model.holds[index % model.holds.length];
+    if (held === undefined) return;
+    const isLive = held.until > model.now;
+    const { status } = await real.answer(deleteHold(real.holding(model, 'anybody'), { params: { token: held.token } }));
+    assert.equal(status, isLive ? 200 : 404);
+    if (isLive) model.holds = model.holds.filter((other) => other !== held);
+  });
+
+/** Books with the token of a hold, whoever has made it, or moves an appointment to it. */
+const redeem = (input: {
+  index: number;
+  saying: Saying;
+  patient: number;
+  by: 'staff' | 'patient';
+  moves: number | null;
+}): Step =>
+  new Step('redeem', input, async (model, real) => {
+    const { index, saying, patient, by, moves } = input;
+    const held = model.holds[index % model.holds.length];
+    const moved = moves === null ? undefined : model.entries[moves % model.entries.length];
+    if (held === undefined || (moves !== null && moved === undefined)) return;
+    const { doctor, slot, date } = held;
+    const whose = moved?.patient ?? patient;
+    const holder = holderOf(by, whose);
+    const isSame = moved?.doctor === doctor && moved.slot === slot && moved.date === date;
+    const isCancelled = moved?.isCancelled ?? false;
+    const isLive = held.until > model.now;
+    const place = { doctor, slot, date, patient: whose };
+    const expected: Outcome =
+      !isLive || saying === 'other'
+        ? { status: 400 }
+        : moved !== undefined && (!model.isOpen(moved, by) || (moved.attendance !== null && !isSame))
+          ? { status: 409 }
+          : isSame
+            ? { status: 200, date }
+            : model.take(place, { by, holder, isCancelled, except: moved, hold: held });
+    const said = {
+      doctor: real.doctors[doctor] as number,
+      time: real.slots[(slot + (saying === 'other' ? 1 : 0)) % SLOTS.length] as number,
+      date,
+    };
+    const body = { hold: held.token, ...(saying !== 'nothing' && said) };
+    const visit = real.visit(model, by, whose);
+    const details = {
+      appointment_type: 'Online' as const,
+      symptoms: 'Headache',
+      patient: real.patients[patient] as number,
+    };
+    const answer = await real.answer(
+      moved === undefined
+        ? createAppointment(visit, { body: { ...details, ...body } })
+        : updateAppointment(visit, { params: { id: moved.id }, body }),
+    );
+    compare({ model, real, holder }, answer, expected);
+    if (expected.status !== 200 && expected.status !== 201) return;
+    if (!isSame) model.release(place, holder, held);
+    const id = answer.body?.id as number;
+    const entry = moved ?? { id, ...place, isCancelled, reason: null, attendance: null };
+    Object.assign(entry, { doctor, slot, date });
+    assert.deepEqual({ ...answer.body, ...appointmentOf(model, real, entry) }, answer.body);
+    if (moved === undefined) model.entries.push(entry);
   });
 
 const archive = (input: { index: number; by: 'staff' | 'patient' }): Step =>
@@ -745,6 +931,22 @@ const shift = fc.record({
   end: fc.option(fc.nat({ max: 9 })),
 });
 
+const holders = fc.constantFrom<Holder>('staff', 'patient 0', 'patient 1', 'anybody');
+const holding = fc.record({
+  holder: holders,
+  doctor: one,
+  slot: slotArbitrary,
+  day: fc.option(dayArbitrary, { nil: undefined }),
+  minutes: fc.integer({ min: 1, max: 15 }),
+});
+const redemption = fc.record({
+  index: which,
+  saying: fc.constantFrom<Saying>('nothing', 'nothing', 'same', 'other'),
+  patient: one,
+  by: actor,
+  moves: fc.option(which, { freq: 3 }),
+});
+
 const steps = fc.commands(
   [
     dated.map(book),
@@ -768,8 +970,15 @@ const steps = fc.commands(
     which.map(endLeave),
     fc.record({ ...displacement, doctor: one, shifts: fc.array(shift, { maxLength: 6 }) }).map(setHours),
     fc.integer({ min: 1, max: 1500 }).map(wait),
+    fc.integer({ min: 1, max: 6 }).map(wait),
+    holding.map(hold),
+    holding.map(hold),
+    holding.map(hold),
+    which.map(release),
+    redemption.map(redeem),
+    redemption.map(redeem),
     fc
-      .record({ doctor: one, by: fc.constantFrom<By>('staff', 'patient', 'anybody') })
+      .record({ doctor: one, holder: holders })
       .map((input) => new Step('look', input, (model, real) => look(model, real, input))),
   ],
   // So many that a history has two appointments on the average: most of what is tried is refused.
@@ -801,7 +1010,9 @@ for (const [zone, firstDays, histories] of [
         const real = new Real(db, clocks, slots, clinics.pop() as Ids);
         const model = new Model(clocks, Date.parse(firstDay) + minute * MINUTE, notice);
         await fc.asyncModelRun(() => ({ model, real }), commands);
-        await look(model, real, { doctor: minute % 2, by: minute % 3 === 0 ? 'staff' : 'patient' });
+        for (const holder of ['staff', 'patient 0', 'patient 1', 'anybody'] as const) {
+          await look(model, real, { doctor: minute % 2, holder });
+        }
         model.assertNoOverlap();
         count += model.entries.length;
       },

@@ -2,6 +2,8 @@
 import postgres, { type Sql, type TransactionSql } from 'postgres';
 import t, { type Test } from 'tap';
 import { buildTestApp, SECRET, type TestAnswer } from '../helpers/app.js';
+import { clinic as bookingClinic } from '../helpers/booking.js';
+import { race, RACING, untilWaiting } from '../helpers/races.js';
 import { signAccess } from '../helpers/tokens.js';
 
 const statuses = (answers: readonly TestAnswer[]): number[] => answers.map(({ status }) => status).sort();
@@ -254,3 +256,110 @@ t.test(
     );
   },
 );
+
+t.test('holds', async (t) => {
+  const { api, doctor, patient, book, setNow } = await bookingClinic(t, ['10:00', '10:15', 'Evening', '15:00'], RACING);
+  const { db } = api.database;
+  const [ann, bob] = [await patient(), await patient()];
+  const hold = (token: string | undefined, body: object, remoteAddress = '192.0.2.1') =>
+    api.post('/holds/', {
+      token,
+      remoteAddress,
+      body: { doctor: doctor.doctorId, time: 1, date: '2026-03-10', ...body },
+    });
+  const lock = `select from doctors where id = ${doctor.doctorId} for update`;
+
+  await t.test('createHold 201 once and 409 for 49 others who want the slot', async (t) => {
+    for (const time of [1, 3]) {
+      const answers = await Promise.all(
+        Array.from({ length: 50 }, (_, n) => hold(undefined, { time }, `192.0.2.${n}`)),
+      );
+      t.strictSame(statuses(answers), [201, ...Array.from({ length: 49 }, () => 409)]);
+    }
+    t.equal((await db.execute('select from holds')).length, 2);
+  });
+
+  await t.test('createHold 201 three times of four at once, of a user and of an address', async (t) => {
+    for (const [token, month] of [
+      [ann.token, '2026-04'],
+      [undefined, '2026-05'],
+    ] as const) {
+      const days = ['01', '02', '03', '04'].map((day) => `${month}-${day}`);
+      const answers = await race(
+        api,
+        lock,
+        days.map((date) => () => hold(token, { date }, '198.51.100.1')),
+      );
+      t.strictSame(statuses(answers), [201, 201, 201, 409]);
+    }
+    await db.execute('delete from holds');
+  });
+
+  await t.test('createHold or createAppointment 201, never both', async (t) => {
+    for (let round = 0; round < 12; round++) {
+      const date = `2026-06-${10 + round}`;
+      const time = round % 2 === 0 ? 1 : 3;
+      const requests = [
+        () => hold(undefined, { date, time }, `192.0.2.${round}`),
+        () => book(bob, { date, time: time === 1 ? 2 : 3 }),
+      ];
+      const answers = await race(api, lock, round % 4 < 2 ? requests : requests.toReversed());
+      t.strictSame(statuses(answers), [201, 409]);
+    }
+    await db.execute('delete from holds');
+  });
+
+  await t.test(
+    'createAppointment 201 once where a hold ends while it is booked, and somebody else wants the slot',
+    async (t) => {
+      for (let round = 0; round < 8; round++) {
+        const date = `2026-07-${10 + round}`;
+        setNow('2026-03-02T12:00:00Z');
+        const { token } = (await hold(undefined, { date }, `192.0.2.${round}`)).body;
+        const redeem = {
+          now: '2026-03-02T12:04:59.999Z',
+          send: () =>
+            api.post('/appointments/', {
+              token: ann.token,
+              body: { hold: token, appointment_type: 'Online', symptoms: 'Headache' },
+            }),
+        };
+        const rival = { now: '2026-03-02T12:05:00Z', send: () => book(bob, { date, time: 2 }) };
+        const order = round % 2 === 0 ? [redeem, rival] : [rival, redeem];
+        const { sent } = await db.transaction(async (tx) => {
+          await tx.execute(lock);
+          const sent: Promise<TestAnswer>[] = [];
+          for (const { now, send } of order) {
+            setNow(now);
+            sent.push(send());
+            await untilWaiting(tx, () => sent.length);
+          }
+          return { sent };
+        });
+        const answers = await Promise.all(sent);
+        t.strictSame(
+          answers.map(({ status }) => status),
+          round % 2 === 0 ? [201, 409] : [201, 400],
+          'the first one has it',
+        );
+        t.equal((await db.execute(`select from appointments where date = '${date}'`)).length, 1);
+      }
+      t.equal((await db.execute('select from holds')).length, 0);
+    },
+  );
+
+  await t.test('createAppointment 201 once for ten who have the token', async (t) => {
+    const { token } = (await hold(undefined, { date: '2026-08-01' })).body;
+    const redeem = (who: { token: string }) =>
+      api.post('/appointments/', {
+        token: who.token,
+        body: { hold: token, appointment_type: 'Online', symptoms: 'Headache' },
+      });
+    const answers = await race(
+      api,
+      lock,
+      Array.from({ length: 10 }, (_, n) => () => redeem(n % 2 === 0 ? ann : bob)),
+    );
+    t.strictSame(statuses(answers), [201, ...Array.from({ length: 9 }, () => 400)]);
+  });
+});
