@@ -665,6 +665,7 @@ export const Appointment = Type.Object({
   cancel: Type.Boolean(),
   cancel_reason: CancelReason,
   attendance: Attendance,
+  is_overbooked: Type.Boolean(),
   date: CalendarDate,
   start: SlotMoment,
   end: SlotMoment,
@@ -706,6 +707,7 @@ export const AppointmentInput = Type.Object({
   date: Type.Optional(CalendarDate),
   patient: Type.Optional(Id),
   appointment_status: Type.Optional(AppointmentStatusInput),
+  overbook: Type.Optional(Type.Boolean()),
 });
 export type AppointmentInput = Static<typeof AppointmentInput>;
 
@@ -720,6 +722,7 @@ export const AppointmentPatch = Type.Object({
   date: Type.Optional(CalendarDate),
   patient: Type.Optional(Id),
   appointment_status: Type.Optional(AppointmentStatusInput),
+  overbook: Type.Optional(Type.Boolean()),
 });
 export type AppointmentPatch = Static<typeof AppointmentPatch>;
 

@@ -87,8 +87,9 @@ class Clocks {
 const plusDays = (day: string, days: number): string =>
   new Date(Date.parse(day) + days * DAY).toISOString().slice(0, 10);
 
-/** Who acts: staff, who may do all, the appointment's patient, or nobody who is known. */
-type By = 'staff' | 'patient' | 'anybody';
+/** Who acts: staff, who may do all, the appointment's patient or doctor, or nobody who is known. */
+type By = 'staff' | 'patient' | 'doctor' | 'anybody';
+type Booker = Exclude<By, 'anybody'>;
 type Mark = 'arrived' | 'no_show' | null;
 
 /** An appointment of the model; doctor, patient and slot are indices. */
@@ -102,12 +103,13 @@ interface Entry {
   /** The code of why it is cancelled. */
   reason: string | null;
   attendance: Mark;
+  isOverbooked: boolean;
 }
 
 type Place = Pick<Entry, 'doctor' | 'patient' | 'slot' | 'date'>;
 type Outcome =
-  | { status: 201 | 200; date: string }
-  | { status: 400 }
+  | { status: 201 | 200; date: string; isOverbooked: boolean }
+  | { status: 400 | 403 }
   | { status: 409; doctor?: number; patient?: number; asked?: string | undefined };
 
 /** How long before the start patients may book and change, in minutes. */
@@ -178,7 +180,13 @@ class Model {
 
   #mayBegin(slot: number, date: string, by: By): boolean {
     if (date < this.day(0) || date > this.day(HORIZON_DAYS)) return false;
-    return this.#isAhead(slot, date, by === 'staff' ? 0 : this.notice.booking);
+    return this.#isAhead(slot, date, by === 'staff' || by === 'doctor' ? 0 : this.notice.booking);
+  }
+
+  /** Whether nothing forbids a slot on a day that who overbooks can not go past. */
+  #isPossible(slot: number, date: string): boolean {
+    const hasTime = SLOTS[slot]?.minutes === undefined || this.#period(slot, date) !== null;
+    return date >= this.day(0) && date <= this.day(HORIZON_DAYS) && hasTime;
   }
 
   hasBegun({ slot, date }: Entry): boolean {
@@ -187,7 +195,7 @@ class Model {
 
   /** Whether somebody may still do something about it. */
   isOpen({ slot, date, attendance }: Entry, by: By): boolean {
-    return by === 'staff' || (attendance === null && this.#isAhead(slot, date, this.notice.change));
+    return by === 'staff' || by === 'doctor' || (attendance === null && this.#isAhead(slot, date, this.notice.change));
   }
 
   /** What the clocks would show from its start to its end if they never changed. */
@@ -246,7 +254,10 @@ class Model {
     return !isOff && this.isWorked(slot, date, this.hours[doctor] ?? []);
   }
 
-  #isFree(place: Omit<Place, 'patient'> & { patient?: number }, except?: Entry): boolean {
+  #isFree(
+    place: Pick<Place, 'slot' | 'date'> & { doctor?: number | undefined; patient?: number },
+    except?: Entry,
+  ): boolean {
     return !this.entries.some(
       (entry) =>
         entry !== except &&
@@ -286,24 +297,49 @@ class Model {
   /** What comes of taking a place; without a date, of taking the soonest one. */
   take(
     place: Omit<Place, 'date'> & { date: string | undefined },
-    { by, isCancelled, except }: { by: By; isCancelled: boolean; except?: Entry },
+    how: { by: Booker; isCancelled: boolean; overbook: boolean; except?: Entry },
+  ): Outcome {
+    const { doctor, patient, slot, date } = place;
+    const ordinary = this.#takeFree(place, how);
+    if (!how.overbook) return ordinary;
+    if (date === undefined || this.offers[doctor]?.has(slot) !== true) return { status: 400 };
+    // It is overbooked where it could not be had otherwise, and nowhere else.
+    if (ordinary.status === 201) return ordinary;
+    if (!this.#isPossible(slot, date)) return { status: 400 };
+    const isFree = how.isCancelled || this.#isFree({ patient, slot, date }, how.except);
+    return isFree ? { status: 201, date, isOverbooked: true } : { status: 409, doctor, patient, asked: date };
+  }
+
+  #takeFree(
+    place: Omit<Place, 'date'> & { date: string | undefined },
+    { by, isCancelled, except }: { by: Booker; isCancelled: boolean; except?: Entry },
   ): Outcome {
     const { doctor, patient, slot } = place;
+    // What stays where it is does so under one that was booked over it.
+    const stays =
+      except !== undefined &&
+      !except.isCancelled &&
+      !except.isOverbooked &&
+      [except.doctor, except.slot, except.date].join() === [doctor, slot, place.date].join();
     if (this.offers[doctor]?.has(slot) !== true) return { status: 400 };
     const days = place.date === undefined ? [0, 1, 2, 3].map((offset) => this.day(offset)) : [place.date];
     const possible = days.filter((date) => this.#mayBegin(slot, date, by) && this.#isOffered(doctor, slot, date));
     if (place.date !== undefined && possible.length === 0) return { status: 400 };
     const date = possible.find(
-      (date) => (isCancelled && place.date !== undefined) || this.#isFree({ doctor, patient, slot, date }, except),
+      (date) =>
+        (isCancelled && place.date !== undefined) ||
+        this.#isFree({ doctor: stays ? undefined : doctor, patient, slot, date }, except),
     );
-    return date === undefined ? { status: 409, doctor, patient, asked: place.date } : { status: 201, date };
+    if (date === undefined) return { status: 409, doctor, patient, asked: place.date };
+    return { status: 201, date, isOverbooked: false };
   }
 
   assertNoOverlap(): void {
     const live = this.entries.filter(({ isCancelled }) => !isCancelled);
     for (const [index, a] of live.entries()) {
       for (const b of live.slice(index + 1)) {
-        assert.ok((a.doctor !== b.doctor && a.patient !== b.patient) || !this.#collide(a, b), JSON.stringify([a, b]));
+        const mayMeet = a.patient !== b.patient && (a.doctor !== b.doctor || a.isOverbooked || b.isOverbooked);
+        assert.ok(mayMeet || !this.#collide(a, b), JSON.stringify([a, b]));
       }
     }
   }
@@ -314,11 +350,13 @@ interface Ids {
   readonly patients: readonly number[];
   /** The patients' users. */
   readonly users: readonly number[];
+  /** The doctors' users. */
+  readonly doctorUsers: readonly number[];
 }
 
 /** Clinics of two doctors who offer everything and two patients. */
 async function makeClinics(db: Db, count: number): Promise<Ids[]> {
-  return db.execute<{ doctors: number[]; patients: number[]; users: number[] }>(sql`
+  return db.execute<{ doctors: number[]; patients: number[]; users: number[]; doctorUsers: number[] }>(sql`
     with people as (
       insert into users (username, email, password_hash)
       select name, name || '@example.com', ''
@@ -332,7 +370,8 @@ async function makeClinics(db: Db, count: number): Promise<Ids[]> {
       insert into doctor_available_times (doctor_id, available_time_id)
       select new_doctors.id, available_times.id from new_doctors cross join available_times
     )
-    select json_agg(new_doctors.id) filter (where new_doctors.id is not null) as doctors,
+    select json_agg(new_doctors.id order by new_doctors.id) filter (where new_doctors.id is not null) as doctors,
+      json_agg(new_doctors.user_id order by new_doctors.id) filter (where new_doctors.id is not null) as "doctorUsers",
       json_agg(new_patients.id order by new_patients.id) filter (where new_patients.id is not null) as patients,
       json_agg(new_patients.user_id order by new_patients.id) filter (where new_patients.id is not null) as users
     from numbered left join new_doctors on new_doctors.user_id = numbered.id
@@ -347,14 +386,16 @@ class Real {
   readonly doctors: readonly number[];
   readonly patients: readonly number[];
   readonly users: readonly number[];
+  readonly doctorUsers: readonly number[];
 
-  constructor(db: Db, clocks: Clocks, slots: readonly number[], { doctors, patients, users }: Ids) {
+  constructor(db: Db, clocks: Clocks, slots: readonly number[], { doctors, patients, users, doctorUsers }: Ids) {
     this.db = db;
     this.clocks = clocks;
     this.slots = slots;
     this.doctors = doctors;
     this.patients = patients;
     this.users = users;
+    this.doctorUsers = doctorUsers;
   }
 
   #calendar({ now, notice }: Model): Calendar {
@@ -368,11 +409,12 @@ class Real {
     };
   }
 
-  /** The visit of somebody, now. */
-  visit(model: Model, by: Exclude<By, 'anybody'>, patient = 0): UserVisit {
+  /** The visit of somebody, now: of a patient or a doctor by index. */
+  visit(model: Model, by: Booker, { patient = 0, doctor = 0 } = {}): UserVisit {
     const calendar = this.#calendar(model);
-    const caller = { id: this.users[patient] as number, isStaff: false, session: null };
-    return visitOf(this.db, { calendar, ...(by === 'patient' && { caller }) });
+    const id = by === 'doctor' ? this.doctorUsers[doctor] : this.users[patient];
+    const caller = { id: id as number, isStaff: false, session: null };
+    return visitOf(this.db, { calendar, ...(by !== 'staff' && { caller }) });
   }
 
   /** The answer of a service, as HTTP would have it. */
@@ -412,6 +454,7 @@ const appointmentOf = (model: Model, real: Real, { id: _id, ...entry }: Entry) =
   cancel: entry.isCancelled,
   cancel_reason: entry.reason === null ? null : { code: entry.reason, text: '' },
   attendance: entry.attendance,
+  is_overbooked: entry.isOverbooked,
   ...model.shown(entry),
 });
 
@@ -443,7 +486,8 @@ async function look(model: Model, real: Real, { doctor, by }: { doctor: number; 
 
 const one = fc.nat({ max: 1 });
 const actor = fc.constantFrom('staff' as const, 'patient' as const);
-const codeOf = { staff: 'clinic', patient: 'patient' } as const;
+const bookers = fc.constantFrom<Booker>('staff', 'doctor', 'patient');
+const codeOf = { staff: 'clinic', patient: 'patient', doctor: 'doctor' } as const;
 const slotArbitrary = fc.nat({ max: SLOTS.length - 1 });
 /** Days from today; the first and the last are out of bounds. */
 const dayArbitrary = fc.integer({ min: -1, max: HORIZON_DAYS + 1 });
@@ -455,14 +499,18 @@ interface Booking {
   slot: number;
   day?: number | undefined;
   cancel?: boolean | undefined;
-  by: 'staff' | 'patient';
+  overbook?: boolean | undefined;
+  by: Booker;
 }
 
 const book = (input: Booking): Step =>
   new Step('book', input, async (model, real) => {
-    const { doctor, patient, slot, day, cancel, by } = input;
+    const { doctor, patient, slot, day, cancel, overbook = false, by } = input;
     const date = day === undefined ? undefined : model.day(day);
-    const expected = model.take({ doctor, patient, slot, date }, { by, isCancelled: cancel ?? false });
+    const expected: Outcome =
+      by !== 'staff' && overbook !== (by === 'doctor')
+        ? { status: 403 }
+        : model.take({ doctor, patient, slot, date }, { by, isCancelled: cancel ?? false, overbook });
     const body = {
       doctor: real.doctors[doctor] as number,
       patient: real.patients[patient] as number,
@@ -471,19 +519,31 @@ const book = (input: Booking): Step =>
       symptoms: 'Headache',
       ...(date !== undefined && { date }),
       ...(cancel !== undefined && { cancel }),
+      ...(overbook && { overbook }),
     };
-    const answer = await real.answer(createAppointment(real.visit(model, by, patient), { body }));
+    const answer = await real.answer(createAppointment(real.visit(model, by, { patient, doctor }), { body }));
     compare({ model, real, by }, answer, expected);
     if (expected.status !== 201) return;
     const id = answer.body?.id as number;
     const [isCancelled, attendance] = [cancel ?? false, null];
     const reason = isCancelled ? codeOf[by] : null;
-    const entry = { id, doctor, patient, slot, date: expected.date, isCancelled, reason, attendance };
+    const { isOverbooked } = expected;
+    const entry = { id, doctor, patient, slot, date: expected.date, isCancelled, reason, attendance, isOverbooked };
     assert.deepEqual({ ...answer.body, ...appointmentOf(model, real, entry) }, answer.body);
     model.entries.push(entry);
   });
 
-type Patch = Partial<Booking> & { index: number; by: 'staff' | 'patient' };
+/** Overbooks the time of the appointment with an index. */
+const pile = (input: { index: number; patient: number; by: Booker }): Step =>
+  new Step('pile', input, async (model, real) => {
+    const { patient, by } = input;
+    const entry = model.entries[input.index % model.entries.length];
+    if (entry === undefined) return;
+    const day = (Date.parse(entry.date) - Date.parse(model.day(0))) / DAY;
+    await book({ doctor: entry.doctor, patient, slot: entry.slot, day, overbook: true, by }).run(model, real);
+  });
+
+type Patch = Partial<Booking> & { index: number; by: Booker };
 
 /** A change of the appointment with an index; `isPut` sends what is left out, but for the date, as it is. */
 const change = ({ isPut, ...input }: Patch & { isPut: boolean }): Step =>
@@ -494,16 +554,18 @@ const change = ({ isPut, ...input }: Patch & { isPut: boolean }): Step =>
     const isOtherSlot = doctor !== entry.doctor || patient !== entry.patient || slot !== entry.slot;
     const given = input.day === undefined ? undefined : model.day(input.day);
     const isCancelled = input.cancel ?? (isPut ? false : entry.isCancelled);
-    const date = given ?? (isPut && isOtherSlot ? undefined : entry.date);
+    const { by, overbook = false } = input;
+    const date = given ?? (isPut && isOtherSlot && !overbook ? undefined : entry.date);
     const isTaking = isOtherSlot || date !== entry.date || (entry.isCancelled && !isCancelled);
-    const { by } = input;
     const isKept = entry.attendance !== null && (isCancelled || isOtherSlot || date !== entry.date);
     const expected: Outcome =
-      isKept || !model.isOpen(entry, by)
-        ? { status: 409 }
-        : isTaking
-          ? model.take({ doctor, patient, slot, date }, { by, isCancelled, except: entry })
-          : { status: 200, date: entry.date };
+      overbook && by === 'patient'
+        ? { status: 403 }
+        : isKept || !model.isOpen(entry, by)
+          ? { status: 409 }
+          : isTaking
+            ? model.take({ doctor, patient, slot, date }, { by, isCancelled, overbook, except: entry })
+            : { status: 200, date: entry.date, isOverbooked: entry.isOverbooked };
 
     const sent = {
       ...((isPut || input.doctor !== undefined) && { doctor: real.doctors[doctor] as number }),
@@ -511,8 +573,9 @@ const change = ({ isPut, ...input }: Patch & { isPut: boolean }): Step =>
       ...((isPut || input.slot !== undefined) && { time: real.slots[slot] as number }),
       ...(given !== undefined && { date: given }),
       ...(input.cancel !== undefined && { cancel: input.cancel }),
+      ...(input.overbook !== undefined && { overbook }),
     };
-    const visit = real.visit(model, by, entry.patient);
+    const visit = real.visit(model, by, entry);
     const params = { id: entry.id };
     const whole = { appointment_type: 'Offline' as const, symptoms: 'Better', ...(sent as Required<typeof sent>) };
     const answer = await real.answer(
@@ -521,7 +584,8 @@ const change = ({ isPut, ...input }: Patch & { isPut: boolean }): Step =>
     compare({ model, real, by }, answer, expected);
     if (expected.status !== 200 && expected.status !== 201) return;
     const reason = isCancelled ? (entry.reason ?? codeOf[by]) : null;
-    Object.assign(entry, { doctor, patient, slot, date: expected.date, isCancelled, reason });
+    const { isOverbooked } = expected;
+    Object.assign(entry, { doctor, patient, slot, date: expected.date, isCancelled, reason, isOverbooked });
     assert.deepEqual({ ...answer.body, ...appointmentOf(model, real, entry) }, answer.body);
   });
 
@@ -530,8 +594,7 @@ const archive = (input: { index: number; by: 'staff' | 'patient' }): Step =>
     const entry = model.entries[input.index % model.entries.length];
     if (entry === undefined) return;
     const send = async () =>
-      (await real.answer(deleteAppointment(real.visit(model, input.by, entry.patient), { params: { id: entry.id } })))
-        .status;
+      (await real.answer(deleteAppointment(real.visit(model, input.by, entry), { params: { id: entry.id } }))).status;
     const isOpen = model.isOpen(entry, input.by);
     assert.equal(await send(), isOpen ? 200 : 409);
     if (!isOpen) return;
@@ -550,7 +613,7 @@ const note = (input: { index: number; by: 'staff' | 'patient'; mark: Mark }): St
       mark === null ||
       (!entry.isCancelled && (mark === 'no_show' ? model.hasBegun(entry) : entry.date <= model.day(0)));
     const answer = await real.answer(
-      updateAppointment(real.visit(model, by, entry.patient), {
+      updateAppointment(real.visit(model, by, entry), {
         params: { id: entry.id },
         body: { attendance: mark },
       }),
@@ -705,7 +768,21 @@ const patch = fc.record(
     slot: slotArbitrary,
     day: dayArbitrary,
     cancel: fc.boolean(),
+    overbook: fc.boolean(),
     by: fc.constant('staff' as const),
+  },
+  { requiredKeys: ['index', 'isPut', 'by'] },
+);
+/** Neither gives a doctor anything to others. */
+const doctorsPatch = fc.record(
+  {
+    index: which,
+    isPut: fc.boolean(),
+    slot: slotArbitrary,
+    day: dayArbitrary,
+    cancel: fc.boolean(),
+    overbook: fc.boolean(),
+    by: fc.constant('doctor' as const),
   },
   { requiredKeys: ['index', 'isPut', 'by'] },
 );
@@ -718,6 +795,7 @@ const ownPatch = fc.record(
     slot: slotArbitrary,
     day: dayArbitrary,
     cancel: fc.boolean(),
+    overbook: fc.integer({ min: 0, max: 7 }).map((lot) => lot === 0),
     by: fc.constant('patient' as const),
   },
   { requiredKeys: ['index', 'isPut', 'by'] },
@@ -755,7 +833,15 @@ const steps = fc.commands(
     fc
       .record({ doctor: one, patient: one, slot: slotArbitrary, day: dayArbitrary, cancel: fc.boolean(), by: actor })
       .map(book),
+    fc
+      .record(
+        { doctor: one, patient: one, slot: slotArbitrary, day: dayArbitrary, overbook: fc.boolean(), by: bookers },
+        { requiredKeys: ['doctor', 'patient', 'slot', 'overbook', 'by'] },
+      )
+      .map(book),
+    fc.record({ index: which, patient: one, by: fc.constantFrom<Booker>('staff', 'doctor') }).map(pile),
     patch.map(change),
+    doctorsPatch.map(change),
     ownPatch.map(change),
     fc.record({ index: which, day: dayArbitrary, by: actor }).map((input) => change({ ...input, isPut: false })),
     fc.record({ index: which, by: actor }).map((input) => change({ ...input, cancel: true, isPut: false })),
@@ -814,9 +900,14 @@ for (const [zone, firstDays, histories] of [
     t.ok(count > histories, 'the histories have appointments');
     const overlaps = await db.execute(`
       select a.id, b.id from appointments a join appointments b on a.id < b.id
-      and (a.doctor_id = b.doctor_id or a.patient_id = b.patient_id)
+      and (a.patient_id = b.patient_id or a.doctor_id = b.doctor_id and not a.is_overbooked and not b.is_overbooked)
       and not a.is_cancelled and not b.is_cancelled and a.archived_at is null and b.archived_at is null
       and (a.period && b.period or a.date = b.date and a.available_time_id = b.available_time_id)`);
     t.strictSame([...overlaps], []);
+    const [row] = await db.execute<{ piled: number }>(`
+      select count(*)::int as piled from appointments a join appointments b on a.doctor_id = b.doctor_id
+      and a.period && b.period and a.is_overbooked and not b.is_overbooked
+      and not a.is_cancelled and not b.is_cancelled and a.archived_at is null and b.archived_at is null`);
+    t.ok((row?.piled ?? 0) > histories / 100, `${row?.piled} stand over others`);
   });
 }
