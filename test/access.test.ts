@@ -2,7 +2,7 @@
 import t from 'tap';
 import { operations } from '../openapi/generated/operations.js';
 import { buildTestApp } from './helpers/app.js';
-import { ACTORS, backUp, buildClinic, TABLE } from './helpers/clinic.js';
+import { ACTORS, backUp, buildClinic, OVERBOOKING, TABLE } from './helpers/clinic.js';
 
 t.test('every operation for every kind of caller', async (t) => {
   const api = await buildTestApp(t);
@@ -10,7 +10,7 @@ t.test('every operation for every kind of caller', async (t) => {
   const restore = await backUp(api);
   t.strictSame(Object.keys(TABLE).sort(), Object.keys(operations).sort(), 'every operation has its row');
 
-  for (const [operationId, [expected, prepare]] of Object.entries(TABLE)) {
+  for (const [operationId, [expected, prepare]] of [...Object.entries(TABLE), ...Object.entries(OVERBOOKING)]) {
     const { method, url } = operations[operationId as keyof typeof operations];
     await t.test(`${operationId} ${[...new Set(expected)].join(', ')}`, async (t) => {
       const statuses: Record<string, number> = {};

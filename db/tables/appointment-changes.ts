@@ -5,7 +5,7 @@ import { users } from './users.js';
 
 const FIELDS = [
   ...(['created', 'doctor', 'date', 'time', 'type', 'status', 'symptoms', 'cancelled', 'cancel_reason'] as const),
-  ...(['attendance', 'archived', 'patient'] as const),
+  ...(['attendance', 'overbooked', 'archived', 'patient'] as const),
 ] as const;
 
 /**

@@ -11,10 +11,14 @@ export const appointmentStatus = pgEnum('appointment_status', ['pending', 'runni
 export const attendance = pgEnum('attendance', ['arrived', 'no_show']);
 export const cancelCode = pgEnum('cancel_code', ['patient', 'doctor', 'clinic', 'no_contact', 'other']);
 
+/** Null of what is overbooked, so that it meets nothing in the indexes that have it as their last column. */
+const unlessOverbooked = sql`nullif(is_overbooked::int, 1)`;
+
 /**
  * No doctor and no patient has two live appointments at overlapping times: exclusion constraints over `period` (made in
  * a migration of its own: appointments_doctor_period_excl, appointments_patient_period_excl) and, for slots without
- * clock times, the two unique indexes below. Live is what is neither cancelled nor archived.
+ * clock times, the two unique indexes below. Live is what is neither cancelled nor archived. Of a doctor's those that are
+ * overbooked may stand over others; that nothing else comes to stand over them is for a trigger, refuse_over_overbooked.
  */
 export const appointments = pgTable(
   'appointments',
@@ -46,6 +50,8 @@ export const appointments = pgTable(
     cancelText: varchar({ length: 500 }),
     /** What became of the patient's coming; null as long as nobody has noted it. */
     attendance: attendance(),
+    /** Whether the doctor could have been booked so by nobody else when it was. */
+    isOverbooked: boolean().notNull().default(false),
     createdAt: createdAt(),
     /** Set by a trigger where something of the row has changed. */
     updatedAt: moment().notNull().defaultNow(),
@@ -62,7 +68,7 @@ export const appointments = pgTable(
       sql`attendance is null or (not is_cancelled and (attendance = 'arrived' or status = 'pending'))`,
     ),
     uniqueIndex('appointments_doctor_label_key')
-      .on(table.doctorId, table.date, table.availableTimeId)
+      .on(table.doctorId, table.date, table.availableTimeId, unlessOverbooked)
       .where(sql`period is null and not is_cancelled and archived_at is null`),
     uniqueIndex('appointments_patient_label_key')
       .on(table.patientId, table.date, table.availableTimeId)

@@ -93,7 +93,7 @@ export const problems = {
     description:
       'The doctor or the patient has an appointment at an overlapping time, or somebody else holds it. Nothing was booked.',
     why: 'A slot is booked once. Somebody else may have taken it since you saw it as free.',
-    next: 'Offer one of `alternatives`, which are free slots of the same doctor, the soonest first from the date that you asked for, and send its `date` and `time`. Or leave `date` out, and the soonest free one is taken.',
+    next: "Offer one of `alternatives`, which are free slots of the same doctor, the soonest first from the date that you asked for, and send its `date` and `time`. Or leave `date` out, and the soonest free one is taken. Staff, and doctors in their own list, may go past what is the doctor's with `overbook`, never past what is the patient's.",
     example: {
       type: '/problems/slot-taken',
       title: 'Slot taken',

@@ -665,6 +665,7 @@ export const Appointment = Type.Object({
   cancel: Type.Boolean(),
   cancel_reason: CancelReason,
   attendance: Attendance,
+  is_overbooked: Type.Boolean(),
   date: CalendarDate,
   start: SlotMoment,
   end: SlotMoment,
@@ -707,6 +708,7 @@ export const AppointmentInput = Type.Object({
   patient: Type.Optional(Id),
   appointment_status: Type.Optional(AppointmentStatusInput),
   hold: Type.Optional(Type.String({ minLength: 1, maxLength: 100, 'x-in-place-of': ['doctor', 'time'] })),
+  overbook: Type.Optional(Type.Boolean()),
 });
 export type AppointmentInput = Static<typeof AppointmentInput>;
 
@@ -722,6 +724,7 @@ export const AppointmentPatch = Type.Object({
   patient: Type.Optional(Id),
   appointment_status: Type.Optional(AppointmentStatusInput),
   hold: Type.Optional(Type.String({ minLength: 1, maxLength: 100 })),
+  overbook: Type.Optional(Type.Boolean()),
 });
 export type AppointmentPatch = Static<typeof AppointmentPatch>;
 

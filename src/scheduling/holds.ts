@@ -69,9 +69,10 @@ interface Taking {
 /**
  * Deletes what is not in the way of taking a time: the doctor's holds that have ended, the hold by which it is taken, and
  * the own ones of that time. The database knows no clock and no caller, and refuses a time for any hold that it has.
+ * @returns whether just this slot was held for whoever takes it
  * @throws InvalidInput where the hold is gone: whoever had the doctor before has used it, or found that it has ended
  */
-export async function clearHolds({ db, calendar, caller }: Within, taking: Taking): Promise<void> {
+export async function clearHolds({ db, calendar, caller }: Within, taking: Taking): Promise<boolean> {
   const { doctorId, timeId, date, period, holdId } = taking;
   const deleted = await db
     .delete(holds)
@@ -85,8 +86,9 @@ export async function clearHolds({ db, calendar, caller }: Within, taking: Takin
         ),
       ),
     )
-    .returning({ id: holds.id });
+    .returning({ id: holds.id, timeId: holds.availableTimeId, date: holds.date, expiresAt: holds.expiresAt });
   if (holdId !== undefined && !deleted.some(({ id }) => id === holdId)) throw new HoldEnded();
+  return deleted.some((hold) => hold.timeId === timeId && hold.date === date && hold.expiresAt > calendar.now);
 }
 
 /** Deletes holds that have ended an hour ago, so that nobody's clock may still count them: they tell who wanted what. */

@@ -26,12 +26,13 @@ const due = (calendar: Calendar): SQL => sql`
     where archived_at is null and ${isUpcoming(calendar)} and ${appointments.period} is distinct from periods.period
   )`;
 
-/** The first of those that would overlap, in words. */
+/** The first of those that would overlap, in words. What is overbooked may overlap others of the doctor. */
 async function overlapOf(db: Db | Tx, calendar: Calendar): Promise<string> {
   const pair = oneOrNone(
     await db.execute<{ one: number; other: number; date: string }>(sql`
     with ${due(calendar)}, live as materialized (
-      select ${appointments.id}, patient_id, doctor_id, date, coalesce(due.period, ${appointments.period}) as period
+      select ${appointments.id}, patient_id, case when not is_overbooked then doctor_id end as doctor_id, date,
+        coalesce(due.period, ${appointments.period}) as period
       from ${appointments} left join due on due.id = ${appointments.id}
       where ${isLive} and date >= ${today(calendar)} - 2
     )

@@ -140,12 +140,34 @@ export async function soonestDate(
   return oneOrNone(rows)?.day ?? null;
 }
 
+/** Whether a live appointment of a doctor, but for one that is to be moved, or somebody's hold is in the way of a slot on a day. */
+export async function isDoctorTaken(
+  visit: Visit,
+  slot: OfferedSlot,
+  { date, doctorId, ownId = 0 }: { date: string; doctorId: number; ownId?: number | undefined },
+): Promise<boolean> {
+  const { db, calendar } = visit;
+  const given = sql`${date}::date`;
+  const whose = sql`${appointments.doctorId} = ${doctorId} and ${appointments.id} <> ${ownId}`;
+  const rows = await db.execute<{ isTaken: boolean }>(
+    sql`select ${isTaken(whose, given, slot, calendar)} or ${isHeld(doctorId, given, slot, visit)} as "isTaken"`,
+  );
+  return one(rows).isTaken;
+}
+
+/** What is wrong with a day. */
+export interface DateFault {
+  readonly text: string;
+  /** Whether somebody who overbooks may go past it. */
+  readonly isYielding: boolean;
+}
+
 /** What is wrong with a day for a slot of a doctor, whether it is free or not; null where nothing is. */
 export async function dateFault(
   visit: Visit,
   slot: OfferedSlot,
   { date, doctorId }: { date: string; doctorId: number },
-): Promise<string | null> {
+): Promise<DateFault | null> {
   const { db, calendar } = visit;
   const given = sql`${date}::date`;
   const start = sql`case when ${slot.startMinute}::int is null then (${given} + 1)::timestamp at time zone ${calendar.zone}::text
@@ -170,14 +192,16 @@ export async function dateFault(
       from ${timeOff} where ${leaveOf(doctorId)} and ${takesTimeOf(given, slot, calendar)}
     ) as leave`);
   const row = one(rows);
-  if (row.isPast) return 'must not be in the past';
-  if (row.isFar) return `must be at most ${calendar.horizonDays} days ahead`;
-  if (!row.hasTime) return 'has no such time: the clocks go forward over it';
-  if (!row.isAhead) return 'must be a later day: the slot has begun';
-  if (row.isClosed) return 'must be another day: the clinic is closed at this time';
-  if (row.isOff) return 'must be another day: the doctor is away at this time';
-  if (!row.isOpen) return `must be a later day: patients could book this one until ${row.until}`;
-  return row.isWorked ? null : 'must be another day: the doctor does not work at this time of it';
+  const firm = (text: string): DateFault => ({ text, isYielding: false });
+  const yielding = (text: string): DateFault => ({ text, isYielding: true });
+  if (row.isPast) return firm('must not be in the past');
+  if (row.isFar) return firm(`must be at most ${calendar.horizonDays} days ahead`);
+  if (!row.hasTime) return firm('has no such time: the clocks go forward over it');
+  if (!row.isAhead) return yielding('must be a later day: the slot has begun');
+  if (row.isClosed) return yielding('must be another day: the clinic is closed at this time');
+  if (row.isOff) return yielding('must be another day: the doctor is away at this time');
+  if (!row.isOpen) return yielding(`must be a later day: patients could book this one until ${row.until}`);
+  return row.isWorked ? null : yielding('must be another day: the doctor does not work at this time of it');
 }
 
 /** The bookable ones of the days from one to another. */

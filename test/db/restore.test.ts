@@ -41,6 +41,27 @@ function isColumnOf(json: string | undefined): (name: string) => boolean {
   return (name) => names.includes(name);
 }
 
+t.test('what was booked over comes after what was booked over it, if that is how the rows lie', async (t) => {
+  const sql = postgres(await createTestDatabase(t), { max: 1 });
+  t.teardown(() => sql.end());
+  await sql`insert into users (username, email, password_hash)
+    select 'u' || n, 'u' || n || '@example.com', '' from generate_series(1, 3) n`;
+  await sql`insert into doctors (user_id) values (1)`;
+  await sql`insert into patients (user_id) values (2), (3)`;
+  await sql`insert into available_times (label) values ('10:00'), ('Evening')`;
+  const insert = (id: number, patient: number, isOverbooked: boolean) => sql`
+    insert into public.appointments
+      (id, patient_id, doctor_id, available_time_id, date, period, type, symptoms, is_overbooked)
+    overriding system value
+    select ${id} + slot, ${patient}, 1, slot, '2030-01-01',
+      case slot when 1 then '[2030-01-01 10:00, 2030-01-01 10:30)'::tsrange end, 'online', 'x', ${isOverbooked}
+    from generate_series(1, 2) as slot`;
+  await insert(20, 2, true);
+  await t.rejects(insert(10, 1, false), { code: '23P01' }, 'not by others');
+  await sql`select set_config('search_path', '', false)`;
+  await insert(10, 1, false);
+});
+
 t.test('what an instance has noted leaves room for the rows of a backup', async (t) => {
   const { database, url } = await openTestDatabase(t);
   t.ok(await noteSecret(database.db, 'the secret of the instance that made the tables'));

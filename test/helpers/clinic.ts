@@ -1,6 +1,6 @@
 /** A clinic with a record of each kind, and for every operation a request about them with what each caller gets. */
 import type { operations } from '../../openapi/generated/operations.js';
-import { PASSWORD, type CallOptions, type TestApp, type User } from './app.js';
+import { MORNING, PASSWORD, type CallOptions, type TestApp, type User } from './app.js';
 import { pictureFile } from './pictures.js';
 
 export const ACTORS = ['anonymous', 'owner', 'other', 'treating', 'doctor', 'staff', 'inactive'] as const;
@@ -168,6 +168,23 @@ export const TABLE: Readonly<Record<keyof typeof operations, Row>> = {
   deleteContact: [ownersOnly(204), of('contactId')],
   getPicture: [anyone(200), of('picture')],
   getProblemType: [anyone(200), of('problem')],
+};
+
+const overbooking = (clinic: Pick<Clinic, 'ids'>) => ({
+  ...booking(clinic),
+  patient: clinic.ids['patientId'],
+  date: new Date(MORNING.getTime() + 10 * 86_400_000).toISOString().slice(0, 10),
+  overbook: true,
+});
+
+/** What callers get for requests that overbook. */
+export const OVERBOOKING: Readonly<Partial<Record<keyof typeof operations, Row>>> = {
+  createAppointment: [[401, 403, 403, 201, 403, 201, 401], (clinic) => ({ body: overbooking(clinic) })],
+  replaceAppointment: [
+    [401, 403, 404, 200, 404, 200, 401],
+    (clinic) => ({ path: String(clinic.ids['appointmentId']), body: overbooking(clinic) }),
+  ],
+  updateAppointment: [[401, 403, 404, 200, 404, 200, 401], of('appointmentId', { body: { overbook: true } })],
 };
 
 export async function buildClinic(api: TestApp): Promise<Clinic> {

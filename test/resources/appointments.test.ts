@@ -39,6 +39,7 @@ t.test('createAppointment', async (t) => {
       cancel: false,
       cancel_reason: null,
       attendance: null,
+      is_overbooked: false,
       date: '2026-03-03',
       start: '2026-03-03T10:00:00.000Z',
       end: '2026-03-03T10:30:00.000Z',

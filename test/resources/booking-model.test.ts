@@ -88,8 +88,9 @@ class Clocks {
 const plusDays = (day: string, days: number): string =>
   new Date(Date.parse(day) + days * DAY).toISOString().slice(0, 10);
 
-/** Who acts: staff, who may do all, the appointment's patient, or nobody who is known. */
-type By = 'staff' | 'patient' | 'anybody';
+/** Who acts: staff, who may do all, the appointment's patient or doctor, or nobody who is known. */
+type By = 'staff' | 'patient' | 'doctor' | 'anybody';
+type Booker = Exclude<By, 'anybody'>;
 type Mark = 'arrived' | 'no_show' | null;
 
 /** An appointment of the model; doctor, patient and slot are indices. */
@@ -103,12 +104,13 @@ interface Entry {
   /** The code of why it is cancelled. */
   reason: string | null;
   attendance: Mark;
+  isOverbooked: boolean;
 }
 
 type Place = Pick<Entry, 'doctor' | 'patient' | 'slot' | 'date'>;
 type Outcome =
-  | { status: 201 | 200; date: string }
-  | { status: 400 }
+  | { status: 201 | 200; date: string; isOverbooked: boolean }
+  | { status: 400 | 403 }
   | { status: 409; doctor?: number; patient?: number; asked?: string | undefined };
 
 /** How long before the start patients may book and change, in minutes. */
@@ -134,8 +136,8 @@ interface Leave {
   readonly to: string | number;
 }
 
-/** Who looks or acts, to holds: staff, a patient by index, or somebody at an address. */
-type Holder = 'staff' | 'patient 0' | 'patient 1' | 'anybody';
+/** Who looks or acts, to holds: staff, a patient or a doctor by index, or somebody at an address. */
+type Holder = 'staff' | 'patient 0' | 'patient 1' | 'doctor 0' | 'doctor 1' | 'anybody';
 
 /** A slot that is kept free until a moment. */
 interface Held {
@@ -159,8 +161,11 @@ interface Taker {
   readonly hold?: Held | undefined;
 }
 
-const byOf = (holder: Holder): By => (holder === 'staff' || holder === 'anybody' ? holder : 'patient');
-const holderOf = (by: By, patient: number): Holder => (by === 'patient' ? `patient ${patient as 0 | 1}` : by);
+const byOf = (holder: Holder): By => holder.split(' ')[0] as By;
+const holderOf = (by: By, { patient, doctor }: { patient: number; doctor: number }): Holder => {
+  if (by === 'patient') return `patient ${patient as 0 | 1}`;
+  return by === 'doctor' ? `doctor ${doctor as 0 | 1}` : by;
+};
 
 class Model {
   readonly clocks: Clocks;
@@ -206,7 +211,13 @@ class Model {
 
   #mayBegin(slot: number, date: string, by: By): boolean {
     if (date < this.day(0) || date > this.day(HORIZON_DAYS)) return false;
-    return this.#isAhead(slot, date, by === 'staff' ? 0 : this.notice.booking);
+    return this.#isAhead(slot, date, by === 'staff' || by === 'doctor' ? 0 : this.notice.booking);
+  }
+
+  /** Whether nothing forbids a slot on a day that who overbooks can not go past. */
+  #isPossible(slot: number, date: string): boolean {
+    const hasTime = SLOTS[slot]?.minutes === undefined || this.#period(slot, date) !== null;
+    return date >= this.day(0) && date <= this.day(HORIZON_DAYS) && hasTime;
   }
 
   hasBegun({ slot, date }: Entry): boolean {
@@ -215,7 +226,7 @@ class Model {
 
   /** Whether somebody may still do something about it. */
   isOpen({ slot, date, attendance }: Entry, by: By): boolean {
-    return by === 'staff' || (attendance === null && this.#isAhead(slot, date, this.notice.change));
+    return by === 'staff' || by === 'doctor' || (attendance === null && this.#isAhead(slot, date, this.notice.change));
   }
 
   /** What the clocks would show from its start to its end if they never changed. */
@@ -274,7 +285,10 @@ class Model {
     return !isOff && this.isWorked(slot, date, this.hours[doctor] ?? []);
   }
 
-  #isFree(place: Omit<Place, 'patient'> & { patient?: number }, { holder, except, hold }: Taker): boolean {
+  #isFree(
+    place: Pick<Place, 'slot' | 'date'> & { doctor?: number | undefined; patient?: number },
+    { holder, except, hold }: Taker,
+  ): boolean {
     const isBooked = this.entries.some(
       (entry) =>
         entry !== except &&
@@ -282,7 +296,10 @@ class Model {
         (entry.doctor === place.doctor || entry.patient === place.patient) &&
         this.#collide(entry, place),
     );
-    return !isBooked && !this.liveHolds(place).some((held) => held !== hold && !this.#isOwn(held, holder));
+    if (isBooked || place.doctor === undefined) return !isBooked;
+    return !this.liveHolds({ ...place, doctor: place.doctor }).some(
+      (held) => held !== hold && !this.#isOwn(held, holder),
+    );
   }
 
   #isOwn(held: Held, holder: Holder): boolean {
@@ -304,7 +321,7 @@ class Model {
 
   /** What comes of holding a place; without a date, of the soonest one. */
   hold(place: Omit<Place, 'patient' | 'date'> & { date: string | undefined }, holder: Holder): Outcome {
-    const outcome = this.take({ ...place, patient: -1 }, { by: byOf(holder), holder, isCancelled: false });
+    const outcome = this.#takeFree({ ...place, patient: -1 }, { by: byOf(holder), holder, isCancelled: false });
     const isTooMuch = (date: string): boolean => {
       const released = this.liveHolds({ ...place, date }).filter((held) => this.#isOwn(held, holder));
       const left = this.holds.filter(
@@ -312,8 +329,8 @@ class Model {
       );
       return left.length >= MAX_HOLDS;
     };
+    const date = 'date' in outcome ? outcome.date : place.date;
     if (outcome.status === 400) return outcome;
-    const date = outcome.status === 409 ? place.date : outcome.date;
     return date !== undefined && isTooMuch(date) ? { status: 409 } : outcome;
   }
 
@@ -348,28 +365,63 @@ class Model {
   /** What comes of taking a place; without a date, of taking the soonest one. */
   take(
     place: Omit<Place, 'date'> & { date: string | undefined },
+    how: Taker & { by: Booker; isCancelled: boolean; overbook: boolean },
+  ): Outcome {
+    const { doctor, patient, slot, date } = place;
+    const ordinary = this.#takeFree(place, how);
+    const isOfferedThen = date !== undefined && this.offers[doctor]?.has(slot) === true;
+    const holdsIt = this.holds.some(
+      (held) =>
+        held.until > this.now &&
+        [held.doctor, held.slot, held.date].join() === [doctor, slot, date].join() &&
+        (held === how.hold || this.#isOwn(held, how.holder)),
+    );
+    // It is overbooked where it could not be had otherwise, and nowhere else; so is what is held, if the time was meanwhile.
+    const mayPass = how.overbook || (ordinary.status === 409 && holdsIt);
+    if (how.overbook && !isOfferedThen) return { status: 400 };
+    if (!mayPass || ordinary.status === 201 || date === undefined) return ordinary;
+    if (!this.#isPossible(slot, date)) return { status: 400 };
+    const isFree = how.isCancelled || this.#isFree({ patient, slot, date }, how);
+    return isFree ? { status: 201, date, isOverbooked: true } : { status: 409, doctor, patient, asked: date };
+  }
+
+  #takeFree(
+    place: Omit<Place, 'date'> & { date: string | undefined },
     { by, isCancelled, ...taker }: Taker & { by: By; isCancelled: boolean },
   ): Outcome {
     const { doctor, patient, slot } = place;
+    const { except } = taker;
+    // What stays where it is does so under one that was booked over it.
+    const stays =
+      except !== undefined &&
+      !except.isCancelled &&
+      !except.isOverbooked &&
+      [except.doctor, except.slot, except.date].join() === [doctor, slot, place.date].join();
     if (this.offers[doctor]?.has(slot) !== true) return { status: 400 };
     const days = place.date === undefined ? [0, 1, 2, 3].map((offset) => this.day(offset)) : [place.date];
     const possible = days.filter((date) => this.#mayBegin(slot, date, by) && this.#isOffered(doctor, slot, date));
     if (place.date !== undefined && possible.length === 0) return { status: 400 };
     const date = possible.find(
-      (date) => (isCancelled && place.date !== undefined) || this.#isFree({ doctor, patient, slot, date }, taker),
+      (date) =>
+        (isCancelled && place.date !== undefined) ||
+        this.#isFree({ doctor: stays ? undefined : doctor, patient, slot, date }, taker),
     );
-    return date === undefined ? { status: 409, doctor, patient, asked: place.date } : { status: 201, date };
+    if (date === undefined) return { status: 409, doctor, patient, asked: place.date };
+    return { status: 201, date, isOverbooked: false };
   }
 
   assertNoOverlap(): void {
     const live = this.entries.filter(({ isCancelled }) => !isCancelled);
     for (const held of this.holds) {
-      const isBooked = live.some((entry) => entry.doctor === held.doctor && this.#collide(entry, held));
+      const isBooked = live.some(
+        (entry) => entry.doctor === held.doctor && !entry.isOverbooked && this.#collide(entry, held),
+      );
       assert.ok(held.until <= this.now || !isBooked, JSON.stringify([held, live]));
     }
     for (const [index, a] of live.entries()) {
       for (const b of live.slice(index + 1)) {
-        assert.ok((a.doctor !== b.doctor && a.patient !== b.patient) || !this.#collide(a, b), JSON.stringify([a, b]));
+        const mayMeet = a.patient !== b.patient && (a.doctor !== b.doctor || a.isOverbooked || b.isOverbooked);
+        assert.ok(mayMeet || !this.#collide(a, b), JSON.stringify([a, b]));
       }
     }
   }
@@ -382,11 +434,19 @@ interface Ids {
   readonly users: readonly number[];
   /** A user of the staff. */
   readonly staff: number;
+  /** The doctors' users. */
+  readonly doctorUsers: readonly number[];
 }
 
 /** Clinics of two doctors who offer everything, two patients and one of the staff. */
 async function makeClinics(db: Db, count: number): Promise<Ids[]> {
-  return db.execute<{ doctors: number[]; patients: number[]; users: number[]; staff: number }>(sql`
+  return db.execute<{
+    doctors: number[];
+    doctorUsers: number[];
+    patients: number[];
+    users: number[];
+    staff: number;
+  }>(sql`
     with people as (
       insert into users (username, email, password_hash)
       select name, name || '@example.com', ''
@@ -400,7 +460,8 @@ async function makeClinics(db: Db, count: number): Promise<Ids[]> {
       insert into doctor_available_times (doctor_id, available_time_id)
       select new_doctors.id, available_times.id from new_doctors cross join available_times
     )
-    select json_agg(new_doctors.id) filter (where new_doctors.id is not null) as doctors,
+    select json_agg(new_doctors.id order by new_doctors.id) filter (where new_doctors.id is not null) as doctors,
+      json_agg(new_doctors.user_id order by new_doctors.id) filter (where new_doctors.id is not null) as "doctorUsers",
       json_agg(new_patients.id order by new_patients.id) filter (where new_patients.id is not null) as patients,
       json_agg(new_patients.user_id order by new_patients.id) filter (where new_patients.id is not null) as users,
       max(numbered.id)::int as staff
@@ -417,8 +478,10 @@ class Real {
   readonly patients: readonly number[];
   readonly users: readonly number[];
   readonly staff: number;
+  readonly doctorUsers: readonly number[];
 
-  constructor(db: Db, clocks: Clocks, slots: readonly number[], { doctors, patients, users, staff }: Ids) {
+  constructor(db: Db, clocks: Clocks, slots: readonly number[], ids: Ids) {
+    const { doctors, patients, users, staff, doctorUsers } = ids;
     this.db = db;
     this.clocks = clocks;
     this.slots = slots;
@@ -426,6 +489,7 @@ class Real {
     this.patients = patients;
     this.users = users;
     this.staff = staff;
+    this.doctorUsers = doctorUsers;
   }
 
   #calendar({ now, notice }: Model): Calendar {
@@ -439,12 +503,11 @@ class Real {
     };
   }
 
-  /** The visit of somebody, now. */
-  visit(model: Model, by: Exclude<By, 'anybody'>, patient = 0): UserVisit {
+  /** The visit of somebody, now: of a patient or a doctor by index. */
+  visit(model: Model, by: Booker, { patient = 0, doctor = 0 } = {}): UserVisit {
     const calendar = this.#calendar(model);
-    const isStaff = by === 'staff';
-    const caller = { id: isStaff ? this.staff : (this.users[patient] as number), isStaff, session: null };
-    return visitOf(this.db, { calendar, caller });
+    const users = { staff: this.staff, doctor: this.doctorUsers[doctor], patient: this.users[patient] };
+    return visitOf(this.db, { calendar, caller: { id: users[by] as number, isStaff: by === 'staff', session: null } });
   }
 
   /** The visit of a holder, who may be at one of two addresses. */
@@ -452,7 +515,7 @@ class Real {
     const by = byOf(holder);
     const client = `${this.users.join(' ')} at home`;
     if (by === 'anybody') return { ...this.visit(model, 'staff'), caller: null, client };
-    return this.visit(model, by, holder === 'patient 1' ? 1 : 0);
+    return this.visit(model, by, { patient: holder === 'patient 1' ? 1 : 0 });
   }
 
   /** The answer of a service, as HTTP would have it. */
@@ -493,6 +556,7 @@ const appointmentOf = (model: Model, real: Real, { id: _id, ...entry }: Entry) =
   cancel: entry.isCancelled,
   cancel_reason: entry.reason === null ? null : { code: entry.reason, text: '' },
   attendance: entry.attendance,
+  is_overbooked: entry.isOverbooked,
   ...model.shown(entry),
 });
 
@@ -526,7 +590,8 @@ async function look(model: Model, real: Real, { doctor, holder }: { doctor: numb
 
 const one = fc.nat({ max: 1 });
 const actor = fc.constantFrom('staff' as const, 'patient' as const);
-const codeOf = { staff: 'clinic', patient: 'patient' } as const;
+const bookers = fc.constantFrom<Booker>('staff', 'doctor', 'patient');
+const codeOf = { staff: 'clinic', patient: 'patient', doctor: 'doctor' } as const;
 const slotArbitrary = fc.nat({ max: SLOTS.length - 1 });
 /** Days from today; the first and the last are out of bounds. */
 const dayArbitrary = fc.integer({ min: -1, max: HORIZON_DAYS + 1 });
@@ -538,7 +603,8 @@ interface Booking {
   slot: number;
   day?: number | undefined;
   cancel?: boolean | undefined;
-  by: 'staff' | 'patient';
+  overbook?: boolean | undefined;
+  by: Booker;
 }
 
 /** Whether a step with a hold sends what the hold says too, leaves it out, or sends something else. */
@@ -546,10 +612,13 @@ type Saying = 'nothing' | 'same' | 'other';
 
 const book = (input: Booking): Step =>
   new Step('book', input, async (model, real) => {
-    const { doctor, patient, slot, day, cancel, by } = input;
+    const { doctor, patient, slot, day, cancel, overbook = false, by } = input;
     const date = day === undefined ? undefined : model.day(day);
-    const holder = holderOf(by, patient);
-    const expected = model.take({ doctor, patient, slot, date }, { by, holder, isCancelled: cancel ?? false });
+    const holder = holderOf(by, { patient, doctor });
+    const expected: Outcome =
+      by !== 'staff' && overbook !== (by === 'doctor')
+        ? { status: 403 }
+        : model.take({ doctor, patient, slot, date }, { by, holder, isCancelled: cancel ?? false, overbook });
     const body = {
       doctor: real.doctors[doctor] as number,
       patient: real.patients[patient] as number,
@@ -558,20 +627,32 @@ const book = (input: Booking): Step =>
       symptoms: 'Headache',
       ...(date !== undefined && { date }),
       ...(cancel !== undefined && { cancel }),
+      ...(overbook && { overbook }),
     };
-    const answer = await real.answer(createAppointment(real.visit(model, by, patient), { body }));
+    const answer = await real.answer(createAppointment(real.visit(model, by, { patient, doctor }), { body }));
     compare({ model, real, holder }, answer, expected);
     if (expected.status !== 201) return;
     model.release({ doctor, slot, date: expected.date }, holder);
     const id = answer.body?.id as number;
     const [isCancelled, attendance] = [cancel ?? false, null];
     const reason = isCancelled ? codeOf[by] : null;
-    const entry = { id, doctor, patient, slot, date: expected.date, isCancelled, reason, attendance };
+    const { isOverbooked } = expected;
+    const entry = { id, doctor, patient, slot, date: expected.date, isCancelled, reason, attendance, isOverbooked };
     assert.deepEqual({ ...answer.body, ...appointmentOf(model, real, entry) }, answer.body);
     model.entries.push(entry);
   });
 
-type Patch = Partial<Booking> & { index: number; by: 'staff' | 'patient' };
+/** Overbooks the time of the appointment with an index. */
+const pile = (input: { index: number; patient: number; by: Booker }): Step =>
+  new Step('pile', input, async (model, real) => {
+    const { patient, by } = input;
+    const entry = model.entries[input.index % model.entries.length];
+    if (entry === undefined) return;
+    const day = (Date.parse(entry.date) - Date.parse(model.day(0))) / DAY;
+    await book({ doctor: entry.doctor, patient, slot: entry.slot, day, overbook: true, by }).run(model, real);
+  });
+
+type Patch = Partial<Booking> & { index: number; by: Booker };
 
 /** A change of the appointment with an index; `isPut` sends what is left out, but for the date, as it is. */
 const change = ({ isPut, ...input }: Patch & { isPut: boolean }): Step =>
@@ -582,17 +663,19 @@ const change = ({ isPut, ...input }: Patch & { isPut: boolean }): Step =>
     const isOtherSlot = doctor !== entry.doctor || patient !== entry.patient || slot !== entry.slot;
     const given = input.day === undefined ? undefined : model.day(input.day);
     const isCancelled = input.cancel ?? (isPut ? false : entry.isCancelled);
-    const date = given ?? (isPut && isOtherSlot ? undefined : entry.date);
+    const { by, overbook = false } = input;
+    const date = given ?? (isPut && isOtherSlot && !overbook ? undefined : entry.date);
     const isTaking = isOtherSlot || date !== entry.date || (entry.isCancelled && !isCancelled);
-    const { by } = input;
-    const holder = holderOf(by, entry.patient);
+    const holder = holderOf(by, entry);
     const isKept = entry.attendance !== null && (isCancelled || isOtherSlot || date !== entry.date);
     const expected: Outcome =
-      isKept || !model.isOpen(entry, by)
-        ? { status: 409 }
-        : isTaking
-          ? model.take({ doctor, patient, slot, date }, { by, holder, isCancelled, except: entry })
-          : { status: 200, date: entry.date };
+      overbook && by === 'patient'
+        ? { status: 403 }
+        : isKept || !model.isOpen(entry, by)
+          ? { status: 409 }
+          : isTaking
+            ? model.take({ doctor, patient, slot, date }, { by, holder, isCancelled, overbook, except: entry })
+            : { status: 200, date: entry.date, isOverbooked: entry.isOverbooked };
 
     const sent = {
       ...((isPut || input.doctor !== undefined) && { doctor: real.doctors[doctor] as number }),
@@ -600,8 +683,9 @@ const change = ({ isPut, ...input }: Patch & { isPut: boolean }): Step =>
       ...((isPut || input.slot !== undefined) && { time: real.slots[slot] as number }),
       ...(given !== undefined && { date: given }),
       ...(input.cancel !== undefined && { cancel: input.cancel }),
+      ...(input.overbook !== undefined && { overbook }),
     };
-    const visit = real.visit(model, by, entry.patient);
+    const visit = real.visit(model, by, entry);
     const params = { id: entry.id };
     const whole = { appointment_type: 'Offline' as const, symptoms: 'Better', ...(sent as Required<typeof sent>) };
     const answer = await real.answer(
@@ -611,7 +695,8 @@ const change = ({ isPut, ...input }: Patch & { isPut: boolean }): Step =>
     if (expected.status !== 200 && expected.status !== 201) return;
     if (isTaking) model.release({ doctor, slot, date: expected.date }, holder);
     const reason = isCancelled ? (entry.reason ?? codeOf[by]) : null;
-    Object.assign(entry, { doctor, patient, slot, date: expected.date, isCancelled, reason });
+    const { isOverbooked } = expected;
+    Object.assign(entry, { doctor, patient, slot, date: expected.date, isCancelled, reason, isOverbooked });
     assert.deepEqual({ ...answer.body, ...appointmentOf(model, real, entry) }, answer.body);
   });
 
@@ -671,7 +756,7 @@ const redeem = (input: {
     if (held === undefined || (moves !== null && moved === undefined)) return;
     const { doctor, slot, date } = held;
     const whose = moved?.patient ?? patient;
-    const holder = holderOf(by, whose);
+    const holder = holderOf(by, { patient: whose, doctor });
     const isSame = moved?.doctor === doctor && moved.slot === slot && moved.date === date;
     const isCancelled = moved?.isCancelled ?? false;
     const isLive = held.until > model.now;
@@ -682,15 +767,15 @@ const redeem = (input: {
         : moved !== undefined && (!model.isOpen(moved, by) || (moved.attendance !== null && !isSame))
           ? { status: 409 }
           : isSame
-            ? { status: 200, date }
-            : model.take(place, { by, holder, isCancelled, except: moved, hold: held });
+            ? { status: 200, date, isOverbooked: moved.isOverbooked }
+            : model.take(place, { by, holder, isCancelled, overbook: false, except: moved, hold: held });
     const said = {
       doctor: real.doctors[doctor] as number,
       time: real.slots[(slot + (saying === 'other' ? 1 : 0)) % SLOTS.length] as number,
       date,
     };
     const body = { hold: held.token, ...(saying !== 'nothing' && said) };
-    const visit = real.visit(model, by, whose);
+    const visit = real.visit(model, by, { patient: whose });
     const details = {
       appointment_type: 'Online' as const,
       symptoms: 'Headache',
@@ -705,8 +790,9 @@ const redeem = (input: {
     if (expected.status !== 200 && expected.status !== 201) return;
     if (!isSame) model.release(place, holder, held);
     const id = answer.body?.id as number;
-    const entry = moved ?? { id, ...place, isCancelled, reason: null, attendance: null };
-    Object.assign(entry, { doctor, slot, date });
+    const { isOverbooked } = expected;
+    const entry = moved ?? { id, ...place, isCancelled, reason: null, attendance: null, isOverbooked };
+    Object.assign(entry, { doctor, slot, date, isOverbooked });
     assert.deepEqual({ ...answer.body, ...appointmentOf(model, real, entry) }, answer.body);
     if (moved === undefined) model.entries.push(entry);
   });
@@ -716,8 +802,7 @@ const archive = (input: { index: number; by: 'staff' | 'patient' }): Step =>
     const entry = model.entries[input.index % model.entries.length];
     if (entry === undefined) return;
     const send = async () =>
-      (await real.answer(deleteAppointment(real.visit(model, input.by, entry.patient), { params: { id: entry.id } })))
-        .status;
+      (await real.answer(deleteAppointment(real.visit(model, input.by, entry), { params: { id: entry.id } }))).status;
     const isOpen = model.isOpen(entry, input.by);
     assert.equal(await send(), isOpen ? 200 : 409);
     if (!isOpen) return;
@@ -736,7 +821,7 @@ const note = (input: { index: number; by: 'staff' | 'patient'; mark: Mark }): St
       mark === null ||
       (!entry.isCancelled && (mark === 'no_show' ? model.hasBegun(entry) : entry.date <= model.day(0)));
     const answer = await real.answer(
-      updateAppointment(real.visit(model, by, entry.patient), {
+      updateAppointment(real.visit(model, by, entry), {
         params: { id: entry.id },
         body: { attendance: mark },
       }),
@@ -891,7 +976,21 @@ const patch = fc.record(
     slot: slotArbitrary,
     day: dayArbitrary,
     cancel: fc.boolean(),
+    overbook: fc.boolean(),
     by: fc.constant('staff' as const),
+  },
+  { requiredKeys: ['index', 'isPut', 'by'] },
+);
+/** Neither gives a doctor anything to others. */
+const doctorsPatch = fc.record(
+  {
+    index: which,
+    isPut: fc.boolean(),
+    slot: slotArbitrary,
+    day: dayArbitrary,
+    cancel: fc.boolean(),
+    overbook: fc.boolean(),
+    by: fc.constant('doctor' as const),
   },
   { requiredKeys: ['index', 'isPut', 'by'] },
 );
@@ -904,6 +1003,7 @@ const ownPatch = fc.record(
     slot: slotArbitrary,
     day: dayArbitrary,
     cancel: fc.boolean(),
+    overbook: fc.integer({ min: 0, max: 7 }).map((lot) => lot === 0),
     by: fc.constant('patient' as const),
   },
   { requiredKeys: ['index', 'isPut', 'by'] },
@@ -957,7 +1057,15 @@ const steps = fc.commands(
     fc
       .record({ doctor: one, patient: one, slot: slotArbitrary, day: dayArbitrary, cancel: fc.boolean(), by: actor })
       .map(book),
+    fc
+      .record(
+        { doctor: one, patient: one, slot: slotArbitrary, day: dayArbitrary, overbook: fc.boolean(), by: bookers },
+        { requiredKeys: ['doctor', 'patient', 'slot', 'overbook', 'by'] },
+      )
+      .map(book),
+    fc.record({ index: which, patient: one, by: fc.constantFrom<Booker>('staff', 'doctor') }).map(pile),
     patch.map(change),
+    doctorsPatch.map(change),
     ownPatch.map(change),
     fc.record({ index: which, day: dayArbitrary, by: actor }).map((input) => change({ ...input, isPut: false })),
     fc.record({ index: which, by: actor }).map((input) => change({ ...input, cancel: true, isPut: false })),
@@ -1025,9 +1133,14 @@ for (const [zone, firstDays, histories] of [
     t.ok(count > histories, 'the histories have appointments');
     const overlaps = await db.execute(`
       select a.id, b.id from appointments a join appointments b on a.id < b.id
-      and (a.doctor_id = b.doctor_id or a.patient_id = b.patient_id)
+      and (a.patient_id = b.patient_id or a.doctor_id = b.doctor_id and not a.is_overbooked and not b.is_overbooked)
       and not a.is_cancelled and not b.is_cancelled and a.archived_at is null and b.archived_at is null
       and (a.period && b.period or a.date = b.date and a.available_time_id = b.available_time_id)`);
     t.strictSame([...overlaps], []);
+    const [row] = await db.execute<{ piled: number }>(`
+      select count(*)::int as piled from appointments a join appointments b on a.doctor_id = b.doctor_id
+      and a.period && b.period and a.is_overbooked and not b.is_overbooked
+      and not a.is_cancelled and not b.is_cancelled and a.archived_at is null and b.archived_at is null`);
+    t.ok((row?.piled ?? 0) > histories / 100, `${row?.piled} stand over others`);
   });
 }

@@ -44,11 +44,12 @@ await client`insert into doctor_specialisations select 100 * i, 1 from generate_
 await client`insert into available_times (label, start_minute, end_minute)
   select 'slot ' || i, 450 + 30 * i, 480 + 30 * i from generate_series(1, 8) i`;
 await client`insert into doctor_available_times select d, i from generate_series(1, 500) d, generate_series(1, 8) i`;
-// The constraints come back when the rows are there, which is quicker by far. Doctor 1 is full for 200 days.
+// Constraints and triggers come back when the rows are there, which is quicker by far. Doctor 1 is full for 200 days.
 const constraints = await client<{ name: string; definition: string }[]>`
   select conname as name, pg_get_constraintdef(oid) as definition from pg_constraint
   where conrelid = 'appointments'::regclass and contype = 'x'`;
 for (const { name } of constraints) await client`alter table appointments drop constraint ${client(name)}`;
+await client`alter table appointments disable trigger user`;
 await client`
   insert into appointments (patient_id, doctor_id, available_time_id, date, period, type, symptoms)
   select 1 + (d * 40 + n + 400) % 20000, d, i, day,
@@ -65,6 +66,7 @@ await client`
 for (const { name, definition } of constraints) {
   await client.unsafe(`alter table appointments add constraint ${name} ${definition}`);
 }
+await client`alter table appointments enable trigger user`;
 await client`vacuum analyze`;
 
 /** Runs the work; the plans of its queries, and the pages that they read: unlike their time, these are always the same. */
@@ -107,6 +109,32 @@ t.test('soonestDate and alternatives', async (t) => {
   t.notMatch(plans.join('\n'), /Seq Scan on appointments/);
   t.ok(pages < 30_000, `alternatives of a doctor who is full read ${pages} pages`);
 });
+
+t.test(
+  'createAppointment: to look for overbooked ones costs an ordinary one the way to them in an index',
+  async (t) => {
+    /** The pages that it reads, when plans are made and pages are at hand. */
+    const pagesOf = async (time: number, isWatched: boolean): Promise<number> => {
+      await client`alter table appointments ${isWatched ? client`enable` : client`disable`} trigger refuse_over_overbooked_when_made`;
+      let pages = 0;
+      for (let turn = 0; turn < 8; turn++) {
+        const rows = await client<{ 'QUERY PLAN': string }[]>`
+        explain (analyze, buffers) insert into appointments (patient_id, doctor_id, available_time_id, date, period, type, symptoms)
+        values (77, 2, ${time}, ${`2028-03-${turn + 10}`},
+          ${time === 9 ? null : `[2028-03-${turn + 10} 10:00, 2028-03-${turn + 10} 10:30)`}, 'online', 'Headache')`;
+        const plan = rows.map((row) => row['QUERY PLAN']).join('\n');
+        pages = Number(/Buffers: shared hit=(\d+)/.exec(plan)?.[1]);
+        t.match(plan, isWatched ? /Trigger refuse_over/ : /Execution Time/);
+        await client`delete from appointments where patient_id = 77 and doctor_id = 2 and date >= '2028-03-01'`;
+      }
+      return pages;
+    };
+    for (const time of [3, 9]) {
+      const [without, within] = [await pagesOf(time, false), await pagesOf(time, true)];
+      t.ok(within - without > 0 && within - without <= 8, `${without} pages, and ${within} with it`);
+    }
+  },
+);
 
 t.test('availability', async (t) => {
   const [from, to] = ['2026-03-25', '2026-04-24'];

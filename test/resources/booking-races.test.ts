@@ -8,8 +8,8 @@ import { signAccess } from '../helpers/tokens.js';
 
 const statuses = (answers: readonly TestAnswer[]): number[] => answers.map(({ status }) => status).sort();
 
-async function clinic(t: Test) {
-  const api = await buildTestApp(t, {}, { now: () => new Date('2026-03-02T12:00:00Z') });
+async function clinic(t: Test, environment: Record<string, string> = {}) {
+  const api = await buildTestApp(t, environment, { now: () => new Date('2026-03-02T12:00:00Z') });
   const client = postgres(api.databaseUrl, { max: 2 });
   t.teardown(() => client.end());
   await client`insert into available_times (label, start_minute, end_minute)
@@ -170,6 +170,45 @@ t.test('everyone wants what another one has: nobody is stuck, and nothing overla
     and a.period && b.period`;
   t.strictSame([...overlaps], []);
 });
+
+t.test(
+  'createAppointment 201 and 409: bookings that meet an overbooking stand beneath it, or not at all',
+  async (t) => {
+    const { api, client, staff, patient, doctor, book } = await clinic(t, RACING);
+    await client`insert into available_times (label, start_minute, end_minute) values ('10:30 - 11:00', 630, 660)`;
+    const people = await Promise.all(Array.from({ length: 7 }, patient));
+    const [first, ...others] = people as [(typeof people)[0], ...typeof people];
+    const [second, third, ...ordinary] = others as [(typeof people)[0], (typeof people)[0], ...typeof people];
+    const orders = new Set<string>();
+    for (let round = 0; round < 12; round++) {
+      const { doctorId } = await doctor();
+      const date = `2026-04-${round + 10}`;
+      t.equal((await book(first.token, doctorId, { date })).status, 201);
+      const over = [second, third].map(
+        ({ patientId }) =>
+          () =>
+            book(staff.token, doctorId, { patient: patientId, date, time: 2, overbook: true }),
+      );
+      const beneath = ordinary.map(
+        ({ token }) =>
+          () =>
+            book(token, doctorId, { date, time: 3 }),
+      );
+      // Now the ones are sent first, now the others.
+      const sent = round % 2 === 0 ? [...over, ...beneath] : [...beneath, ...over];
+      const lock = `select from doctors where id = ${doctorId} for update`;
+      const made = (await race(api, lock, sent)).filter(({ status }) => status === 201).map(({ body }) => body);
+      const piled = made.filter((each) => each.is_overbooked);
+      const booked = made.filter((each) => !each.is_overbooked);
+      t.equal(piled.length, 2);
+      t.ok(booked.length <= 1);
+      // Ids are given while the doctor is locked, and so in the order of the bookings.
+      for (const { id } of booked) t.ok(piled.every((each) => each.id > id));
+      orders.add(booked.length === 0 ? 'over' : 'beneath');
+    }
+    t.comment([...orders].join());
+  },
+);
 
 t.test('odd requests', async (t) => {
   const { api, client, staff, patient, doctor, book } = await clinic(t);

@@ -34,8 +34,11 @@ async function clinic(t: Test) {
   await db.execute('insert into patients (user_id) values (3), (4)');
   for (const time of ['10:00', '10:30', '11:00', 'Evening']) await createAvailableTime(visitOf(db), { body: { time } });
   await db.execute('insert into doctor_available_times select 1, id from available_times');
-  const book = async (calendar: Calendar, time: number, date: string, patient = 1): Promise<number> => {
-    const body = { doctor: 1, patient, time, date, appointment_type: 'Online', symptoms: 'x' } as const;
+  const book = async (
+    calendar: Calendar,
+    ...[time, date, patient = 1, overbook = false]: [time: number, date: string, patient?: number, overbook?: boolean]
+  ): Promise<number> => {
+    const body = { doctor: 1, patient, time, date, appointment_type: 'Online', symptoms: 'x', overbook } as const;
     return (JSON.parse((await createAppointment(visitOf(db, { calendar }), { body })).text) as { id: number }).id;
   };
   const periods = async () =>
@@ -117,6 +120,34 @@ t.test('alignPeriods refuses, naming them, where a time was sold twice, and chan
   t.ok(error instanceof OverlappingAppointments);
   t.match((error as Error).message, `appointments overlap, 2 and 3 on ${day}: `);
   t.strictSame(await here.periods(), before);
+});
+
+t.test('alignPeriods leaves what was booked over another one where it is', async (t) => {
+  const { db, book, periods } = await clinic(t);
+  const day = dayAfter(5);
+  await book(at('UTC'), 1, day);
+  await book(at('UTC'), 1, day, 2, true);
+  await book(at('UTC'), 2, day, 2);
+  const right = await periods();
+  t.equal(new Set(right).size, 2);
+  for (const order of ['asc', 'desc']) {
+    await db.execute('update appointments set period = null');
+    // The rows lie in the order in which they are written.
+    for (const { id } of await db.execute<{ id: number }>(`select id from appointments order by id ${order}`)) {
+      const shifted = `tsrange(lower(period) - interval '9 hours', upper(period) - interval '9 hours')`;
+      await db.execute(sql`update appointments set period = ${right[id - 1]}::tsrange where id = ${id}`);
+      await db.execute(`update appointments set period = ${shifted} where id = ${id}`);
+    }
+    t.equal(await alignPeriods(db, at('UTC')), 3);
+    t.strictSame(await periods(), right);
+  }
+  const [early, late] = [await book(at('UTC'), 3, day), await book(at('UTC'), 3, dayAfter(6), 2)];
+  await db.execute(sql`select set_config('hospital.user_id', 'system', true)`);
+  await db.execute(sql`
+    with author as (select set_config('hospital.user_id', 'system', true))
+    update appointments set date = ${day}, period = null from author where id = ${late}`);
+  const error = await alignPeriods(db, at('UTC')).catch((error: unknown) => error);
+  t.match((error as Error).message, `overlap, ${early} and ${late} on ${day}: `, 'it is not named in place of others');
 });
 
 t.test('a start says what it put right, and refuses in one line what it can not', async (t) => {

@@ -11,6 +11,7 @@ import {
   BOOKING_CONSTRAINTS,
   dateFault,
   HOLD_CONSTRAINTS,
+  isDoctorTaken,
   periodOf,
   soonestDate,
   type Booking,
@@ -93,6 +94,18 @@ interface Wanted extends Booking {
   readonly isPatientThere: boolean;
   /** The hold by which it is wanted. */
   readonly holdId?: number | undefined;
+  /** Whether it goes past what is in the doctor's way. */
+  readonly isOverbooking: boolean;
+  /** Whether the doctor's time is taken by it, and was not before. */
+  readonly takesTime: boolean;
+}
+
+/** What is found for it. */
+interface Found {
+  readonly slot: OfferedSlot;
+  readonly date: string;
+  /** Whether it had to go past something. */
+  readonly isOverbooked: boolean;
 }
 
 /**
@@ -100,17 +113,24 @@ interface Wanted extends Booking {
  * @throws InvalidInput naming all faults at once
  * @throws Taken where no date within the horizon is free
  */
-export async function findSlot(visit: Within, wanted: Wanted): Promise<{ slot: OfferedSlot; date: string }> {
-  const { doctorId, timeId, doctor, isPatientThere } = wanted;
+export async function findSlot(visit: Within, wanted: Wanted): Promise<Found> {
+  const { doctorId, timeId, doctor, isPatientThere, isOverbooking, takesTime, ownId } = wanted;
   const slot = doctor?.isActive === true ? await offeredSlot(visit, doctorId, timeId) : undefined;
+  const fault =
+    slot !== undefined && wanted.date !== undefined
+      ? await dateFault(visit, slot, { doctorId, date: wanted.date })
+      : null;
+  const isPassed = isOverbooking && fault?.isYielding === true;
   const faults = {
     doctor: doctor === undefined ? 'does not exist' : doctor.isActive ? null : 'takes no appointments at present',
     patient: isPatientThere ? null : 'does not exist',
     time: doctor?.isActive === true && slot === undefined ? 'is not offered by this doctor' : null,
     date:
-      slot !== undefined && wanted.date !== undefined
-        ? await dateFault(visit, slot, { doctorId, date: wanted.date })
-        : null,
+      isOverbooking && wanted.date === undefined
+        ? 'is needed to overbook'
+        : fault === null || isPassed
+          ? null
+          : fault.text,
   };
   const errors = Object.entries(faults).flatMap(([field, fault]): [string, string[]][] =>
     fault === null ? [] : [[field, [fault]]],
@@ -119,6 +139,9 @@ export async function findSlot(visit: Within, wanted: Wanted): Promise<{ slot: O
   const date = wanted.date ?? (await soonestDate(visit, slot, wanted));
   if (date === null) throw new Taken(wanted, false);
   const period = periodOf(sql`${date}::date`, slot, visit.calendar);
-  await clearHolds(visit, { doctorId, timeId, date, period, holdId: wanted.holdId });
-  return { slot, date };
+  const isHeld = await clearHolds(visit, { doctorId, timeId, date, period, holdId: wanted.holdId });
+  // Who holds a time has it, also where somebody was overbooked over it meanwhile.
+  const mayPass = takesTime && (isOverbooking || isHeld);
+  const isOverbooked = isPassed || (mayPass && (await isDoctorTaken(visit, slot, { doctorId, date, ownId })));
+  return { slot, date, isOverbooked };
 }

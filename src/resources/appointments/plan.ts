@@ -15,7 +15,7 @@ export class WrongStatus extends ProblemError {
 /** An appointment as it is, with the users who decide for its patient and its doctor. */
 export interface Present extends Pick<
   Stored,
-  'patientId' | 'doctorId' | 'date' | 'status' | 'isCancelled' | 'attendance'
+  'patientId' | 'doctorId' | 'date' | 'status' | 'isCancelled' | 'attendance' | 'isOverbooked'
 > {
   readonly timeId: number;
   readonly reason: Reason | null;
@@ -43,6 +43,8 @@ export interface Plan extends Pick<Stored, 'patientId' | 'doctorId' | 'status' |
   readonly reason: Reason | null;
   /** Whether the slot has to be had: it is another one, or a cancelled one is taken back. */
   readonly takesSlot: boolean;
+  /** Whether the doctor's time has to be had with it: it is not the one that it has as it is. */
+  readonly takesTime: boolean;
   /** The date of that slot; undefined for the soonest one. */
   readonly date: string | undefined;
   readonly type: Stored['type'] | undefined;
@@ -50,6 +52,13 @@ export interface Plan extends Pick<Stored, 'patientId' | 'doctorId' | 'status' |
 }
 
 export const NOTING_IS_CLINICS = 'Only the doctor and staff may note whether the patient came.';
+
+/** @throws NotAllowed where somebody overbooks who has no say in the doctor's list */
+export function checkOverbooking(overbook: boolean, doctor: { userId: number } | undefined, caller: Caller): void {
+  if (overbook && !caller.isStaff && doctor?.userId !== caller.id) {
+    throw new NotAllowed('Only staff may overbook, and doctors in their own list.');
+  }
+}
 
 const RANK = { pending: 0, running: 1, completed: 2 } as const;
 
@@ -163,7 +172,7 @@ export function planChange(present: Present, change: Change, caller: Caller): Pl
   const { doctorId, patientId } = partiesOf(present, change, caller);
   const { appointment_type: type, appointment_status: wanted, symptoms, time, date, cancel, ...others } = change.body;
   const { attendance = present.attendance, cancel_reason: given, ...ids } = others;
-  const { doctor: _doctor, patient: _patient, hold: _hold, ...rest } = ids;
+  const { doctor: _doctor, patient: _patient, hold: _hold, overbook = false, ...rest } = ids;
   nothingElse(rest);
 
   const isClinics = caller.isStaff || present.doctorUserId === caller.id;
@@ -178,7 +187,9 @@ export function planChange(present: Present, change: Change, caller: Caller): Pl
   const timeId = time ?? present.timeId;
   const isCancelled = cancel ?? present.isCancelled;
   const isOtherSlot = doctorId !== present.doctorId || timeId !== present.timeId || patientId !== present.patientId;
-  const isMoved = isOtherSlot || (date !== undefined && date !== present.date);
+  const isOtherDate = date !== undefined && date !== present.date;
+  const isMoved = isOtherSlot || isOtherDate;
+  const isElsewhere = doctorId !== present.doctorId || timeId !== present.timeId || isOtherDate;
   const status = isClinics && wanted !== undefined ? readStatus(wanted) : present.status;
   const reason = planReason(present, given, { isCancelled, side: sideOf(present, caller) });
   planStatus(present, { status, isCancelled }, caller);
@@ -195,7 +206,8 @@ export function planChange(present: Present, change: Change, caller: Caller): Pl
     reason,
     attendance,
     takesSlot: isMoved || (present.isCancelled && !isCancelled),
-    date: date ?? (change.isReplacing && isOtherSlot ? undefined : present.date),
+    takesTime: !isCancelled && (isElsewhere || present.isCancelled || present.isOverbooked),
+    date: date ?? (change.isReplacing && isOtherSlot && !overbook ? undefined : present.date),
     type: type && TYPE[type],
     symptoms,
   };

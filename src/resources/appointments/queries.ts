@@ -31,6 +31,7 @@ export const appointmentJson = (zone: string | Placeholder): SQL<Appointment> =>
     cancel: column(appointments.isCancelled),
     cancel_reason: reasonJson,
     attendance: column(appointments.attendance),
+    is_overbooked: column(appointments.isOverbooked),
     date: column(appointments.date),
     ...instantsOfAppointment(zone),
     label: sql<string>`(select ${availableTimes.label} from ${availableTimes}

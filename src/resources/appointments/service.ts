@@ -31,6 +31,7 @@ import { isSeenBy, seenByCaller } from './access.js';
 import { book, findSlot, refusedAsTaken } from './booking.js';
 import {
   checkIsAhead,
+  checkOverbooking,
   NOTING_IS_CLINICS,
   partiesOf,
   planChange,
@@ -102,7 +103,7 @@ export async function listAppointments(
 }
 
 /**
- * Books a slot: for the caller or a patient whom the caller manages, or for any that staff name.
+ * Books a slot: for the caller or a patient whom the caller manages, or for any that staff name, or a doctor who overbooks.
  * @throws NoPatientRecord, NotAllowed, InvalidInput, SlotTaken
  */
 export function createAppointment(
@@ -117,6 +118,7 @@ export function createAppointment(
     cancel: isCancelled = false,
     cancel_reason: givenReason,
     attendance = null,
+    overbook = false,
     ...rest
   } = details;
   nothingElse(rest);
@@ -131,9 +133,10 @@ export function createAppointment(
     // The contract asks for both where there is no hold.
     const [doctorId, timeId] = [asked.doctor as number, asked.time as number];
     const doctor = await lockDoctor(visit, doctorId);
+    checkOverbooking(overbook, doctor, caller);
     const isMine = namedPatient === undefined ? eq(patients.userId, caller.id) : isKeptBy(caller.id);
     const isNamed = namedPatient === undefined ? undefined : eq(patients.id, namedPatient);
-    const isForAny = caller.isStaff && isNamed !== undefined;
+    const isForAny = (caller.isStaff || overbook) && isNamed !== undefined;
     const patient = await lockPatient(visit, isForAny ? isNamed : (and(isMine, isNamed) as SQL));
     if (patient === undefined && !isForAny) {
       // Taken for one's own, a booking for somebody else would become the caller's.
@@ -144,14 +147,16 @@ export function createAppointment(
     const isPatientThere = patient !== undefined;
     const reason = planReason({ isCancelled: false, reason: null }, givenReason, {
       isCancelled,
-      side: isForAny ? 'clinic' : 'patient',
+      side: isForAny ? (caller.isStaff ? 'clinic' : 'doctor') : 'patient',
     });
-    const { slot, date } = await findSlot(visit, {
+    const { slot, date, isOverbooked } = await findSlot(visit, {
       ...booking,
       timeId,
       doctor,
       isPatientThere,
       holdId: held?.id,
+      isOverbooking: overbook,
+      takesTime: !isCancelled,
     });
     const insertion = db
       .insert(appointments)
@@ -163,6 +168,7 @@ export function createAppointment(
         type: TYPE[type],
         status: caller.isStaff && status !== undefined ? readStatus(status) : 'pending',
         symptoms,
+        isOverbooked,
         ...(reason && cancelledFor(reason)),
       })
       .returning({ id: appointments.id });
@@ -184,6 +190,7 @@ async function findVisible({ db, caller, calendar }: Within<UserVisit>, id: numb
         isCancelled: appointments.isCancelled,
         reason: reasonJson,
         attendance: appointments.attendance,
+        isOverbooked: appointments.isOverbooked,
         isDue: sql<boolean>`${appointments.date} <= ${today(calendar)}`,
         hasBegun: hasBegun(calendar),
         isTooLate: isTooLate(calendar),
@@ -218,9 +225,11 @@ function changeAppointment(visit: UserVisit, id: number, asked: Change): Promise
     const { db, caller, calendar } = visit;
     const held = await holdOf(visit, asked.body);
     const change = { ...asked, body: { ...asked.body, ...held?.place } };
+    const { overbook = false } = change.body;
     const seen = await findVisible(visit, id);
     const parties = partiesOf(seen, change, caller);
     const doctor = await lockDoctor(visit, parties.doctorId);
+    checkOverbooking(overbook, doctor, caller);
     const isPatientThere = (await lockPatient(visit, eq(patients.id, parties.patientId))) !== undefined;
     const present = await lockVisible(visit, id);
     // It went to another doctor or patient before it was locked: the wrong ones are.
@@ -228,10 +237,14 @@ function changeAppointment(visit: UserVisit, id: number, asked: Change): Promise
       throw new Contention('the appointment was moved meanwhile');
     }
 
-    const { timeId, takesSlot, date: wantedDate, isCancelled, reason, ...plan } = planChange(present, change, caller);
+    const planned = planChange(present, change, caller);
+    const { timeId, takesSlot, takesTime, date: wantedDate, isCancelled, reason, ...plan } = planned;
     const booking = { ...parties, date: wantedDate, ownId: id };
     const taken = takesSlot
-      ? await findSlot(visit, { ...booking, timeId, date: wantedDate, doctor, isPatientThere, holdId: held?.id })
+      ? await findSlot(visit, {
+          ...{ ...booking, timeId, doctor, isPatientThere, holdId: held?.id },
+          ...{ isOverbooking: overbook, takesTime },
+        })
       : undefined;
     const update = db
       .update(appointments)
@@ -241,6 +254,7 @@ function changeAppointment(visit: UserVisit, id: number, asked: Change): Promise
         ...(taken && {
           availableTimeId: timeId,
           date: taken.date,
+          isOverbooked: taken.isOverbooked,
           period: periodOf(sql`${taken.date}::date`, taken.slot, calendar),
         }),
       })

@@ -48,6 +48,7 @@ const FIELDS = {
   symptoms: 'symptoms',
   cancel_reason: 'cancel_reason',
   attendance: 'attendance',
+  is_overbooked: 'overbooked',
   archived: 'archived',
 } as const satisfies Readonly<Record<string, Field>>;
 
