@@ -63,6 +63,15 @@ await client`insert into available_times (label) values ('Evening')`;
 await client`
   insert into appointments (patient_id, doctor_id, available_time_id, date, type, symptoms)
   select i, 1 + i % 500, 9, date '2026-01-01' + i / 500, 'online', 'Headache' from generate_series(1, 20000) i`;
+// Few slots are held at a time; others have ended on days that are asked for.
+await client`
+  insert into holds (token_hash, doctor_id, available_time_id, date, period, user_id, expires_at)
+  select md5(i::text) || md5(i::text), 2 + i % 400, 1 + i % 8, day, tsrange(start, start + interval '30 minutes'),
+    501 + i, timestamptz '2026-03-02 06:00Z' + make_interval(mins => case when i % 2 = 0 then 5 else -5 end)
+  from generate_series(1, 400) i,
+    lateral (select case when i % 2 = 0 then date '2027-06-01' else date '2026-03-26' end) as days (day),
+    lateral (select day + make_interval(mins => 450 + 30 * (1 + i % 8))) as starts (start)
+  where not exists (select from appointments where doctor_id = 2 + i % 400 and available_time_id = 1 + i % 8 and date = day)`;
 for (const { name, definition } of constraints) {
   await client.unsafe(`alter table appointments add constraint ${name} ${definition}`);
 }

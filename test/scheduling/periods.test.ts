@@ -5,6 +5,7 @@ import { readFileSync } from 'node:fs';
 import postgres from 'postgres';
 import t, { type Test } from 'tap';
 import { createAppointment } from '../../src/resources/appointments/service.js';
+import { createHold } from '../../src/resources/holds/service.js';
 import { createAvailableTime } from '../../src/resources/available-times/service.js';
 import type { Calendar } from '../../src/scheduling/calendar.js';
 import { alignPeriods, OverlappingAppointments } from '../../src/scheduling/periods.js';
@@ -89,6 +90,20 @@ t.test('alignPeriods puts upcoming appointments back on the clock, and only thos
   }
   await db.execute(`update appointments set period = tsrange('2026-10-10 01:00', '2026-10-10 01:30') where id = 1`);
   t.equal(await alignPeriods(db, calendar), 0, 'what is over stays as it was');
+});
+
+t.test('alignPeriods ends what is held, which is by the clock of before', async (t) => {
+  const { db, book, periods } = await clinic(t);
+  const calendar = at('UTC');
+  const date = dayAfter(5);
+  await book(calendar, 1, date);
+  const [before] = await periods();
+  await db.execute(`select set_config('hospital.user_id', 'system', false)`);
+  await db.execute(`update appointments set period = tsrange(lower(period) + '3 hours', upper(period) + '3 hours')`);
+  await createHold(visitOf(db, { calendar }), { body: { doctor: 1, time: 1, date } });
+  t.equal(await alignPeriods(db, calendar), 1);
+  t.strictSame(await periods(), [before]);
+  t.equal((await db.execute('select from holds')).length, 0);
 });
 
 t.test('a time that the clocks now skip is kept', async (t) => {
