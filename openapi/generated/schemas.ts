@@ -770,6 +770,58 @@ export const AppointmentEventPage = Type.Object({
 });
 export type AppointmentEventPage = Static<typeof AppointmentEventPage>;
 
+export const AgendaKind = Type.Unsafe<'appointment' | 'free' | 'leave' | 'closure'>({
+  type: 'string',
+  enum: ['appointment', 'free', 'leave', 'closure'],
+  maxLength: 11,
+});
+export type AgendaKind = Static<typeof AgendaKind>;
+
+export const AgendaEntry = Type.Object({
+  kind: AgendaKind,
+  id: Type.Unsafe<number | null>({ type: ['integer', 'null'], format: 'int64' }),
+  start: SlotMoment,
+  end: SlotMoment,
+  time: Type.Unsafe<number | null>({ type: ['integer', 'null'], format: 'int64' }),
+  label: Type.Unsafe<string | null>({ type: ['string', 'null'], maxLength: 50 }),
+  patient: Type.Unsafe<number | null>({ type: ['integer', 'null'], format: 'int64' }),
+  patient_name: Type.Unsafe<string | null>({ type: ['string', 'null'], maxLength: 301 }),
+  phone: Type.Unsafe<string | null>({ type: ['string', 'null'], maxLength: 20 }),
+  appointment_type: Type.Unsafe<'Online' | 'Offline' | null>({
+    type: ['string', 'null'],
+    enum: ['Online', 'Offline', null],
+    maxLength: 7,
+  }),
+  appointment_status: Type.Unsafe<'Pendding' | 'Runing' | 'Complated' | null>({
+    type: ['string', 'null'],
+    enum: ['Pendding', 'Runing', 'Complated', null],
+    maxLength: 9,
+  }),
+  attendance: Attendance,
+  symptoms: Type.Unsafe<string | null>({ type: ['string', 'null'], maxLength: 2000 }),
+  from: Type.Unsafe<string | null>({ type: ['string', 'null'], maxLength: 35 }),
+  to: Type.Unsafe<string | null>({ type: ['string', 'null'], maxLength: 35 }),
+  reason: Type.Unsafe<string | null>({ type: ['string', 'null'], maxLength: 500 }),
+});
+export type AgendaEntry = Static<typeof AgendaEntry>;
+
+export const AgendaDay = Type.Object({
+  doctor: Id,
+  doctor_name: Type.String({ maxLength: 301 }),
+  entries: Type.Array(AgendaEntry, { maxItems: 1000 }),
+});
+export type AgendaDay = Static<typeof AgendaDay>;
+
+export const Agenda = Type.Object({
+  count: Count,
+  next: PageLink,
+  previous: PageLink,
+  results: Type.Array(AgendaDay, { maxItems: 1000 }),
+  date: CalendarDate,
+  time_zone: Type.String({ maxLength: 100 }),
+});
+export type Agenda = Static<typeof Agenda>;
+
 export const Designation = Type.Object({
   id: Id,
   name: Type.String({ maxLength: 50 }),

@@ -1,3 +1,4 @@
+import agenda from './agenda/index.js';
 import appointments from './appointments/index.js';
 import availability from './availability/index.js';
 import availableTimes from './available-times/index.js';
@@ -25,6 +26,7 @@ export const resources = [
   hours,
   availability,
   appointments,
+  agenda,
   timeOff,
   reviews,
   clinic,

@@ -148,6 +148,7 @@ export const TABLE: Readonly<Record<keyof typeof operations, Row>> = {
   getTimeOff: [[401, 404, 404, 200, 404, 200, 401], of('timeOffId')],
   deleteTimeOff: [[401, 404, 404, 204, 404, 204, 401], of('timeOffId')],
   listAppointmentChanges: [[401, 200, 404, 200, 404, 200, 401], of('appointmentId')],
+  getAgenda: [[401, 403, 403, 200, 200, 200, 401]],
   getClinic: [anyone(200)],
   listServices: [anyone(200)],
   createService: [staffOnly(201), image],

@@ -29,6 +29,7 @@ export const madeUp = (config: Partial<OperationConfig>, method = 'GET', body?: 
     success: 200,
     problems: [],
     consumes: [],
+    produces: [],
     limit: 'general',
     ignoredTokens: 'none',
     location: null,
