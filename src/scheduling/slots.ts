@@ -130,6 +130,14 @@ export async function soonestDate(
   return oneOrNone(rows)?.day ?? null;
 }
 
+/** Why there is nothing of a slot on a day, whenever it is asked for; the days around it may have it. */
+export const OFF_DAYS = {
+  no_such_time: 'has no such time: the clocks go forward over it',
+  closed: 'must be another day: the clinic is closed at this time',
+  away: 'must be another day: the doctor is away at this time',
+  not_working: 'must be another day: the doctor does not work at this time of it',
+} as const;
+
 /** What is wrong with a day for a slot of a doctor, whether it is free or not; null where nothing is. */
 export async function dateFault(
   visit: Visit,
@@ -162,12 +170,12 @@ export async function dateFault(
   const row = one(rows);
   if (row.isPast) return 'must not be in the past';
   if (row.isFar) return `must be at most ${calendar.horizonDays} days ahead`;
-  if (!row.hasTime) return 'has no such time: the clocks go forward over it';
+  if (!row.hasTime) return OFF_DAYS.no_such_time;
   if (!row.isAhead) return 'must be a later day: the slot has begun';
-  if (row.isClosed) return 'must be another day: the clinic is closed at this time';
-  if (row.isOff) return 'must be another day: the doctor is away at this time';
+  if (row.isClosed) return OFF_DAYS.closed;
+  if (row.isOff) return OFF_DAYS.away;
   if (!row.isOpen) return `must be a later day: patients could book this one until ${row.until}`;
-  return row.isWorked ? null : 'must be another day: the doctor does not work at this time of it';
+  return row.isWorked ? null : OFF_DAYS.not_working;
 }
 
 /** The bookable ones of the days from one to another. */

@@ -1,6 +1,6 @@
 /** A clinic with a record of each kind, and for every operation a request about them with what each caller gets. */
 import type { operations } from '../../openapi/generated/operations.js';
-import { PASSWORD, type CallOptions, type TestApp, type User } from './app.js';
+import { MORNING, PASSWORD, type CallOptions, type TestApp, type User } from './app.js';
 import { pictureFile } from './pictures.js';
 
 export const ACTORS = ['anonymous', 'owner', 'other', 'treating', 'doctor', 'staff', 'inactive'] as const;
@@ -31,6 +31,12 @@ const booking = ({ ids }: Pick<Clinic, 'ids'>) => ({
   appointment_type: 'Online',
   symptoms: 'Headache',
   time: ids['timeId'],
+});
+/** The first of two days, a week apart, of which the clinic's clock stands the given number before. */
+const series = (clinic: Pick<Clinic, 'ids'>, days = 30) => ({
+  date: new Date(MORNING.getTime() + days * 86_400_000).toISOString().slice(0, 10),
+  count: 2,
+  ...booking(clinic),
 });
 const review = ({ ids }: Pick<Clinic, 'ids'>) => ({ doctor: ids['doctorId'], body: 'Kind.', rating: 5 });
 const dependant = { date_of_birth: '2017-05-09', first_name: 'Nils', last_name: 'Byron' };
@@ -148,6 +154,9 @@ export const TABLE: Readonly<Record<keyof typeof operations, Row>> = {
   getTimeOff: [[401, 404, 404, 200, 404, 200, 401], of('timeOffId')],
   deleteTimeOff: [[401, 404, 404, 204, 404, 204, 401], of('timeOffId')],
   listAppointmentChanges: [[401, 200, 404, 200, 404, 200, 401], of('appointmentId')],
+  createAppointmentSeries: [signedIn(201), (clinic) => ({ body: series(clinic) })],
+  getAppointmentSeries: [[401, 200, 404, 200, 404, 200, 401], of('seriesId')],
+  updateAppointmentSeries: [[401, 200, 404, 200, 404, 200, 401], of('seriesId', { body: { cancel: true } })],
   getAgenda: [[401, 403, 403, 200, 200, 200, 401]],
   getClinic: [anyone(200)],
   listServices: [anyone(200)],
@@ -195,6 +204,7 @@ export async function buildClinic(api: TestApp): Promise<Clinic> {
   ids['specialisationId'] = (await create('/specialisations/', { token, body: { name: 'Eyes', slug: 'eyes' } })).id;
   ids['reviewId'] = (await create('/reviews/', { ...own, body: review({ ids }) })).id;
   ids['appointmentId'] = (await create('/appointments/', { ...own, body: booking({ ids }) })).id;
+  ids['seriesId'] = (await create('/appointments/series/', { ...own, body: series({ ids }, 60) })).id;
   ids['timeOffId'] = (
     await create('/time-off/', { token, body: { doctor: treating.doctorId, from: '2031-01-01', to: '2031-01-02' } })
   ).id;

@@ -1,25 +1,33 @@
 /** Taking a slot, and what a refusal by the database comes to. */
-import { and, eq } from 'drizzle-orm';
+import { and, eq, sql, type SQL } from 'drizzle-orm';
 import { violatedConstraint } from '../../../db/client.js';
-import { oneOrNone } from '../../../db/rows.js';
-import { availableTimes, doctorAvailableTimes } from '../../../db/tables/index.js';
+import { one, oneOrNone } from '../../../db/rows.js';
+import { appointments, availableTimes, doctorAvailableTimes, patients } from '../../../db/tables/index.js';
 import type { Slot } from '../../../openapi/generated/schemas.js';
 import { ProblemError } from '../../../openapi/problem-error.js';
+import { lockDoctor, lockPatient } from '../../scheduling/locks.js';
 import {
   alternatives,
   BOOKING_CONSTRAINTS,
   dateFault,
+  periodOf,
   soonestDate,
   type Booking,
   type OfferedSlot,
 } from '../../scheduling/slots.js';
-import { InvalidInput } from '../../lib/errors.js';
+import { InvalidInput, NoPatientRecord, NotAllowed } from '../../lib/errors.js';
 import { signTransaction } from '../../lib/history.js';
+import { isKeptBy } from '../../lib/keepers.js';
 import { inTransaction, type UserVisit, type Within } from '../../lib/visit.js';
 
 class SlotTaken extends ProblemError {
-  constructor(free: Slot[]) {
-    super('slot-taken', 'The doctor or the patient has an appointment at this time.', { alternatives: free });
+  /** @param taken of a series, the dates on which it is */
+  constructor(free: Slot[], taken: readonly string[] | undefined) {
+    const when = taken === undefined ? '' : ` on ${taken.join(', ') || 'any of the dates'}`;
+    super('slot-taken', `The doctor or the patient has an appointment at this time${when}.`, {
+      alternatives: free,
+      ...(taken && { taken }),
+    });
   }
 }
 
@@ -40,12 +48,15 @@ async function offeredSlot({ db }: Within, doctorId: number, timeId: number): Pr
 }
 
 /** A booking that the database refuses because the time is taken; the transaction is over, alternatives come after. */
-class Taken extends Error {
+export class Taken extends Error {
   readonly booking: Booking;
+  /** Of a series, the dates on which it is. */
+  readonly dates: readonly string[] | undefined;
 
-  constructor(booking: Booking) {
+  constructor(booking: Booking, dates?: readonly string[]) {
     super('the slot is taken');
     this.booking = booking;
+    this.dates = dates;
   }
 }
 
@@ -58,7 +69,7 @@ export async function book<T>(visit: UserVisit, work: (visit: Within<UserVisit>)
     });
   } catch (error) {
     if (!(error instanceof Taken)) throw error;
-    throw new SlotTaken(await alternatives(visit, error.booking));
+    throw new SlotTaken(await alternatives(visit, error.booking), error.dates);
   }
 }
 
@@ -70,11 +81,44 @@ export async function refusedAsTaken<T>(statement: Promise<T>, booking: Booking)
   }
 }
 
+/** Whom a booking is for. */
+interface Parties {
+  /** Undefined where there is none. */
+  readonly doctor: { readonly isActive: boolean } | undefined;
+  /** 0 where there is none. */
+  readonly patientId: number;
+  readonly isPatientThere: boolean;
+  /** Whether staff book for whomever they name. */
+  readonly isForAny: boolean;
+}
+
+/**
+ * The doctor and the patient of a booking, locked: the caller's own record, one that the caller manages, or for staff any.
+ * @param named undefined for the own
+ * @throws NotAllowed, NoPatientRecord
+ */
+export async function lockParties(
+  visit: Within<UserVisit>,
+  { doctorId, named }: { doctorId: number; named: number | undefined },
+): Promise<Parties> {
+  const { caller } = visit;
+  const doctor = await lockDoctor(visit, doctorId);
+  const isMine = named === undefined ? eq(patients.userId, caller.id) : isKeptBy(caller.id);
+  const isNamed = named === undefined ? undefined : eq(patients.id, named);
+  const isForAny = caller.isStaff && isNamed !== undefined;
+  const patient = await lockPatient(visit, isForAny ? isNamed : (and(isMine, isNamed) as SQL));
+  if (patient === undefined && !isForAny) {
+    // Taken for one's own, a booking for somebody else would become the caller's.
+    if (isNamed !== undefined) throw new NotAllowed('Only staff may book for another patient.');
+    throw new NoPatientRecord();
+  }
+  return { doctor, patientId: patient?.id ?? 0, isPatientThere: patient !== undefined, isForAny };
+}
+
 /** What a slot is wanted for, with what of it is there. */
 interface Wanted extends Booking {
   readonly timeId: number;
-  /** Undefined where there is none. */
-  readonly doctor: { readonly isActive: boolean } | undefined;
+  readonly doctor: Parties['doctor'];
   readonly isPatientThere: boolean;
 }
 
@@ -102,4 +146,26 @@ export async function findSlot(visit: Within, wanted: Wanted): Promise<{ slot: O
   const date = wanted.date ?? (await soonestDate(visit, slot, wanted));
   if (date === null) throw new Taken(wanted);
   return { slot, date };
+}
+
+/** What else is stored of a booking. */
+type Details = Pick<typeof appointments.$inferInsert, 'type' | 'symptoms'> & Partial<typeof appointments.$inferInsert>;
+
+/**
+ * Books a slot for a doctor and a patient that are locked.
+ * @returns the appointment's id
+ * @throws InvalidInput, Taken
+ */
+export async function bookSlot(visit: Within, wanted: Wanted, details: Details): Promise<number> {
+  const { doctorId, patientId, timeId } = wanted;
+  const { slot, date } = await findSlot(visit, wanted);
+  const insertion = visit.db
+    .insert(appointments)
+    .values({
+      ...details,
+      ...{ doctorId, patientId, availableTimeId: timeId, date },
+      period: periodOf(sql`${date}::date`, slot, visit.calendar),
+    })
+    .returning({ id: appointments.id });
+  return one(await refusedAsTaken(insertion, wanted)).id;
 }

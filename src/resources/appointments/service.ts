@@ -2,7 +2,7 @@ import { and, asc, count, eq, gt, gte, inArray, isNull, lte, sql, type SQL } fro
 import { alias } from 'drizzle-orm/pg-core';
 import { Contention } from '../../../db/client.js';
 import { column, jsonObject, JsonText, timestampText } from '../../../db/json.js';
-import { one, oneOrNone } from '../../../db/rows.js';
+import { oneOrNone } from '../../../db/rows.js';
 import { appointmentChanges, appointments, doctors, patients, users } from '../../../db/tables/index.js';
 import type {
   Appointment,
@@ -17,9 +17,9 @@ import { today } from '../../scheduling/calendar.js';
 import { cancelledFor } from '../../scheduling/cancellation.js';
 import { lockDoctor, lockPatient } from '../../scheduling/locks.js';
 import { changeableUntil, hasBegun, isTooLate, periodOf } from '../../scheduling/slots.js';
-import { InvalidInput, NoPatientRecord, NotAllowed, NotFound } from '../../lib/errors.js';
+import { InvalidInput, NotAllowed, NotFound } from '../../lib/errors.js';
 import { signTransaction } from '../../lib/history.js';
-import { isKeptBy, keeperId } from '../../lib/keepers.js';
+import { keeperId } from '../../lib/keepers.js';
 import { filtered } from '../../lib/lists.js';
 import { cutPage, itemOf, selectPage, type Page, type PageQuery } from '../../lib/pages.js';
 import { nothingElse } from '../../lib/patches.js';
@@ -27,7 +27,7 @@ import { checkConditions } from '../../lib/preconditions.js';
 import { searchTerms } from '../../lib/search.js';
 import { inTransaction, type UserVisit, type Within } from '../../lib/visit.js';
 import { isSeenBy, seenByCaller } from './access.js';
-import { book, findSlot, refusedAsTaken } from './booking.js';
+import { book, bookSlot, findSlot, lockParties, refusedAsTaken } from './booking.js';
 import {
   checkIsAhead,
   NOTING_IS_CLINICS,
@@ -81,6 +81,7 @@ export async function listAppointments(
       cancel: (isCancelled) => eq(appointments.isCancelled, isCancelled),
       attendance: (word) => (word === 'none' ? isNull(appointments.attendance) : eq(appointments.attendance, word)),
       search: () => hasNames(terms, caller),
+      series: (id) => eq(appointments.seriesId, id),
     }),
   );
   const order = ORDERS[query.ordering];
@@ -124,49 +125,28 @@ export function createAppointment(
     throw new InvalidInput({ attendance: ['can be noted once it is booked'] });
   }
   return book(visit, async (visit) => {
-    const { db, caller, calendar } = visit;
-    const doctor = await lockDoctor(visit, doctorId);
-    const isMine = namedPatient === undefined ? eq(patients.userId, caller.id) : isKeptBy(caller.id);
-    const isNamed = namedPatient === undefined ? undefined : eq(patients.id, namedPatient);
-    const isForAny = caller.isStaff && isNamed !== undefined;
-    const patient = await lockPatient(visit, isForAny ? isNamed : (and(isMine, isNamed) as SQL));
-    if (patient === undefined && !isForAny) {
-      // Taken for one's own, a booking for somebody else would become the caller's.
-      if (isNamed !== undefined) throw new NotAllowed('Only staff may book for another patient.');
-      throw new NoPatientRecord();
-    }
-    const booking = { doctorId, patientId: patient?.id ?? 0, date: wantedDate };
-    const isPatientThere = patient !== undefined;
+    const { caller } = visit;
+    const { isForAny, ...parties } = await lockParties(visit, { doctorId, named: namedPatient });
     const reason = planReason({ isCancelled: false, reason: null }, givenReason, {
       isCancelled,
       side: isForAny ? 'clinic' : 'patient',
     });
-    const { slot, date } = await findSlot(visit, {
-      ...booking,
-      timeId,
-      doctor,
-      isPatientThere,
-    });
-    const insertion = db
-      .insert(appointments)
-      .values({
-        ...booking,
-        availableTimeId: timeId,
-        date,
-        period: periodOf(sql`${date}::date`, slot, calendar),
+    const id = await bookSlot(
+      visit,
+      { ...parties, doctorId, timeId, date: wantedDate },
+      {
         type: TYPE[type],
         status: caller.isStaff && status !== undefined ? readStatus(status) : 'pending',
         symptoms,
         ...(reason && cancelledFor(reason)),
-      })
-      .returning({ id: appointments.id });
-    const { id } = one(await refusedAsTaken(insertion, booking));
+      },
+    );
     return getAppointment(visit, { params: { id } });
   });
 }
 
 /** An appointment that the caller sees. */
-async function findVisible({ db, caller, calendar }: Within<UserVisit>, id: number): Promise<Present> {
+export async function findVisible({ db, caller, calendar }: Within<UserVisit>, id: number): Promise<Present> {
   const row = oneOrNone(
     await db
       .select({
