@@ -5,4 +5,4 @@ CREATE TABLE "appointment_series" (
 --> statement-breakpoint
 ALTER TABLE "appointments" ADD COLUMN "series_id" bigint;--> statement-breakpoint
 ALTER TABLE "appointments" ADD CONSTRAINT "appointments_series_id_appointment_series_id_fk" FOREIGN KEY ("series_id") REFERENCES "public"."appointment_series"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
-CREATE INDEX "appointments_series_id_idx" ON "appointments" USING btree ("series_id") WHERE series_id is not null;
+CREATE INDEX "appointments_series_id_idx" ON "appointments" USING btree ("series_id");

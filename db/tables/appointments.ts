@@ -79,8 +79,6 @@ export const appointments = pgTable(
       .on(table.date, sql`lower(${table.period})`, table.id)
       .where(sql`archived_at is null`),
     index('appointments_archived_by_idx').on(table.archivedBy),
-    index('appointments_series_id_idx')
-      .on(table.seriesId)
-      .where(sql`series_id is not null`),
+    index('appointments_series_id_idx').on(table.seriesId),
   ],
 );
