@@ -247,6 +247,7 @@ function operationText(operation: Located, all: readonly Located[]): string {
     hasEntityTag: operation.responses[success]?.headers?.['ETag'] !== undefined,
     takesIdempotencyKey: parameters.some(({ name }) => name === 'Idempotency-Key'),
     consumes: Object.keys(operation.requestBody?.content ?? {}),
+    produces: Object.keys(operation.responses[success]?.content ?? {}),
     limit: operation['x-rate-limit'] ?? 'general',
     ignoredTokens: operation['x-ignored-tokens'] ?? 'none',
   };

@@ -41,6 +41,7 @@ const METHODS = ['get', 'post', 'put', 'patch', 'delete'];
 /** Operations on a doctor's record or time that is not the demo's patient's, which staff may call. */
 export const BY_STAFF: readonly string[] = [
   ...['replaceDoctor', 'updateDoctor', 'deleteDoctor', 'replaceDoctorHours', 'createTimeOff', 'deleteTimeOff'],
+  'getAgenda',
 ];
 /** Operations that take what the caller alone has: a session's tokens, an own password, what a hold is known by. */
 const BY_HAND = ['refreshToken', 'logOut', 'changePassword', 'deleteHold'];

@@ -20,6 +20,8 @@ export interface OperationConfig {
   readonly takesIdempotencyKey: boolean;
   /** The media types of the body; none where there is no body. */
   readonly consumes: readonly string[];
+  /** The media types of the successful answer, from the one that who names none gets; none where it has no body. */
+  readonly produces: readonly string[];
   readonly limit: 'general' | 'auth';
   /** Which tokens that are not valid count as none sent, where a token is optional. */
   readonly ignoredTokens: 'none' | 'expired' | 'all';
@@ -68,3 +70,25 @@ export class DryRun<T> {
 /** What an operation answers to a dry run, where it has one whose answer is another. */
 export type DryAnswer<Id extends OperationId> =
   Responses<Id> extends { 200: infer Dry extends TSchema; 201: TSchema } ? DryRun<Static<Dry>> : never;
+
+export interface Table {
+  readonly title: string;
+  readonly columns: readonly string[];
+  readonly rows: readonly (readonly (string | number | null)[])[];
+}
+
+/** A page to print. */
+export interface PrintedPage {
+  readonly title: string;
+  /** What stands under the title. */
+  readonly lead: string;
+  /** Each begins a sheet of paper. */
+  readonly tables: readonly Table[];
+}
+
+/** The forms that an answer has besides JSON, each made of what the JSON says. */
+export interface Renderings<T> {
+  /** The title names the file. */
+  readonly 'text/csv': (answer: T) => Table;
+  readonly 'text/html': (answer: T) => PrintedPage;
+}

@@ -29,15 +29,19 @@ function resolve(document: Json, ref: string): Json {
   return target;
 }
 
-/** Of a body that can have a file only multipart, since most generators know one media type an operation. */
-function multipartAlone(object: Json, key: string): Json {
-  const multipart = key === 'content' ? object['multipart/form-data'] : undefined;
-  return multipart === undefined ? object : { 'multipart/form-data': multipart };
+/**
+ * Since most generators know one media type an operation: of a body that can have a file only multipart, and of an answer
+ * that has other forms only JSON.
+ */
+function oneTypeAlone(object: Json, key: string): Json {
+  if (key !== 'content') return object;
+  const name = ['multipart/form-data', 'application/json'].find((type) => object[type] !== undefined);
+  return name === undefined ? object : { [name]: object[name] };
 }
 
 /**
- * For generators of clients: parameters, headers and answers stand where they are used, and an operation that takes a
- * file takes it as multipart alone. Of a union the compiler sees
+ * For generators of clients: parameters, headers and answers stand where they are used, and an operation takes and answers
+ * one media type. Of a union the compiler sees
  * which problem is left once its `type` is compared: each is of one type, and `Problem` of any but those that have to be
  * told by their own fields.
  */
@@ -52,7 +56,7 @@ export function forSdks(document: Json): Json {
   const { components, paths: all, ...rest } = document as { components: Json; paths: Json };
   const { schemas, securitySchemes } = components as { schemas: Record<string, Json>; securitySchemes: Json };
   const typed = rewrite(schemas, typedForClients) as Json;
-  const paths = rewrite(expand(all), multipartAlone);
+  const paths = rewrite(expand(all), oneTypeAlone);
   const told = withAlternatives(schemas);
   const others = Object.keys(document['x-problems'] as Json).filter((slug) => !told.has(`/problems/${slug}`));
   const { alternatives: _alternatives, ...fields } = schemas['Problem']?.['properties'] as Record<string, Json>;
@@ -74,7 +78,7 @@ function withAlternatives(schemas: Record<string, Json>): Set<string> {
 /**
  * As OpenAPI 3.0.3, for older generators: primitive and array schemas stand where they are used, a union of problems is a
  * `Problem`, which has the fields of all (they would make an empty class of it), stars are a pattern, what
- * may be null is not required, files are multipart alone, whose bodies are not required, roles are left to the descriptions, and what answers no JSON is
+ * may be null is not required, an operation has one media type, files are multipart, whose bodies are not required, roles are left to the descriptions, and what answers no JSON is
  * left out.
  */
 export function forOpenApi30(document: Json): Json {
@@ -141,7 +145,7 @@ export function forOpenApi30(document: Json): Json {
         const { required: _required, ...body } = object;
         return body;
       }
-      return multipartAlone(object, key);
+      return oneTypeAlone(object, key);
     },
   ) as { paths: Json; components: Json };
   const named = Object.entries(schemas).filter(([name, schema]) => isNamed(schema) && !members.has(name));

@@ -11,7 +11,9 @@ import {
   type Operation,
   type OperationConfig,
   type OperationId,
+  type Renderings,
 } from '../openapi/operation.js';
+import { preferred } from './accept.js';
 import { guard, identify, type Caller } from './auth.js';
 import { expect } from './contract.js';
 import { available } from './database.js';
@@ -22,6 +24,7 @@ import { discardPictures, encodePictures, storePictures } from './pictures/hooks
 import { honorPreference } from './preferences.js';
 import { clientOf, endAttempt, limit } from './rate-limit/index.js';
 import { watchBody } from './slow-bodies.js';
+import { sendRendered } from './tables.js';
 
 /** Where a request was sent, for the URLs in its answer. */
 export interface Link {
@@ -74,6 +77,7 @@ export type Service<Id extends OperationId> = (
 export type Serve = <Id extends OperationId>(
   operation: { readonly config: { readonly operationId: Id } },
   service: NoInfer<Service<Id>>,
+  renderings?: Renderings<NoInfer<Answer<Id>>>,
 ) => void;
 
 export interface OperationOptions {
@@ -95,6 +99,8 @@ const dry = (run: (db: Db | Tx) => unknown, reply: FastifyReply) => async (db: D
   reply.statusCode = 200;
   return answered.answer as unknown;
 };
+
+const isRendered = (type: string): type is keyof Renderings<object> => type === 'text/csv' || type === 'text/html';
 
 /** The path of the record that an answer shows. */
 function pathOf({ url, id }: NonNullable<OperationConfig['location']>, answer: unknown): string {
@@ -156,14 +162,27 @@ export default fp(
       ...more(),
     });
 
-    const serve = (each: Operation, service: (visit: Visit, input: object) => unknown): void => {
-      const ofOperation = app.database.of(each.config.operationId);
+    const serve = (
+      each: Operation,
+      service: (visit: Visit, input: object) => unknown,
+      renderings?: Renderings<object>,
+    ): void => {
+      const { operationId, produces } = each.config;
+      if (produces.length > 1 !== (renderings !== undefined)) {
+        throw new Error(`${operationId} needs renderings where, and only where, it answers more than JSON`);
+      }
+      const ofOperation = app.database.of(operationId);
       app.operate(each, (request, reply) => {
         const { params, query, body } = request;
         const { location, takesIdempotencyKey } = each.config;
         const run = (db: Db | Tx) => service(visitOf(request, db), { params, query, body });
         const answer = each.schema.response[200] === undefined || location === null ? run : dry(run, reply);
         const answered = takesIdempotencyKey ? once(request, reply, ofOperation, answer) : answer(ofOperation);
+        if (renderings !== undefined) {
+          const type = preferred(request, reply, produces);
+          if (isRendered(type))
+            return Promise.resolve(answered).then((value) => sendRendered(reply, type, renderings, value));
+        }
         if (location === null) return answered;
         return Promise.resolve(answered).then((record) => {
           if (reply.statusCode !== 201) return record;

@@ -94,7 +94,8 @@ class Comparison {
       // Free slots go by the clock; any other list has the record that the example shows.
       const [{ id }] = shown as [{ id?: number }];
       if (id === undefined) return;
-      const found = (real as Record<string, unknown>[]).find((record) => record['id'] === id);
+      const records = real as Record<string, unknown>[];
+      const found = this.#varies.has('id') ? records[0] : records.find((record) => record['id'] === id);
       this.compare(shown[0], found, `${place}[${id}]`);
     } else if (isObject(shown) && isObject(real) && !Array.isArray(shown)) {
       for (const [key, value] of Object.entries(shown)) {

@@ -1,5 +1,6 @@
 import { sql } from 'drizzle-orm';
 import { boolean, check, date, index, pgEnum, pgTable, uniqueIndex, varchar } from 'drizzle-orm/pg-core';
+import { appointmentSeries } from './appointment-series.js';
 import { createdAt, id, moment, reference, tsrange } from './columns.js';
 import { doctors } from './doctors.js';
 import { availableTimes } from './lookups.js';
@@ -57,6 +58,8 @@ export const appointments = pgTable(
     updatedAt: moment().notNull().defaultNow(),
     archivedAt: moment(),
     archivedBy: reference().references(() => users.id),
+    /** Null for one that was booked alone. */
+    seriesId: reference().references(() => appointmentSeries.id),
   },
   (table) => [
     check(
@@ -80,5 +83,6 @@ export const appointments = pgTable(
       .on(table.date, sql`lower(${table.period})`, table.id)
       .where(sql`archived_at is null`),
     index('appointments_archived_by_idx').on(table.archivedBy),
+    index('appointments_series_id_idx').on(table.seriesId),
   ],
 );

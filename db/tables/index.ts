@@ -10,6 +10,7 @@ export * from './discarded-pictures.js';
 export * from './reviews.js';
 export * from './services.js';
 export * from './contacts.js';
+export * from './appointment-series.js';
 export * from './appointments.js';
 export * from './appointment-changes.js';
 export * from './holds.js';

@@ -674,6 +674,7 @@ export const Appointment = Type.Object({
   patient_name: Type.String({ maxLength: 301 }),
   created_at: Timestamp,
   updated_at: Timestamp,
+  series: Type.Unsafe<number | null>({ type: ['integer', 'null'], format: 'int64' }),
 });
 export type Appointment = Static<typeof Appointment>;
 
@@ -774,6 +775,109 @@ export const AppointmentEventPage = Type.Object({
   results: Type.Array(AppointmentEvent, { maxItems: 1000 }),
 });
 export type AppointmentEventPage = Static<typeof AppointmentEventPage>;
+
+export const AppointmentSeriesInput = Type.Object({
+  doctor: Id,
+  time: Id,
+  date: Type.Optional(CalendarDate),
+  count: Type.Integer({ format: 'int32', minimum: 2, maximum: 26 }),
+  every_weeks: Type.Optional(Type.Integer({ format: 'int32', minimum: 1, maximum: 8 })),
+  appointment_type: AppointmentType,
+  symptoms: Symptoms,
+  patient: Type.Optional(Id),
+  skip_taken: Type.Optional(Type.Boolean()),
+});
+export type AppointmentSeriesInput = Static<typeof AppointmentSeriesInput>;
+
+export const SkippedDate = Type.Object({
+  date: CalendarDate,
+  reason: Type.Unsafe<'taken' | 'closed' | 'away' | 'not_working' | 'no_such_time'>({
+    type: 'string',
+    enum: ['taken', 'closed', 'away', 'not_working', 'no_such_time'],
+    maxLength: 12,
+  }),
+});
+export type SkippedDate = Static<typeof SkippedDate>;
+
+export const NewAppointmentSeries = Type.Object({
+  id: Id,
+  appointments: Type.Array(Appointment, { maxItems: 26 }),
+  skipped: Type.Array(SkippedDate, { maxItems: 26 }),
+});
+export type NewAppointmentSeries = Static<typeof NewAppointmentSeries>;
+
+export const AppointmentSeries = Type.Object({ id: Id, appointments: Type.Array(Appointment, { maxItems: 26 }) });
+export type AppointmentSeries = Static<typeof AppointmentSeries>;
+
+export const AppointmentSeriesPatch = Type.Object({
+  cancel: Type.Boolean(),
+  from: Type.Optional(CalendarDate),
+  cancel_reason: Type.Optional(CancelReasonInput),
+});
+export type AppointmentSeriesPatch = Static<typeof AppointmentSeriesPatch>;
+
+export const KeptAppointment = Type.Object({ id: Id, date: CalendarDate, detail: Type.String({ maxLength: 1000 }) });
+export type KeptAppointment = Static<typeof KeptAppointment>;
+
+export const ChangedAppointmentSeries = Type.Object({
+  id: Id,
+  appointments: Type.Array(Appointment, { maxItems: 26 }),
+  cancelled: Count,
+  kept: Type.Array(KeptAppointment, { maxItems: 26 }),
+});
+export type ChangedAppointmentSeries = Static<typeof ChangedAppointmentSeries>;
+
+export const AgendaKind = Type.Unsafe<'appointment' | 'free' | 'leave' | 'closure'>({
+  type: 'string',
+  enum: ['appointment', 'free', 'leave', 'closure'],
+  maxLength: 11,
+});
+export type AgendaKind = Static<typeof AgendaKind>;
+
+export const AgendaEntry = Type.Object({
+  kind: AgendaKind,
+  id: Type.Unsafe<number | null>({ type: ['integer', 'null'], format: 'int64' }),
+  start: SlotMoment,
+  end: SlotMoment,
+  time: Type.Unsafe<number | null>({ type: ['integer', 'null'], format: 'int64' }),
+  label: Type.Unsafe<string | null>({ type: ['string', 'null'], maxLength: 50 }),
+  patient: Type.Unsafe<number | null>({ type: ['integer', 'null'], format: 'int64' }),
+  patient_name: Type.Unsafe<string | null>({ type: ['string', 'null'], maxLength: 301 }),
+  phone: Type.Unsafe<string | null>({ type: ['string', 'null'], maxLength: 20 }),
+  appointment_type: Type.Unsafe<'Online' | 'Offline' | null>({
+    type: ['string', 'null'],
+    enum: ['Online', 'Offline', null],
+    maxLength: 7,
+  }),
+  appointment_status: Type.Unsafe<'Pendding' | 'Runing' | 'Complated' | null>({
+    type: ['string', 'null'],
+    enum: ['Pendding', 'Runing', 'Complated', null],
+    maxLength: 9,
+  }),
+  attendance: Attendance,
+  symptoms: Type.Unsafe<string | null>({ type: ['string', 'null'], maxLength: 2000 }),
+  from: Type.Unsafe<string | null>({ type: ['string', 'null'], maxLength: 35 }),
+  to: Type.Unsafe<string | null>({ type: ['string', 'null'], maxLength: 35 }),
+  reason: Type.Unsafe<string | null>({ type: ['string', 'null'], maxLength: 500 }),
+});
+export type AgendaEntry = Static<typeof AgendaEntry>;
+
+export const AgendaDay = Type.Object({
+  doctor: Id,
+  doctor_name: Type.String({ maxLength: 301 }),
+  entries: Type.Array(AgendaEntry, { maxItems: 1000 }),
+});
+export type AgendaDay = Static<typeof AgendaDay>;
+
+export const Agenda = Type.Object({
+  count: Count,
+  next: PageLink,
+  previous: PageLink,
+  results: Type.Array(AgendaDay, { maxItems: 1000 }),
+  date: CalendarDate,
+  time_zone: Type.String({ maxLength: 100 }),
+});
+export type Agenda = Static<typeof Agenda>;
 
 export const HoldInput = Type.Object({
   doctor: Id,
@@ -880,5 +984,6 @@ export const Problem = Type.Object({
   alternatives: Type.Optional(Type.Array(Slot, { maxItems: 5 })),
   displaced: Type.Optional(Count),
   appointments: Type.Optional(Type.Array(DisplacedAppointment, { maxItems: 1000 })),
+  taken: Type.Optional(Type.Array(CalendarDate, { maxItems: 26 })),
 });
 export type Problem = Static<typeof Problem>;

@@ -1,19 +1,18 @@
 /** What the plain pages say: the front page, the problem types, and that there is nothing. */
-import { negotiate } from '@fastify/accept-negotiator';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { problems } from '../../openapi/generated/problems.js';
 import type { ProblemSlug } from '../../openapi/problem-error.js';
+import { preferred } from '../accept.js';
 import { escape, layout, sendPage } from './layout.js';
 
 /** What people and programs may get in the place of each other, for who names none of it. */
 const FORMS = ['application/problem+json', 'application/json', 'text/html'];
 
 /** Whether somebody asks who would rather read a page, as browsers do that go to an address. */
-export function prefersPage({ method, headers }: FastifyRequest, reply: FastifyReply): boolean {
+export function prefersPage(request: FastifyRequest, reply: FastifyReply): boolean {
+  const { method } = request;
   if (method !== 'GET' && method !== 'HEAD') return false;
-  const varying = reply.getHeader('vary');
-  reply.header('vary', varying === undefined ? 'Accept' : `${String(varying)}, Accept`);
-  return negotiate(headers.accept ?? '', FORMS) === 'text/html';
+  return preferred(request, reply, FORMS) === 'text/html';
 }
 
 /** Text of the contract, whose backquotes mark code. */

@@ -57,6 +57,7 @@ export interface Visit {
   readonly attendance: 'arrived' | 'no_show' | null;
   readonly symptoms: string;
   readonly type: 'online' | 'offline';
+  readonly isOfSeries: boolean;
   readonly createdAt: Date;
   /** The oldest first, which is that it was made. */
   readonly changes: readonly Change[];
@@ -122,6 +123,8 @@ interface Wish {
   readonly day: number;
   readonly slot: Slot;
   readonly fate?: 'cancelled' | 'moved' | 'missed' | undefined;
+  /** Of a visit of a series, what all of it is for. */
+  readonly treatment?: string;
 }
 
 /** Takes wishes for visits, and fulfils those that the rules of booking allow. */
@@ -153,7 +156,7 @@ class Planner {
     return this.workday(0) !== this.today;
   }
 
-  add({ patient, doctor, day, slot, fate }: Wish): void {
+  add({ patient, doctor, day, slot, fate, treatment }: Wish): void {
     const start = day + (slot.start === null ? EVENING : slot.start * MINUTE);
     const joined = this.#moment(Math.max(patient.joined.getTime(), doctor.joined.getTime()), 'shown');
     const keys = [patient, doctor].map(({ userId }) => `${userId} ${start}`);
@@ -161,7 +164,7 @@ class Planner {
     const latest = Math.min(first, this.now) - HOUR;
     if (day > this.today + this.#calendar.horizonDays * DAY || joined + HOUR > latest) return;
     if (keys.some((key) => this.#busy.has(key))) return;
-    const symptoms = this.#nextComplaint(doctor);
+    const symptoms = treatment ?? this.#nextComplaint(doctor);
     if (symptoms === undefined) return;
     if (fate !== 'cancelled') for (const key of keys) this.#busy.add(key);
 
@@ -174,6 +177,7 @@ class Planner {
       cancelCode: (changes.find(({ field }) => field === 'cancel_reason')?.after as 'patient' | undefined) ?? null,
       attendance: fate === 'missed' ? 'no_show' : isPending ? null : 'arrived',
       date: dateText(day),
+      isOfSeries: treatment !== undefined,
       type: this.#chance() < 0.35 ? 'online' : 'offline',
       createdAt: new Date(this.#moment(made)),
       endsAt: new Date(this.#moment(start + LENGTH)),
@@ -304,7 +308,18 @@ function planAccountless(planner: Planner, { dependant, deskPatient, doctors, ch
   }
 }
 
-/** Plans the visits; the first is the patient's account's, to come, and put off once. */
+/** What the patient's account has booked at once, for after all else. */
+function planSeries(planner: Planner, { patients, chief }: Clinic): void {
+  const [patient] = patients as [Person];
+  for (const week of [0, 1, 2, 3]) {
+    planner.add({
+      ...{ patient, doctor: chief, day: planner.workday(31) + week * 7 * DAY, slot: chief.slots[2] as Slot },
+      treatment: 'Weekly check of the blood pressure',
+    });
+  }
+}
+
+/** Plans the visits; the first is the patient's account's, to come, and put off once, and then comes its series. */
 export function planVisits(clinic: Clinic, calendar: Calendar, seed: number): Visit[] {
   const chance = chanceOf(seed);
   const planner = new Planner(calendar, chance);
@@ -312,6 +327,8 @@ export function planVisits(clinic: Clinic, calendar: Calendar, seed: number): Vi
   planDuty(planner, clinic, chance, calendar);
   planOthers(planner, clinic, chance);
   planAccountless(planner, clinic);
+  planSeries(planner, clinic);
   const [first, ...rest] = planner.visits;
-  return [first as Visit, ...rest.sort((a, b) => a.createdAt.getTime() - b.createdAt.getTime())];
+  const rank = ({ isOfSeries, createdAt }: Visit): number => (isOfSeries ? 0 : createdAt.getTime());
+  return [first as Visit, ...rest.sort((a, b) => rank(a) - rank(b))];
 }

@@ -1,7 +1,8 @@
 /** What has happened between the demo's patients and doctors: appointments and what was said of them. */
 import { sql } from 'drizzle-orm';
 import type { Tx } from '../../db/client.js';
-import { appointmentChanges, appointments, availableTimes, reviews } from '../../db/tables/index.js';
+import { one } from '../../db/rows.js';
+import { appointmentChanges, appointments, appointmentSeries, availableTimes, reviews } from '../../db/tables/index.js';
 import type { Calendar } from '../scheduling/calendar.js';
 import { cancelledFor } from '../scheduling/cancellation.js';
 import { periodOf } from '../scheduling/slots.js';
@@ -22,13 +23,15 @@ async function possible(tx: Tx, visits: readonly Visit[], { zone }: Calendar): P
 
 async function addAppointments(tx: Tx, visits: readonly Visit[], calendar: Calendar): Promise<void> {
   const slots = new Map((await tx.select().from(availableTimes)).map((slot) => [slot.id, slot]));
+  const { id: seriesId } = one(await tx.insert(appointmentSeries).values({}).returning({ id: appointmentSeries.id }));
   const rows = await tx
     .insert(appointments)
     .values(
-      visits.map(({ patient, doctor, slot, date, changes, ...visit }) => ({
+      visits.map(({ patient, doctor, slot, date, changes, isOfSeries, ...visit }) => ({
         ...{ patientId: patient.id, doctorId: doctor.id, availableTimeId: slot.id, date },
         period: periodOf(sql`${date}::date`, slots.get(slot.id) as typeof availableTimes.$inferSelect, calendar),
         ...{ type: visit.type, status: visit.status, symptoms: visit.symptoms, attendance: visit.attendance },
+        seriesId: isOfSeries ? seriesId : null,
         ...(visit.cancelCode !== null && cancelledFor({ code: visit.cancelCode, text: '' })),
         ...{ createdAt: visit.createdAt, updatedAt: changes.at(-1)?.at ?? visit.createdAt },
       })),

@@ -6,7 +6,7 @@ import type { FastifyInstance, FastifyPluginCallback } from 'fastify';
  */
 export function resource(routes: (serve: FastifyInstance['serve']) => void): FastifyPluginCallback {
   return (app, _options, done) => {
-    routes((operation, service) => app.serve(operation, service));
+    routes((...route) => app.serve(...route));
     done();
   };
 }

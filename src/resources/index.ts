@@ -1,3 +1,4 @@
+import agenda from './agenda/index.js';
 import appointments from './appointments/index.js';
 import availability from './availability/index.js';
 import availableTimes from './available-times/index.js';
@@ -27,6 +28,7 @@ export const resources = [
   availability,
   appointments,
   holds,
+  agenda,
   timeOff,
   reviews,
   clinic,

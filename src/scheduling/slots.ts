@@ -162,6 +162,14 @@ export interface DateFault {
   readonly isYielding: boolean;
 }
 
+/** Why there is nothing of a slot on a day, whenever it is asked for; the days around it may have it. */
+export const OFF_DAYS = {
+  no_such_time: 'has no such time: the clocks go forward over it',
+  closed: 'must be another day: the clinic is closed at this time',
+  away: 'must be another day: the doctor is away at this time',
+  not_working: 'must be another day: the doctor does not work at this time of it',
+} as const;
+
 /** What is wrong with a day for a slot of a doctor, whether it is free or not; null where nothing is. */
 export async function dateFault(
   visit: Visit,
@@ -196,12 +204,12 @@ export async function dateFault(
   const yielding = (text: string): DateFault => ({ text, isYielding: true });
   if (row.isPast) return firm('must not be in the past');
   if (row.isFar) return firm(`must be at most ${calendar.horizonDays} days ahead`);
-  if (!row.hasTime) return firm('has no such time: the clocks go forward over it');
+  if (!row.hasTime) return firm(OFF_DAYS.no_such_time);
   if (!row.isAhead) return yielding('must be a later day: the slot has begun');
-  if (row.isClosed) return yielding('must be another day: the clinic is closed at this time');
-  if (row.isOff) return yielding('must be another day: the doctor is away at this time');
+  if (row.isClosed) return yielding(OFF_DAYS.closed);
+  if (row.isOff) return yielding(OFF_DAYS.away);
   if (!row.isOpen) return yielding(`must be a later day: patients could book this one until ${row.until}`);
-  return row.isWorked ? null : yielding('must be another day: the doctor does not work at this time of it');
+  return row.isWorked ? null : yielding(OFF_DAYS.not_working);
 }
 
 /** The bookable ones of the days from one to another. */

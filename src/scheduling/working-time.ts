@@ -61,3 +61,17 @@ export const leaveOf = (doctorId: unknown): SQL =>
 /** Whether a doctor, or the clinic, is away in a slot on a day. */
 export const isOff = (doctorId: unknown, day: SQL, slot: AnySlot, calendar: Calendar): SQL =>
   sql`exists (select from ${timeOff} where ${leaveOf(doctorId)} and ${takesTimeOf(day, slot, calendar)})`;
+
+/** What rows of `time_off` take of a day: whether anything, and from when to when. */
+export function partOfDay(
+  day: SQL,
+  calendar: Calendar,
+): { readonly isAny: SQL; readonly start: SQL; readonly end: SQL } {
+  const [start, end] = [wallClockAt(day, calendar), wallClockAt(sql`(${day} + 1)`, calendar)];
+  return {
+    isAny: sql`coalesce(${day} between ${timeOff.startsOn} and ${timeOff.endsOn},
+      ${timeOff.startsAt} < ${end} and ${timeOff.endsAt} > ${start})`,
+    start: sql`greatest(${start}, ${timeOff.startsAt})`,
+    end: sql`least(${end}, ${timeOff.endsAt})`,
+  };
+}

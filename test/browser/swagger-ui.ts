@@ -2,26 +2,14 @@
  * A tester's way through the pages of the demo, in a real browser. Not part of `npm test`: Chromium has to be there. With
  * SCREENSHOTS it leaves the picture that the README shows in that folder.
  */
-import { createRequire } from 'node:module';
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Locator, Page } from 'playwright-core';
+import type { Locator } from 'playwright-core';
 import t from 'tap';
 import type { Body } from '../helpers/app.js';
-import { openBrowser } from '../helpers/browser.js';
+import { barriers, openBrowser } from '../helpers/browser.js';
 import { createTestDatabase } from '../helpers/database.js';
 import { pictureFile } from '../helpers/pictures.js';
 import { dataFolder, startDemo } from '../helpers/process.js';
-
-const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
-
-/** What keeps people from using the page as it is shown, by WCAG 2.1 A and AA. */
-async function barriers(page: Page): Promise<string[]> {
-  await page.evaluate(axe);
-  return page.evaluate(`
-    axe.run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa'] }).then(({ violations }) =>
-      violations.flatMap(({ id, nodes }) => nodes.map(({ target }) => id + ' ' + target.join(' '))))`);
-}
 
 t.test('a patient of the demo in Swagger UI', async (t) => {
   const { url, text } = await startDemo(t, { DATABASE_URL: await createTestDatabase(t), DATA_DIR: dataFolder(t) });

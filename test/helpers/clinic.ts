@@ -32,6 +32,12 @@ const booking = ({ ids }: Pick<Clinic, 'ids'>) => ({
   symptoms: 'Headache',
   time: ids['timeId'],
 });
+/** The first of two days, a week apart, of which the clinic's clock stands the given number before. */
+const series = (clinic: Pick<Clinic, 'ids'>, days = 30) => ({
+  date: new Date(MORNING.getTime() + days * 86_400_000).toISOString().slice(0, 10),
+  count: 2,
+  ...booking(clinic),
+});
 const review = ({ ids }: Pick<Clinic, 'ids'>) => ({ doctor: ids['doctorId'], body: 'Kind.', rating: 5 });
 const dependant = { date_of_birth: '2017-05-09', first_name: 'Nils', last_name: 'Byron' };
 const deskPatient = { first_name: 'Rosa', last_name: 'Marsh', phone: '+44 20 9876' };
@@ -153,6 +159,10 @@ export const TABLE: Readonly<Record<keyof typeof operations, Row>> = {
     ({ ids }) => ({ body: { doctor: ids['doctorId'], time: ids['timeId'], minutes: 15 } }),
   ],
   deleteHold: [anyone(204), of('holdToken')],
+  createAppointmentSeries: [signedIn(201), (clinic) => ({ body: series(clinic) })],
+  getAppointmentSeries: [[401, 200, 404, 200, 404, 200, 401], of('seriesId')],
+  updateAppointmentSeries: [[401, 200, 404, 200, 404, 200, 401], of('seriesId', { body: { cancel: true } })],
+  getAgenda: [[401, 403, 403, 200, 200, 200, 401]],
   getClinic: [anyone(200)],
   listServices: [anyone(200)],
   createService: [staffOnly(201), image],
@@ -216,6 +226,7 @@ export async function buildClinic(api: TestApp): Promise<Clinic> {
   ids['specialisationId'] = (await create('/specialisations/', { token, body: { name: 'Eyes', slug: 'eyes' } })).id;
   ids['reviewId'] = (await create('/reviews/', { ...own, body: review({ ids }) })).id;
   ids['appointmentId'] = (await create('/appointments/', { ...own, body: booking({ ids }) })).id;
+  ids['seriesId'] = (await create('/appointments/series/', { ...own, body: series({ ids }, 60) })).id;
   ids['timeOffId'] = (
     await create('/time-off/', { token, body: { doctor: treating.doctorId, from: '2031-01-01', to: '2031-01-02' } })
   ).id;

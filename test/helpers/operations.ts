@@ -30,6 +30,7 @@ export const madeUp = (config: Partial<OperationConfig>, method = 'GET', body?: 
     success: 200,
     problems: [],
     consumes: [],
+    produces: [],
     limit: 'general',
     ignoredTokens: 'none',
     location: null,

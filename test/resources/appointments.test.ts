@@ -47,6 +47,7 @@ t.test('createAppointment', async (t) => {
       doctor_name: doctor.username,
       patient_name: ann.username,
       updated_at: created_at,
+      series: null,
     });
     t.ok(answer.headers['etag']);
   });

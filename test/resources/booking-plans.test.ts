@@ -3,9 +3,10 @@ import { drizzle } from 'drizzle-orm/postgres-js';
 import postgres from 'postgres';
 import t, { type Test } from 'tap';
 import type { Db } from '../../db/client.js';
-import type { DoctorSlot, FreeSlot } from '../../openapi/generated/schemas.js';
+import type { Agenda, DoctorSlot, FreeSlot } from '../../openapi/generated/schemas.js';
 import { alternatives, soonestDate } from '../../src/scheduling/slots.js';
 import type { ListAppointmentsQuery } from '../../openapi/generated/operations.js';
+import { getAgenda } from '../../src/resources/agenda/service.js';
 import { listAppointments } from '../../src/resources/appointments/service.js';
 import { listDoctorAvailability, searchAvailability } from '../../src/resources/availability/service.js';
 import { createTestDatabase } from '../helpers/database.js';
@@ -226,4 +227,15 @@ t.test('listAppointments', async (t) => {
   ] as [string, Partial<ListAppointmentsQuery>, number, boolean][]) {
     await checkPlans(t, name, 3000, () => list(query, id, isStaff));
   }
+});
+
+t.test('getAgenda', async (t) => {
+  const agenda = async (query: object) => {
+    const { text } = await getAgenda(visit, { query: { page: 1, limits: 100, date: '2026-03-04', ...query } });
+    return JSON.parse(text) as Agenda;
+  };
+  const one = await checkPlans(t, 'of a doctor', 300, () => agenda({ doctor: 2 }));
+  t.equal(one.results[0]?.entries.length, 8, 'what is booked and what is free');
+  const all = await checkPlans(t, 'of 100 doctors', 12_000, () => agenda({ page: 2 }));
+  t.strictSame([all.count, all.results.length, all.results[0]?.doctor], [500, 100, 101]);
 });

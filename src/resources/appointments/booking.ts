@@ -1,11 +1,12 @@
 /** Taking a slot, and what a refusal by the database comes to. */
-import { and, eq, sql } from 'drizzle-orm';
+import { and, eq, sql, type SQL } from 'drizzle-orm';
 import { violatedConstraint } from '../../../db/client.js';
-import { oneOrNone } from '../../../db/rows.js';
-import { availableTimes, doctorAvailableTimes } from '../../../db/tables/index.js';
+import { one, oneOrNone } from '../../../db/rows.js';
+import { appointments, availableTimes, doctorAvailableTimes, patients } from '../../../db/tables/index.js';
 import type { Slot } from '../../../openapi/generated/schemas.js';
 import { ProblemError } from '../../../openapi/problem-error.js';
 import { clearHolds } from '../../scheduling/holds.js';
+import { lockDoctor, lockPatient } from '../../scheduling/locks.js';
 import {
   alternatives,
   BOOKING_CONSTRAINTS,
@@ -17,16 +18,27 @@ import {
   type Booking,
   type OfferedSlot,
 } from '../../scheduling/slots.js';
-import { InvalidInput } from '../../lib/errors.js';
+import { InvalidInput, NoPatientRecord, NotAllowed } from '../../lib/errors.js';
 import { signTransaction } from '../../lib/history.js';
+import { isKeptBy } from '../../lib/keepers.js';
 import { inTransaction, type UserVisit, type Visit, type Within } from '../../lib/visit.js';
+import { checkOverbooking } from './plan.js';
+
+/** What there is to say of a time that is taken. */
+interface Circumstances {
+  /** Whether somebody only holds it. */
+  readonly isHeld?: boolean;
+  /** Of a series, the dates on which it is. */
+  readonly dates?: readonly string[];
+}
 
 class SlotTaken extends ProblemError {
-  constructor(free: Slot[], isHeld: boolean) {
+  constructor(free: Slot[], { isHeld = false, dates }: Circumstances) {
+    const when = dates === undefined ? '' : ` on ${dates.join(', ') || 'any of the dates'}`;
     const detail = isHeld
       ? 'Somebody holds the slot at present: it is booked or free again within minutes.'
-      : 'The doctor or the patient has an appointment at this time.';
-    super('slot-taken', detail, { alternatives: free });
+      : `The doctor or the patient has an appointment at this time${when}.`;
+    super('slot-taken', detail, { alternatives: free, ...(dates && { taken: dates }) });
   }
 }
 
@@ -47,14 +59,14 @@ async function offeredSlot({ db }: Within, doctorId: number, timeId: number): Pr
 }
 
 /** A booking that the database refuses because the time is taken; the transaction is over, alternatives come after. */
-class Taken extends Error {
+export class Taken extends Error {
   readonly booking: Booking;
-  readonly isHeld: boolean;
+  readonly circumstances: Circumstances;
 
-  constructor(booking: Booking, isHeld: boolean) {
+  constructor(booking: Booking, circumstances: Circumstances = {}) {
     super('the slot is taken');
     this.booking = booking;
-    this.isHeld = isHeld;
+    this.circumstances = circumstances;
   }
 }
 
@@ -64,7 +76,7 @@ export async function orAlternatives<T>(visit: Visit, transaction: Promise<T>): 
     return await transaction;
   } catch (error) {
     if (!(error instanceof Taken)) throw error;
-    throw new SlotTaken(await alternatives(visit, error.booking), error.isHeld);
+    throw new SlotTaken(await alternatives(visit, error.booking), error.circumstances);
   }
 }
 
@@ -82,15 +94,66 @@ export async function refusedAsTaken<T>(statement: Promise<T>, booking: Booking)
     return await statement;
   } catch (error) {
     const constraint = violatedConstraint(error) ?? '';
-    throw BOOKING_CONSTRAINTS.has(constraint) ? new Taken(booking, HOLD_CONSTRAINTS.includes(constraint)) : error;
+    throw BOOKING_CONSTRAINTS.has(constraint)
+      ? new Taken(booking, { isHeld: HOLD_CONSTRAINTS.includes(constraint) })
+      : error;
   }
+}
+
+/** Whom a booking is for. */
+interface Parties {
+  /** Undefined where there is none. */
+  readonly doctor: { readonly isActive: boolean } | undefined;
+  /** 0 where there is none. */
+  readonly patientId: number;
+  readonly isPatientThere: boolean;
+  /** Whether it is for whomever the caller names. */
+  readonly isForAny: boolean;
+}
+
+/**
+ * The patient whom the caller names, locked: the own record, one that the caller manages, or any for who may name all.
+ * @param named undefined for the own
+ * @returns undefined where who may name all names one that is not there
+ * @throws NotAllowed, NoPatientRecord
+ */
+export async function lockNamedPatient(
+  visit: Within<UserVisit>,
+  named: number | undefined,
+  mayNameAll = visit.caller.isStaff,
+): Promise<{ id: number } | undefined> {
+  const { id } = visit.caller;
+  const isNamed = named === undefined ? undefined : eq(patients.id, named);
+  if (mayNameAll && isNamed !== undefined) return lockPatient(visit, isNamed);
+  const isMine = named === undefined ? eq(patients.userId, id) : isKeptBy(id);
+  const patient = await lockPatient(visit, and(isMine, isNamed) as SQL);
+  if (patient !== undefined) return patient;
+  // Taken for one's own, what is for somebody else would become the caller's.
+  if (isNamed !== undefined) throw new NotAllowed('Only staff may book for another patient.');
+  throw new NoPatientRecord();
+}
+
+/**
+ * The doctor and the patient of a booking, locked.
+ * @throws NotAllowed, NoPatientRecord
+ */
+export async function lockParties(
+  visit: Within<UserVisit>,
+  { doctorId, named, overbook = false }: { doctorId: number; named: number | undefined; overbook?: boolean },
+): Promise<Parties> {
+  const { caller } = visit;
+  const doctor = await lockDoctor(visit, doctorId);
+  checkOverbooking(overbook, doctor, caller);
+  const mayNameAll = caller.isStaff || overbook;
+  const patient = await lockNamedPatient(visit, named, mayNameAll);
+  const isForAny = mayNameAll && named !== undefined;
+  return { doctor, patientId: patient?.id ?? 0, isPatientThere: patient !== undefined, isForAny };
 }
 
 /** What a slot is wanted for, with what of it is there. */
 interface Wanted extends Booking {
   readonly timeId: number;
-  /** Undefined where there is none. */
-  readonly doctor: { readonly isActive: boolean } | undefined;
+  readonly doctor: Parties['doctor'];
   readonly isPatientThere: boolean;
   /** The hold by which it is wanted. */
   readonly holdId?: number | undefined;
@@ -137,11 +200,33 @@ export async function findSlot(visit: Within, wanted: Wanted): Promise<Found> {
   );
   if (slot === undefined || errors.length > 0) throw new InvalidInput(Object.fromEntries(errors));
   const date = wanted.date ?? (await soonestDate(visit, slot, wanted));
-  if (date === null) throw new Taken(wanted, false);
+  if (date === null) throw new Taken(wanted);
   const period = periodOf(sql`${date}::date`, slot, visit.calendar);
   const isHeld = await clearHolds(visit, { doctorId, timeId, date, period, holdId: wanted.holdId });
   // Who holds a time has it, also where somebody was overbooked over it meanwhile.
   const mayPass = takesTime && (isOverbooking || isHeld);
   const isOverbooked = isPassed || (mayPass && (await isDoctorTaken(visit, slot, { doctorId, date, ownId })));
   return { slot, date, isOverbooked };
+}
+
+/** What else is stored of a booking. */
+type Details = Pick<typeof appointments.$inferInsert, 'type' | 'symptoms'> & Partial<typeof appointments.$inferInsert>;
+
+/**
+ * Books a slot for a doctor and a patient that are locked.
+ * @returns the appointment's id
+ * @throws InvalidInput, Taken
+ */
+export async function bookSlot(visit: Within, wanted: Wanted, details: Details): Promise<number> {
+  const { doctorId, patientId, timeId } = wanted;
+  const { slot, date, isOverbooked } = await findSlot(visit, wanted);
+  const insertion = visit.db
+    .insert(appointments)
+    .values({
+      ...details,
+      ...{ doctorId, patientId, availableTimeId: timeId, date, isOverbooked },
+      period: periodOf(sql`${date}::date`, slot, visit.calendar),
+    })
+    .returning({ id: appointments.id });
+  return one(await refusedAsTaken(insertion, wanted)).id;
 }

@@ -1,5 +1,6 @@
 import { operations } from '../../../openapi/generated/operations.js';
 import { resource } from '../../lib/resource.js';
+import { createAppointmentSeries, getAppointmentSeries, updateAppointmentSeries } from './series.js';
 import {
   createAppointment,
   deleteAppointment,
@@ -20,4 +21,7 @@ export default resource((serve) => {
   serve(operations.deleteAppointment, deleteAppointment);
   serve(operations.listAppointmentHistory, listAppointmentHistory);
   serve(operations.listAppointmentChanges, listAppointmentChanges);
+  serve(operations.createAppointmentSeries, createAppointmentSeries);
+  serve(operations.getAppointmentSeries, getAppointmentSeries);
+  serve(operations.updateAppointmentSeries, updateAppointmentSeries);
 });

@@ -40,6 +40,7 @@ export const appointmentJson = (zone: string | Placeholder): SQL<Appointment> =>
     patient_name: nameOfPatient(appointments.patientId),
     created_at: timestampText(appointments.createdAt),
     updated_at: timestampText(appointments.updatedAt),
+    series: column(appointments.seriesId),
   });
 
 export const appointmentById = directByKey((db, isStaff: boolean) =>

@@ -2,7 +2,7 @@ import { and, asc, count, eq, gt, gte, inArray, isNull, lte, sql, type SQL } fro
 import { alias } from 'drizzle-orm/pg-core';
 import { Contention } from '../../../db/client.js';
 import { column, jsonObject, JsonText, timestampText } from '../../../db/json.js';
-import { one, oneOrNone } from '../../../db/rows.js';
+import { oneOrNone } from '../../../db/rows.js';
 import { appointmentChanges, appointments, doctors, patients, users } from '../../../db/tables/index.js';
 import type {
   Appointment,
@@ -18,9 +18,9 @@ import { cancelledFor } from '../../scheduling/cancellation.js';
 import { holdOf } from '../../scheduling/holds.js';
 import { lockDoctor, lockPatient } from '../../scheduling/locks.js';
 import { changeableUntil, hasBegun, isTooLate, periodOf } from '../../scheduling/slots.js';
-import { InvalidInput, NoPatientRecord, NotAllowed, NotFound } from '../../lib/errors.js';
+import { InvalidInput, NotAllowed, NotFound } from '../../lib/errors.js';
 import { signTransaction } from '../../lib/history.js';
-import { isKeptBy, keeperId } from '../../lib/keepers.js';
+import { keeperId } from '../../lib/keepers.js';
 import { filtered } from '../../lib/lists.js';
 import { cutPage, itemOf, selectPage, type Page, type PageQuery } from '../../lib/pages.js';
 import { nothingElse } from '../../lib/patches.js';
@@ -28,7 +28,7 @@ import { checkConditions } from '../../lib/preconditions.js';
 import { searchTerms } from '../../lib/search.js';
 import { inTransaction, type UserVisit, type Within } from '../../lib/visit.js';
 import { isSeenBy, seenByCaller } from './access.js';
-import { book, findSlot, refusedAsTaken } from './booking.js';
+import { book, bookSlot, findSlot, lockParties, refusedAsTaken } from './booking.js';
 import {
   checkIsAhead,
   checkOverbooking,
@@ -83,6 +83,7 @@ export async function listAppointments(
       cancel: (isCancelled) => eq(appointments.isCancelled, isCancelled),
       attendance: (word) => (word === 'none' ? isNull(appointments.attendance) : eq(appointments.attendance, word)),
       search: () => hasNames(terms, caller),
+      series: (id) => eq(appointments.seriesId, id),
     }),
   );
   const order = ORDERS[query.ordering];
@@ -127,58 +128,35 @@ export function createAppointment(
     throw new InvalidInput({ attendance: ['can be noted once it is booked'] });
   }
   return book(visit, async (visit) => {
-    const { db, caller, calendar } = visit;
+    const { caller } = visit;
     const held = await holdOf(visit, body);
     const asked = { ...body, ...held?.place };
     // The contract asks for both where there is no hold.
     const [doctorId, timeId] = [asked.doctor as number, asked.time as number];
-    const doctor = await lockDoctor(visit, doctorId);
-    checkOverbooking(overbook, doctor, caller);
-    const isMine = namedPatient === undefined ? eq(patients.userId, caller.id) : isKeptBy(caller.id);
-    const isNamed = namedPatient === undefined ? undefined : eq(patients.id, namedPatient);
-    const isForAny = (caller.isStaff || overbook) && isNamed !== undefined;
-    const patient = await lockPatient(visit, isForAny ? isNamed : (and(isMine, isNamed) as SQL));
-    if (patient === undefined && !isForAny) {
-      // Taken for one's own, a booking for somebody else would become the caller's.
-      if (isNamed !== undefined) throw new NotAllowed('Only staff may book for another patient.');
-      throw new NoPatientRecord();
-    }
-    const booking = { doctorId, patientId: patient?.id ?? 0, date: asked.date };
-    const isPatientThere = patient !== undefined;
+    const { isForAny, ...parties } = await lockParties(visit, { doctorId, named: namedPatient, overbook });
     const reason = planReason({ isCancelled: false, reason: null }, givenReason, {
       isCancelled,
       side: isForAny ? (caller.isStaff ? 'clinic' : 'doctor') : 'patient',
     });
-    const { slot, date, isOverbooked } = await findSlot(visit, {
-      ...booking,
-      timeId,
-      doctor,
-      isPatientThere,
-      holdId: held?.id,
-      isOverbooking: overbook,
-      takesTime: !isCancelled,
-    });
-    const insertion = db
-      .insert(appointments)
-      .values({
-        ...booking,
-        availableTimeId: timeId,
-        date,
-        period: periodOf(sql`${date}::date`, slot, calendar),
+    const id = await bookSlot(
+      visit,
+      {
+        ...{ ...parties, doctorId, timeId, date: asked.date, holdId: held?.id },
+        ...{ isOverbooking: overbook, takesTime: !isCancelled },
+      },
+      {
         type: TYPE[type],
         status: caller.isStaff && status !== undefined ? readStatus(status) : 'pending',
         symptoms,
-        isOverbooked,
         ...(reason && cancelledFor(reason)),
-      })
-      .returning({ id: appointments.id });
-    const { id } = one(await refusedAsTaken(insertion, booking));
+      },
+    );
     return getAppointment(visit, { params: { id } });
   });
 }
 
 /** An appointment that the caller sees. */
-async function findVisible({ db, caller, calendar }: Within<UserVisit>, id: number): Promise<Present> {
+export async function findVisible({ db, caller, calendar }: Within<UserVisit>, id: number): Promise<Present> {
   const row = oneOrNone(
     await db
       .select({

@@ -1,0 +1,8 @@
+import { operations } from '../../../openapi/generated/operations.js';
+import { resource } from '../../lib/resource.js';
+import { agendaPage, agendaTable } from './renderings.js';
+import { getAgenda } from './service.js';
+
+export default resource((serve) => {
+  serve(operations.getAgenda, getAgenda, { 'text/csv': agendaTable, 'text/html': agendaPage });
+});
