@@ -2,25 +2,35 @@ import type { FastifyInstance } from 'fastify';
 import fp from 'fastify-plugin';
 import type { Db } from '../db/client.js';
 
-const HOUR = 3_600_000;
-
 export interface SweepOptions {
-  /** What removes rows that nobody needs any more, by what they are called in the log. */
-  readonly old: Readonly<Record<string, (db: Db) => Promise<void>>>;
+  readonly rounds: readonly {
+    /** What it is called in the log. */
+    readonly name: string;
+    /** From the end of one to the beginning of the next. */
+    readonly seconds: number;
+    readonly run: (db: Db) => Promise<void>;
+  }[];
 }
 
-/** Removes every hour what is old. Nothing may depend on it: what is old is in nobody's way. */
+/** Does time and again what no request waits for. One that fails is tried again in the next round. */
 export default fp(
-  function sweep(app: FastifyInstance, { old }: SweepOptions, done) {
-    const round = (): void => {
-      if (!app.database.isMigrated()) return;
-      for (const [name, remove] of Object.entries(old)) {
-        void remove(app.db).catch(() => app.log.warn(`old ${name} could not be removed`));
-      }
+  function sweep(app: FastifyInstance, { rounds }: SweepOptions, done) {
+    const timers = new Map<string, NodeJS.Timeout>();
+    const start = ({ name, seconds, run }: SweepOptions['rounds'][number]): void => {
+      const round = async (): Promise<void> => {
+        try {
+          if (app.database.isMigrated()) await run(app.db);
+        } catch {
+          app.log.warn(`${name} failed`);
+        }
+        if (timers.has(name)) timers.set(name, setTimeout(() => void round(), seconds * 1000).unref());
+      };
+      timers.set(name, setTimeout(() => void round(), seconds * 1000).unref());
     };
-    const timer = setInterval(round, HOUR).unref();
+    for (const each of rounds) start(each);
     app.addHook('onClose', (_app, next) => {
-      clearInterval(timer);
+      for (const timer of timers.values()) clearTimeout(timer);
+      timers.clear();
       next();
     });
     done();

@@ -25,8 +25,8 @@ import type { Config } from './config.js';
 import { pastDateRule } from './lib/dates.js';
 import { passwordRule } from './lib/passwords.js';
 import { resources } from './resources/index.js';
-import { calendarOf } from './scheduling/calendar.js';
-import { removeOldHolds } from './scheduling/holds.js';
+import { calendarOf, type Calendar } from './scheduling/calendar.js';
+import { offerAllFreed } from './scheduling/offers.js';
 
 /** The largest JSON body in bytes; the longest text of the contract fits several times. */
 const MAX_BODY_BYTES = 262_144;
@@ -87,10 +87,16 @@ export async function buildApp({
   await app.register(auth, { secret, accessTtl: config.accessTokenTtl, refreshTtl: config.refreshTokenTtl });
   await app.register(rateLimit, { ...config.rateLimit, redisUrl: config.redisUrl });
   await app.register(multipart);
-  await app.register(sweep, { old: { 'idempotency keys': removeOldKeys, holds: removeOldHolds } });
+  const calendar = (): Calendar => calendarOf(config, db.timeZone(), now());
+  await app.register(sweep, {
+    rounds: [
+      { name: 'removing old idempotency keys', seconds: 3600, run: removeOldKeys },
+      { name: 'offering what became free', seconds: 5, run: (db) => offerAllFreed(db, calendar()) },
+    ],
+  });
   await app.register(operation, {
     publicUrl: config.publicUrl,
-    more: () => ({ clinicName: config.clinicName, calendar: calendarOf(config, db.timeZone(), now()) }),
+    more: () => ({ clinicName: config.clinicName, calendar: calendar() }),
   });
   await app.register(pictures, { folder: join(config.dataDir, 'pictures'), secret, now: () => now().getTime() });
   await app.register(docs, { accounts });

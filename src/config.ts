@@ -20,6 +20,9 @@ const NOTICE = {
   must: 'be 0 or a duration of at most 30d, like 90m, 12h or 2d',
 };
 
+const MAX_WAITING_OFFER = 7 * SECONDS.d;
+const MUST_BE_WAITING_OFFER = 'be a duration from 1m to 7d, like 30m';
+
 const MUST_BE_DATABASE_URL = 'be a postgres:// URL';
 const MUST_BE_REDIS_URL = 'be a redis:// or rediss:// URL';
 const MUST_BE_URL = 'be an http or https URL';
@@ -61,6 +64,7 @@ export const Environment = Type.Object({
   BOOKING_HORIZON_DAYS: integer(1, 3650, 365),
   BOOKING_NOTICE: Type.String(NOTICE),
   CHANGE_NOTICE: Type.String(NOTICE),
+  WAITING_OFFER: Type.String({ pattern: DURATION, default: '30m', must: MUST_BE_WAITING_OFFER }),
   RATE_LIMIT_ANON: integer(1, 1_000_000_000, 100),
   RATE_LIMIT_USER: integer(1, 1_000_000_000, 600),
   RATE_LIMIT_AUTH: integer(1, 1_000_000_000, 20),
@@ -106,6 +110,8 @@ export interface Config {
   readonly bookingNotice: number;
   /** Seconds. */
   readonly changeNotice: number;
+  /** Seconds. */
+  readonly waitingOffer: number;
   readonly rateLimit: { readonly anonymous: number; readonly user: number; readonly auth: number };
   /** Seconds that the server goes on serving after it was told to stop. */
   readonly shutdownDelay: number;
@@ -156,6 +162,13 @@ function readDuration(name: 'ACCESS_TOKEN_TTL' | 'REFRESH_TOKEN_TTL', duration: 
 function readNotice(name: 'BOOKING_NOTICE' | 'CHANGE_NOTICE', duration: string): number {
   const seconds = duration === '0' ? 0 : secondsOf(duration);
   return seconds <= MAX_NOTICE ? seconds : refuse(name, NOTICE.must, duration);
+}
+
+function readWaitingOffer(duration: string): number {
+  const seconds = secondsOf(duration);
+  return seconds >= SECONDS.m && seconds <= MAX_WAITING_OFFER
+    ? seconds
+    : refuse('WAITING_OFFER', MUST_BE_WAITING_OFFER, duration);
 }
 
 /** Whether a URL and the name and password in it can be read. */
@@ -262,6 +275,7 @@ export function readConfig(source: NodeJS.ProcessEnv): Config {
     bookingHorizonDays: env.BOOKING_HORIZON_DAYS,
     bookingNotice: readNotice('BOOKING_NOTICE', env.BOOKING_NOTICE),
     changeNotice: readNotice('CHANGE_NOTICE', env.CHANGE_NOTICE),
+    waitingOffer: readWaitingOffer(env.WAITING_OFFER),
     rateLimit: { anonymous: env.RATE_LIMIT_ANON, user: env.RATE_LIMIT_USER, auth: env.RATE_LIMIT_AUTH },
     shutdownDelay: env.SHUTDOWN_DELAY === '0' ? 0 : secondsOf(env.SHUTDOWN_DELAY),
     logLevel: env.LOG_LEVEL,

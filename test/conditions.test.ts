@@ -102,8 +102,9 @@ t.test('conditions and keys', async (t) => {
     await t.test(`${operationId} 201 once for a key, 422 with another body`, async (t) => {
       const { form, body, ...request } = await requestOf(operation);
       const content = (form ?? body) as Record<string, unknown>;
-      const name = Object.keys(content).findLast((key) => typeof content[key] === 'string');
-      const other = name === undefined ? { fee: 7 } : { ...content, [name]: `${String(content[name])}2` };
+      const valueOf = (type: string) => Object.entries(content).findLast(([, value]) => typeof value === type);
+      const [name, value] = valueOf('string') ?? valueOf('number') ?? ['fee', 8];
+      const other = { ...content, [name]: typeof value === 'number' ? value - 1 : `${String(value)}2` };
       const headers = { 'idempotency-key': operationId };
       const create = (values: object) =>
         send(

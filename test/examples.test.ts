@@ -119,6 +119,7 @@ t.test('each request that the contract shows is answered as it shows', async (t)
     slotMinutes: 30,
     bookingNotice: 0,
     changeNotice: 0,
+    waitingOffer: 1800,
   });
   const tokens = new Map<string, string>();
   for (const { username } of ACCOUNTS) {

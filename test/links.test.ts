@@ -30,9 +30,10 @@ t.test('pages', async (t) => {
     ['/reviews/', 'createReview'],
     ['/appointments/', 'createAppointment'],
     ['/time-off/', 'createTimeOff'],
+    ['/waiting-list/', 'createWaitingEntry'],
   ] as const) {
     const request = await TABLE[id][1]?.(clinic, 'owner');
-    const { token } = id === 'createTimeOff' ? staff : owner;
+    const { token } = id === 'createTimeOff' || id === 'createWaitingEntry' ? staff : owner;
     t.equal((await api.post(path, { token, ...request })).status, 201);
   }
   for (const cancel of [true, false]) {

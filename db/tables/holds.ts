@@ -4,6 +4,7 @@ import { createdAt, id, moment, reference, tsrange } from './columns.js';
 import { doctors } from './doctors.js';
 import { availableTimes } from './lookups.js';
 import { users } from './users.js';
+import { waitingEntries } from './waiting-list.js';
 
 /**
  * Slots that are kept free for who has the token. No two of a doctor overlap, by holds_doctor_period_excl (made in a
@@ -16,7 +17,7 @@ export const holds = pgTable(
   {
     id: id(),
     /** SHA-256 of the token in hex, so that a copy of this table takes no slot. */
-    tokenHash: char({ length: 64 }).notNull(),
+    tokenHash: char({ length: 64 }),
     doctorId: reference()
       .notNull()
       .references(() => doctors.id, { onDelete: 'cascade' }),
@@ -26,16 +27,22 @@ export const holds = pgTable(
     /** As of appointments. */
     date: date({ mode: 'string' }).notNull(),
     period: tsrange(),
-    /** Whose it is; null for somebody who was not signed in. */
+    /** Whose it is; null for somebody who was not signed in, and for an offer. */
     userId: reference().references(() => users.id, { onDelete: 'cascade' }),
     /** SHA-256 in hex of the address that somebody else came from: it is only compared. */
     addressHash: char({ length: 64 }),
+    /** Of whose patient it is an offer, which has no token. */
+    waitingEntryId: reference().references(() => waitingEntries.id, { onDelete: 'cascade' }),
     expiresAt: moment().notNull(),
     createdAt: createdAt(),
   },
   (table) => [
-    check('holds_holder_check', sql`num_nonnulls(user_id, address_hash) = 1`),
+    check(
+      'holds_holder_check',
+      sql`num_nonnulls(user_id, address_hash, waiting_entry_id) = 1 and num_nonnulls(token_hash, waiting_entry_id) = 1`,
+    ),
     uniqueIndex('holds_token_hash_key').on(table.tokenHash),
+    uniqueIndex('holds_waiting_entry_key').on(table.waitingEntryId),
     uniqueIndex('holds_doctor_label_key')
       .on(table.doctorId, table.date, table.availableTimeId)
       .where(sql`period is null`),

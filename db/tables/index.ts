@@ -14,5 +14,6 @@ export * from './appointment-series.js';
 export * from './appointments.js';
 export * from './appointment-changes.js';
 export * from './holds.js';
+export * from './waiting-list.js';
 export * from './idempotency-keys.js';
 export * from './signing-secrets.js';

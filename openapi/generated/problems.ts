@@ -165,6 +165,20 @@ export const problems = {
       instance: 'urn:uuid:5f3b8f0e-7a0c-4a9c-8d3e-0a4c1f6b2d11',
     },
   },
+  'waits-already': {
+    status: 409,
+    title: 'Waits already',
+    description: 'The patient is on the waiting list for this already, or as often as a patient may.',
+    why: 'A patient waits once for the same doctor or specialisation, and for 10 of them at the most.',
+    next: 'Delete an entry that is not needed with `DELETE /waiting-list/{id}/`.',
+    example: {
+      type: '/problems/waits-already',
+      title: 'Waits already',
+      status: 409,
+      detail: 'The patient waits for this doctor already: /waiting-list/7/',
+      instance: 'urn:uuid:5f3b8f0e-7a0c-4a9c-8d3e-0a4c1f6b2d11',
+    },
+  },
   'too-many-dependants': {
     status: 409,
     title: 'Too many dependants',

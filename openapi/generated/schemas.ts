@@ -324,6 +324,57 @@ export type ReviewPatch = Static<typeof ReviewPatch>;
 export const CalendarDate = Type.String({ format: 'date', maxLength: 10 });
 export type CalendarDate = Static<typeof CalendarDate>;
 
+export const SlotMoment = Type.Unsafe<string | null>({ type: ['string', 'null'], format: 'date-time', maxLength: 35 });
+export type SlotMoment = Static<typeof SlotMoment>;
+
+export const WaitingOffer = nullable(
+  Type.Object({
+    doctor: Id,
+    doctor_name: Type.String({ maxLength: 301 }),
+    date: CalendarDate,
+    time: Id,
+    label: Type.String({ maxLength: 50 }),
+    start: SlotMoment,
+    end: SlotMoment,
+    expires_at: Timestamp,
+  }),
+);
+export type WaitingOffer = Static<typeof WaitingOffer>;
+
+export const WaitingEntry = Type.Object({
+  id: Id,
+  patient: Id,
+  patient_name: Type.String({ maxLength: 301 }),
+  doctor: Type.Unsafe<number | null>({ type: ['integer', 'null'], format: 'int64' }),
+  doctor_name: Type.Unsafe<string | null>({ type: ['string', 'null'], maxLength: 301 }),
+  specialisation: Type.Unsafe<number | null>({ type: ['integer', 'null'], format: 'int64' }),
+  specialisation_name: Type.Unsafe<string | null>({ type: ['string', 'null'], maxLength: 100 }),
+  from: CalendarDate,
+  to: CalendarDate,
+  times: Type.Array(Id, { maxItems: 100 }),
+  created_at: Timestamp,
+  offer: WaitingOffer,
+});
+export type WaitingEntry = Static<typeof WaitingEntry>;
+
+export const WaitingEntryPage = Type.Object({
+  count: Count,
+  next: PageLink,
+  previous: PageLink,
+  results: Type.Array(WaitingEntry, { maxItems: 1000 }),
+});
+export type WaitingEntryPage = Static<typeof WaitingEntryPage>;
+
+export const WaitingEntryInput = Type.Object({
+  doctor: Type.Optional(Id),
+  specialisation: Type.Optional(Id),
+  from: Type.Optional(CalendarDate),
+  to: Type.Optional(CalendarDate),
+  times: Type.Optional(Type.Array(Id, { maxItems: 100 })),
+  patient: Type.Optional(Id),
+});
+export type WaitingEntryInput = Static<typeof WaitingEntryInput>;
+
 export const DayOrMoment = Type.String({
   maxLength: 35,
   pattern: '^[0-9]{4}-[0-9]{2}-[0-9]{2}([Tt ][0-9:.]+([Zz]|[+-][0-9]{2}:[0-9]{2}))?$',
@@ -532,9 +583,6 @@ export const DoctorPatch = Type.Object({
   meet_link: Type.Optional(MeetLink),
 });
 export type DoctorPatch = Static<typeof DoctorPatch>;
-
-export const SlotMoment = Type.Unsafe<string | null>({ type: ['string', 'null'], format: 'date-time', maxLength: 35 });
-export type SlotMoment = Static<typeof SlotMoment>;
 
 export const FreeSlot = Type.Object({
   date: CalendarDate,

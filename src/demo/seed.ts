@@ -19,10 +19,13 @@ import {
   specialisations,
   timeOff,
   users,
+  waitingEntries,
+  waitingEntryTimes,
 } from '../../db/tables/index.js';
 import type { PictureStore } from '../../plugins/pictures/store.js';
 import { hashPassword, NO_PASSWORD } from '../lib/passwords.js';
 import { todayText, type Calendar } from '../scheduling/calendar.js';
+import { noteFreed, offerFreed } from '../scheduling/offers.js';
 import { readClockRange } from '../resources/available-times/clock.js';
 import { drawEmblem } from './emblems.js';
 import * as people from './people.js';
@@ -306,6 +309,25 @@ async function addWorkingTime(tx: Tx, planned: readonly PlannedDoctor[], calenda
   ]);
 }
 
+/** Somebody waits for a busy doctor, and is offered a time for as long as a tester may look. */
+async function addWaitingList(
+  tx: Tx,
+  { patients: [patient], doctors: planned }: Clinic,
+  calendar: Calendar,
+): Promise<void> {
+  const doctor = planned[2] as PlannedDoctor;
+  const [slot] = doctor.slots as [PlannedSlot];
+  const startsOn = todayText(calendar);
+  const endsOn = new Date(Date.parse(startsOn) + 28 * DAY).toISOString().slice(0, 10);
+  const [entry] = await tx
+    .insert(waitingEntries)
+    .values({ patientId: (patient as Person).id, doctorId: doctor.id, startsOn, endsOn, createdAt: calendar.now })
+    .returning({ id: waitingEntries.id });
+  await tx.insert(waitingEntryTimes).values({ entryId: (entry as { id: number }).id, availableTimeId: slot.id });
+  await noteFreed({ db: tx }, eq(doctors.id, doctor.id));
+  await offerFreed({ db: tx, calendar: { ...calendar, waitingOffer: 86_400 } }, doctor.id);
+}
+
 async function addServices(tx: Tx): Promise<void> {
   await tx
     .insert(services)
@@ -478,4 +500,5 @@ async function addEverything(tx: Tx, passwordHash: string, calendar: Calendar, s
     slots: lookups.slots,
   };
   await addVisits(tx, clinic, calendar, seed);
+  await addWaitingList(tx, clinic, calendar);
 }

@@ -61,13 +61,14 @@ interface LookupOptions {
   readonly table: typeof designations | typeof specialisations;
   /** The index that keeps slugs unique. */
   readonly slugConstraint: string;
-  /** The foreign key to the entry. */
-  readonly reference: string;
+  /** By the foreign key to the entry, what has it. */
+  readonly references: Readonly<Record<string, string>>;
 }
 
 /** The rules that designations and specialisations share. */
-export function lookupService({ table, slugConstraint, reference, links }: LookupOptions): LookupService {
+export function lookupService({ table, slugConstraint, references, links }: LookupOptions): LookupService {
   const columns = { id: table.id, name: table.name, slug: table.slug };
+  const inUse = Object.fromEntries(Object.entries(references).map(([name, text]) => [name, () => new InUse(text)]));
   const slugTaken = { [slugConstraint]: () => new AlreadyTaken(['slug']) };
   const one = (rows: Lookup[]): Lookup => {
     const row = oneOrNone(rows);
@@ -96,7 +97,7 @@ export function lookupService({ table, slugConstraint, reference, links }: Looku
         await unlinkArchivedDoctors(visit, links, id);
         return visit.db.delete(table).where(eq(table.id, id)).returning({ id: table.id });
       });
-      const rows = await explain(removal, { [reference]: () => new InUse('A doctor has it.') });
+      const rows = await explain(removal, inUse);
       if (rows.length === 0) throw new NotFound();
     },
   };

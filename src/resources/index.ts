@@ -15,6 +15,7 @@ import services from './services/index.js';
 import specialisations from './specialisations/index.js';
 import timeOff from './time-off/index.js';
 import users from './users/index.js';
+import waitingList from './waiting-list/index.js';
 
 export const resources = [
   users,
@@ -29,6 +30,7 @@ export const resources = [
   appointments,
   holds,
   agenda,
+  waitingList,
   timeOff,
   reviews,
   clinic,

@@ -13,6 +13,8 @@ export interface Calendar {
   readonly bookingNotice: number;
   /** The same of changing, cancelling and deleting what is booked. */
   readonly changeNotice: number;
+  /** For how many seconds what becomes free is offered to who waits for it. */
+  readonly waitingOffer: number;
 }
 
 declare module 'fastify' {
@@ -27,8 +29,8 @@ export function calendarOf(
   zone: string,
   now: Date,
 ): Calendar {
-  const { bookingHorizonDays: horizonDays, slotMinutes, bookingNotice, changeNotice } = config;
-  return { now, zone, horizonDays, slotMinutes, bookingNotice, changeNotice };
+  const { bookingHorizonDays: horizonDays, slotMinutes, bookingNotice, changeNotice, waitingOffer } = config;
+  return { now, zone, horizonDays, slotMinutes, bookingNotice, changeNotice, waitingOffer };
 }
 
 /** The calendar as it will be after so many seconds: what has begun by then is nearer than a notice. */

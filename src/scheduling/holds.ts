@@ -1,9 +1,9 @@
 /** Slots that are kept free for somebody. When a hold ends is judged by the clock of whoever looks. */
-import { and, eq, gt, lt, lte, or, sql, type SQL } from 'drizzle-orm';
-import type { Db } from '../../db/client.js';
+import { and, eq, gt, inArray, lte, or, sql, type SQL } from 'drizzle-orm';
 import { oneOrNone } from '../../db/rows.js';
-import { holds } from '../../db/tables/index.js';
+import { holds, patients, waitingEntries } from '../../db/tables/index.js';
 import { InvalidInput } from '../lib/errors.js';
+import { isKeptBy } from '../lib/keepers.js';
 import { hashToken } from '../lib/tokens.js';
 import type { Visit, Within } from '../lib/visit.js';
 import { moment } from './calendar.js';
@@ -18,9 +18,14 @@ class HoldEnded extends InvalidInput {
 export const isOfTime = (period: SQL, day: SQL, slotId: unknown): SQL =>
   sql`coalesce(${holds.period} && ${period}, ${holds.date} = ${day} and ${holds.availableTimeId} = ${slotId})`;
 
+/** Whether a hold is somebody's own, or an offer to a patient for whom they decide. */
+const isOwn = (userId: number): SQL =>
+  sql`(${holds.userId} = ${userId} or ${holds.waitingEntryId} in (select ${waitingEntries.id} from ${waitingEntries}
+    join ${patients} on ${patients.id} = ${waitingEntries.patientId} where ${isKeptBy(userId)}))`;
+
 /** Whether a hold keeps its slot from somebody: it has not ended, and is not their own. */
 export const isHeldFrom = ({ calendar, caller }: Pick<Visit, 'calendar' | 'caller'>): SQL =>
-  sql`(${holds.expiresAt} > ${moment(calendar)} and ${holds.userId} is distinct from ${caller?.id ?? 0})`;
+  and(gt(holds.expiresAt, calendar.now), caller === null ? undefined : sql`${isOwn(caller.id)} is not true`) as SQL;
 
 /** Names a hold that has not ended. */
 export const hasToken = (token: string, { calendar }: Pick<Visit, 'calendar'>): SQL =>
@@ -59,6 +64,8 @@ export async function holdOf(
 /** A time of a doctor, who is locked, that somebody is about to take. */
 interface Taking {
   readonly doctorId: number;
+  /** 0 as long as it is nobody's. */
+  readonly patientId: number;
   readonly timeId: number;
   readonly date: string;
   readonly period: SQL;
@@ -68,12 +75,15 @@ interface Taking {
 
 /**
  * Deletes what is not in the way of taking a time: the doctor's holds that have ended, the hold by which it is taken, and
- * the own ones of that time. The database knows no clock and no caller, and refuses a time for any hold that it has.
+ * of that time the own ones and what is offered to the patient, who then waits no more. The database knows no clock and no
+ * caller, and refuses a time for any hold that it has.
  * @returns whether just this slot was held for whoever takes it
  * @throws InvalidInput where the hold is gone: whoever had the doctor before has used it, or found that it has ended
  */
 export async function clearHolds({ db, calendar, caller }: Within, taking: Taking): Promise<boolean> {
-  const { doctorId, timeId, date, period, holdId } = taking;
+  const { doctorId, patientId, timeId, date, period, holdId } = taking;
+  const isOfPatient = sql`${holds.waitingEntryId} in (select ${waitingEntries.id} from ${waitingEntries}
+    where ${waitingEntries.patientId} = ${patientId})`;
   const deleted = await db
     .delete(holds)
     .where(
@@ -82,16 +92,24 @@ export async function clearHolds({ db, calendar, caller }: Within, taking: Takin
         or(
           lte(holds.expiresAt, calendar.now),
           holdId === undefined ? undefined : eq(holds.id, holdId),
-          caller === null ? undefined : and(eq(holds.userId, caller.id), isOfTime(period, sql`${date}::date`, timeId)),
+          and(
+            or(isOfPatient, caller === null ? undefined : isOwn(caller.id)),
+            isOfTime(period, sql`${date}::date`, timeId),
+          ),
         ),
       ),
     )
-    .returning({ id: holds.id, timeId: holds.availableTimeId, date: holds.date, expiresAt: holds.expiresAt });
+    .returning({
+      ...{ id: holds.id, timeId: holds.availableTimeId, date: holds.date },
+      ...{ entryId: holds.waitingEntryId, hasEnded: sql<boolean>`${holds.expiresAt} <= ${moment(calendar)}` },
+    });
+  const live = deleted.filter(({ hasEnded }) => !hasEnded);
+  const accepted = live.flatMap(({ entryId }) => entryId ?? []);
+  if (accepted.length > 0) {
+    await db
+      .delete(waitingEntries)
+      .where(and(inArray(waitingEntries.id, accepted), eq(waitingEntries.patientId, patientId)));
+  }
   if (holdId !== undefined && !deleted.some(({ id }) => id === holdId)) throw new HoldEnded();
-  return deleted.some((hold) => hold.timeId === timeId && hold.date === date && hold.expiresAt > calendar.now);
-}
-
-/** Deletes holds that have ended an hour ago, so that nobody's clock may still count them: they tell who wanted what. */
-export async function removeOldHolds(db: Db): Promise<void> {
-  await db.delete(holds).where(lt(holds.expiresAt, sql`now() - interval '1 hour'`));
+  return live.some((hold) => hold.timeId === timeId && hold.date === date);
 }

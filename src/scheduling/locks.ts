@@ -2,23 +2,32 @@
  * What booking, holds, leave and hours lock, so that of two that exclude each other one sees what the other did. Users and
  * holders are locked before doctors, these before patients, and these before appointments, everywhere.
  */
-import { and, eq, isNull, sql, type SQL } from 'drizzle-orm';
+import { and, inArray, isNull, sql, type SQL } from 'drizzle-orm';
 import { oneOrNone } from '../../db/rows.js';
 import { doctors, patients } from '../../db/tables/index.js';
 import type { Within } from '../lib/visit.js';
 
-/** Locks a live doctor: bookings of one doctor go one after the other, so that nobody has to lose a race. */
+interface LockedDoctor {
+  readonly isActive: boolean;
+  readonly userId: number;
+}
+
+/**
+ * Locks a live doctor, and another one whose time may become free: bookings of one doctor go one after the other, so that
+ * nobody has to lose a race.
+ */
 export async function lockDoctor(
-  { db }: Within,
+  { db }: Pick<Within, 'db'>,
   id: number,
-): Promise<{ isActive: boolean; userId: number } | undefined> {
-  return oneOrNone(
-    await db
-      .select({ isActive: doctors.isActive, userId: doctors.userId })
-      .from(doctors)
-      .where(and(eq(doctors.id, id), isNull(doctors.archivedAt)))
-      .for('no key update'),
-  );
+  otherId = id,
+): Promise<LockedDoctor | undefined> {
+  const rows = await db
+    .select({ id: doctors.id, isActive: doctors.isActive, userId: doctors.userId })
+    .from(doctors)
+    .where(and(inArray(doctors.id, [id, otherId]), isNull(doctors.archivedAt)))
+    .orderBy(doctors.id)
+    .for('no key update');
+  return rows.find((doctor) => doctor.id === id);
 }
 
 /** Locks what a user, or somebody at an address, holds: it is counted. */

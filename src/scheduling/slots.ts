@@ -103,7 +103,7 @@ const isOffered = (day: SQL, slot: AnySlot, booker: Booker, doctorId: unknown): 
   ) as SQL;
 
 /** Whether a live appointment of somebody is in the way of a slot on a day. */
-function isTaken(whose: SQL, day: SQL, slot: AnySlot, calendar: Calendar): SQL {
+export function isTaken(whose: SQL, day: SQL, slot: AnySlot, calendar: Calendar): SQL {
   return sql`(exists (
       select from ${appointments} where ${whose} and ${isLive} and ${appointments.period} && ${periodOf(day, slot, calendar)}
     ) or exists (
@@ -117,7 +117,8 @@ const isHeld = (doctorId: unknown, day: SQL, slot: AnySlot, booker: Booker): SQL
   sql`exists (select from ${holds} where ${holds.doctorId} = ${doctorId} and ${isHeldFrom(booker)}
     and ${isOfTime(periodOf(day, slot, booker.calendar), day, slot.id)})`;
 
-const day = sql`days.day`;
+/** The day of a free slot. */
+export const day = sql`days.day`;
 
 /** All days from one to another, both included, as `days.day`. In order, so that a search ends with what it finds. */
 const days = (from: SQL, to: SQL): SQL =>
@@ -216,7 +217,12 @@ export async function dateFault(
 const bookableDays = (from: SQL, to: SQL, calendar: Calendar): SQL =>
   days(sql`greatest(${from}, ${today(calendar)})`, sql`least(${to}, ${horizon(calendar)})`);
 
-const anySlot = { id: availableTimes.id, startMinute: availableTimes.startMinute, endMinute: availableTimes.endMinute };
+/** The slot of a free slot. */
+export const anySlot = {
+  id: availableTimes.id,
+  startMinute: availableTimes.startMinute,
+  endMinute: availableTimes.endMinute,
+};
 
 /** Days, both included. */
 export interface Days {

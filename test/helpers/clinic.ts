@@ -146,6 +146,11 @@ export const TABLE: Readonly<Record<keyof typeof operations, Row>> = {
   listAppointmentHistory: [[401, 200, 404, 200, 404, 200, 401], of('appointmentId')],
   getDoctorHours: [anyone(200), of('doctorId')],
   replaceDoctorHours: [[401, 403, 403, 200, 403, 200, 401], of('doctorId', { body: { hours: [] } })],
+  listWaitingEntries: [signedIn(200)],
+  createWaitingEntry: [[401, 409, 201, 201, 201, 201, 401], ({ ids }) => ({ body: { doctor: ids['idleDoctorId'] } })],
+  getWaitingEntry: [[401, 200, 404, 404, 404, 200, 401], of('waitingId')],
+  deleteWaitingEntry: [[401, 204, 404, 404, 404, 204, 401], of('waitingId')],
+  declineOffer: [[401, 204, 404, 404, 404, 204, 401], of('waitingId')],
   listTimeOff: [signedIn(200)],
   createTimeOff: [
     [401, 403, 403, 201, 403, 201, 401],
@@ -207,7 +212,7 @@ export async function buildClinic(api: TestApp): Promise<Clinic> {
   };
   const time = await create('/available-time/', { token, body: { time: '10:00 - 10:30' } });
   const treating = await api.registerDoctor({ available_time: [time.id] });
-  const doctor = await api.registerDoctor();
+  const doctor = await api.registerDoctor({ available_time: [time.id] });
   const [owner, other, inactive] = [await api.register(), await api.register(), await api.register()];
   const own = { token: owner.token };
   await api.patch(`/doctors/${treating.doctorId}/`, { token: treating.token, form: { profile: await pictureFile() } });
@@ -231,6 +236,12 @@ export async function buildClinic(api: TestApp): Promise<Clinic> {
     await create('/time-off/', { token, body: { doctor: treating.doctorId, from: '2031-01-01', to: '2031-01-02' } })
   ).id;
   ids['holdToken'] = (await create('/holds/', { ...own, body: { doctor: treating.doctorId, time: time.id } })).token;
+  // What was booked is offered to the owner.
+  const date = new Date(MORNING.getTime() + 200 * 86_400_000).toISOString().slice(0, 10);
+  const freed = { ...booking({ ids }), doctor: doctor.doctorId, date };
+  const taken = await create('/appointments/', { token: other.token, body: freed });
+  ids['waitingId'] = (await create('/waiting-list/', { ...own, body: { doctor: doctor.doctorId } })).id;
+  await api.delete(`/appointments/${taken.id}/`, { token });
   ids['serviceId'] = (await create('/services/', { token, ...(await image()) })).id;
   ids['contactId'] = (await create('/contacts/', { ...own, body: contact })).id;
   ids['picture'] = new URL(profile).pathname.split('/').at(-1) as string;

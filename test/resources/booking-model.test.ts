@@ -500,6 +500,7 @@ class Real {
       slotMinutes: 30,
       bookingNotice: notice.booking * 60,
       changeNotice: notice.change * 60,
+      waitingOffer: 1800,
     };
   }
 

@@ -32,6 +32,7 @@ const calendar = {
   slotMinutes: 30,
   bookingNotice: 0,
   changeNotice: 0,
+  waitingOffer: 1800,
 };
 const visit = visitOf(db, { calendar });
 const slot = { id: 1, startMinute: 480, endMinute: 510 };

@@ -18,6 +18,7 @@ const at = (now: string, zone: string, horizonDays = 365): Calendar => ({
   slotMinutes: 30,
   bookingNotice: 0,
   changeNotice: 0,
+  waitingOffer: 1800,
 });
 
 const plusDays = (day: string, days: number): string =>

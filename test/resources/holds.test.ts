@@ -1,5 +1,4 @@
 import t from 'tap';
-import { removeOldHolds } from '../../src/scheduling/holds.js';
 import type { TestAnswer } from '../helpers/app.js';
 import { clinic, type BookingClinic } from '../helpers/booking.js';
 
@@ -162,18 +161,6 @@ t.test('createHold', async (t) => {
     t.notMatch(row?.text, token);
     t.notMatch(row?.text, '192.0.2.77');
     await end(token);
-  });
-
-  await t.test('what has ended an hour ago is removed', async (t) => {
-    const { db } = api.database;
-    const end = (ago: string) => db.execute(`update holds set expires_at = now() - interval '${ago}'`);
-    await held(ann);
-    await end('50 minutes');
-    await removeOldHolds(db);
-    t.equal(await rows(), 1);
-    await end('70 minutes');
-    await removeOldHolds(db);
-    t.equal(await rows(), 0);
   });
 
   await t.test('deleteHold 204 once, and 404 for what is no hold', async (t) => {

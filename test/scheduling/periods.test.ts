@@ -23,6 +23,7 @@ const at = (zone: string, now = new Date()): Calendar => ({
   slotMinutes: 30,
   bookingNotice: 0,
   changeNotice: 0,
+  waitingOffer: 1800,
 });
 
 /** A doctor with slots at 10:00, 10:30 and 11:00 and in the evening, two patients, and what is booked. */

@@ -26,6 +26,7 @@ const DEFAULTS: Config = {
   bookingHorizonDays: 365,
   bookingNotice: 0,
   changeNotice: 0,
+  waitingOffer: 1800,
   rateLimit: { anonymous: 100, user: 600, auth: 20 },
   shutdownDelay: 0,
   logLevel: 'info',
@@ -118,6 +119,8 @@ t.test('values that are taken', async (t) => {
       { BOOKING_NOTICE: '0', CHANGE_NOTICE: '1s' },
       { bookingNotice: 0, changeNotice: 1 },
     ],
+    [{ WAITING_OFFER: '7d' }, { waitingOffer: 604_800 }],
+    [{ WAITING_OFFER: '60s' }, { waitingOffer: 60 }],
     [{ LOG_LEVEL: 'silent' }, { logLevel: 'silent' }],
   ] as [NodeJS.ProcessEnv, Partial<Config>][]) {
     await t.test(JSON.stringify(environment), async (t) => {
@@ -216,6 +219,11 @@ t.test('values that stop the start with one line that names the variable', async
         'be 0 or a duration of at most 30d, like 90m, 12h or 2d',
       ]),
     ),
+    ...['0', '59s', '8d', '30', '999999999d'].map((value): (typeof cases)[0] => [
+      'WAITING_OFFER',
+      value,
+      'be a duration from 1m to 7d, like 30m',
+    ]),
     ['LOG_LEVEL', 'INFO', 'be one of fatal, error, warn, info, debug, trace, silent'],
   ];
   for (const [name, value, must, isSecret = false] of cases) {

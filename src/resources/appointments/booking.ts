@@ -177,7 +177,7 @@ interface Found {
  * @throws Taken where no date within the horizon is free
  */
 export async function findSlot(visit: Within, wanted: Wanted): Promise<Found> {
-  const { doctorId, timeId, doctor, isPatientThere, isOverbooking, takesTime, ownId } = wanted;
+  const { doctorId, patientId, timeId, doctor, isPatientThere, isOverbooking, takesTime, ownId } = wanted;
   const slot = doctor?.isActive === true ? await offeredSlot(visit, doctorId, timeId) : undefined;
   const fault =
     slot !== undefined && wanted.date !== undefined
@@ -202,7 +202,7 @@ export async function findSlot(visit: Within, wanted: Wanted): Promise<Found> {
   const date = wanted.date ?? (await soonestDate(visit, slot, wanted));
   if (date === null) throw new Taken(wanted);
   const period = periodOf(sql`${date}::date`, slot, visit.calendar);
-  const isHeld = await clearHolds(visit, { doctorId, timeId, date, period, holdId: wanted.holdId });
+  const isHeld = await clearHolds(visit, { doctorId, patientId, timeId, date, period, holdId: wanted.holdId });
   // Who holds a time has it, also where somebody was overbooked over it meanwhile.
   const mayPass = takesTime && (isOverbooking || isHeld);
   const isOverbooked = isPassed || (mayPass && (await isDoctorTaken(visit, slot, { doctorId, date, ownId })));

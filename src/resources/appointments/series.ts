@@ -16,6 +16,7 @@ import type { Input } from '../../../openapi/operation.js';
 import { today } from '../../scheduling/calendar.js';
 import { cancelledFor, type Reason } from '../../scheduling/cancellation.js';
 import { lockDoctor } from '../../scheduling/locks.js';
+import { offerFreed } from '../../scheduling/offers.js';
 import { OFF_DAYS } from '../../scheduling/slots.js';
 import { InvalidInput, NotFound } from '../../lib/errors.js';
 import { signTransaction } from '../../lib/history.js';
@@ -141,7 +142,11 @@ export function createAppointmentSeries(
 }
 
 /** Those of a series that are to be cancelled, locked, in the order of their ids; the doctors of the series before them. */
-async function lockRest(visit: Within<UserVisit>, id: number, from: string | undefined): Promise<number[]> {
+async function lockRest(
+  visit: Within<UserVisit>,
+  id: number,
+  from: string | undefined,
+): Promise<{ ids: number[]; doctorIds: number[] }> {
   const { db, calendar } = visit;
   const ofSeries = await db.select({ doctorId: appointments.doctorId }).from(appointments).where(isOf(visit, id));
   if (ofSeries.length === 0) throw new NotFound();
@@ -154,7 +159,7 @@ async function lockRest(visit: Within<UserVisit>, id: number, from: string | und
     .where(and(isOf(visit, id), sql`not ${appointments.isCancelled}`, gte(appointments.date, first)))
     .orderBy(asc(appointments.id))
     .for('update');
-  return rest.map((row) => row.id);
+  return { ids: rest.map((row) => row.id), doctorIds };
 }
 
 /**
@@ -183,7 +188,7 @@ export function updateAppointmentSeries(
   return inTransaction(visit, async (visit) => {
     const { db } = visit;
     await signTransaction(visit);
-    const ids = await lockRest(visit, id, from);
+    const { ids, doctorIds } = await lockRest(visit, id, from);
     const kept: KeptAppointment[] = [];
     for (const each of ids) {
       const present = await findVisible(visit, each);
@@ -196,6 +201,7 @@ export function updateAppointmentSeries(
         kept.push({ id: each, date: present.date, detail: error.message });
       }
     }
+    for (const doctorId of doctorIds) await offerFreed(visit, doctorId);
     const { text } = await listOf(visit, id);
     const cancelled = ids.length - kept.length;
     return new JsonText(`{"id":${id},"appointments":${text},"cancelled":${cancelled},"kept":${JSON.stringify(kept)}}`);

@@ -17,6 +17,7 @@ import { today } from '../../scheduling/calendar.js';
 import { cancelledFor } from '../../scheduling/cancellation.js';
 import { holdOf } from '../../scheduling/holds.js';
 import { lockDoctor, lockPatient } from '../../scheduling/locks.js';
+import { offerFreed } from '../../scheduling/offers.js';
 import { changeableUntil, hasBegun, isTooLate, periodOf } from '../../scheduling/slots.js';
 import { InvalidInput, NotAllowed, NotFound } from '../../lib/errors.js';
 import { signTransaction } from '../../lib/history.js';
@@ -206,7 +207,7 @@ function changeAppointment(visit: UserVisit, id: number, asked: Change): Promise
     const { overbook = false } = change.body;
     const seen = await findVisible(visit, id);
     const parties = partiesOf(seen, change, caller);
-    const doctor = await lockDoctor(visit, parties.doctorId);
+    const doctor = await lockDoctor(visit, parties.doctorId, seen.doctorId);
     checkOverbooking(overbook, doctor, caller);
     const isPatientThere = (await lockPatient(visit, eq(patients.id, parties.patientId))) !== undefined;
     const present = await lockVisible(visit, id);
@@ -238,6 +239,7 @@ function changeAppointment(visit: UserVisit, id: number, asked: Change): Promise
       })
       .where(eq(appointments.id, id));
     await refusedAsTaken(update.execute(), booking);
+    if (taken !== undefined || isCancelled !== present.isCancelled) await offerFreed(visit, present.doctorId);
     return getAppointment(visit, { params: { id } });
   });
 }
@@ -263,12 +265,16 @@ export async function deleteAppointment(
   await inTransaction(visit, async (visit) => {
     const { db, caller } = visit;
     await signTransaction(visit);
+    const seen = await findVisible(visit, id);
+    await lockDoctor(visit, seen.doctorId);
     const appointment = await lockVisible(visit, id);
+    if (appointment.doctorId !== seen.doctorId) throw new Contention('the appointment was moved meanwhile');
     if (!caller.isStaff) {
       if (appointment.keeperId !== caller.id) throw new NotAllowed('Only the patient and staff may do this.');
       checkIsAhead(appointment, 'delete');
     }
     await db.update(appointments).set({ archivedAt: new Date(), archivedBy: caller.id }).where(eq(appointments.id, id));
+    await offerFreed(visit, appointment.doctorId);
   });
 }
 

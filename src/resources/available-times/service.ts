@@ -124,6 +124,7 @@ export async function deleteAvailableTime(
   const rows = await explain(removal, {
     appointments_available_time_id_available_times_id_fk: () => new InUse('Appointments are booked in it.'),
     doctor_available_times_available_time_id_available_times_id_fk: () => new InUse('A doctor offers it.'),
+    waiting_entry_times_available_time_id_available_times_id_fk: () => new InUse('A patient waits for it.'),
   });
   if (rows.length === 0) throw new NotFound();
 }

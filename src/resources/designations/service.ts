@@ -11,5 +11,5 @@ export const {
   table: designations,
   slugConstraint: 'designations_slug_key',
   links: LINKS.designation,
-  reference: 'doctor_designations_designation_id_designations_id_fk',
+  references: { doctor_designations_designation_id_designations_id_fk: 'A doctor has it.' },
 });

@@ -15,6 +15,7 @@ import {
 import type { ChangedDoctor, Doctor, DoctorPage, DoctorPatch } from '../../../openapi/generated/schemas.js';
 import type { Input } from '../../../openapi/operation.js';
 import { ProblemError } from '../../../openapi/problem-error.js';
+import { noteFreed } from '../../scheduling/offers.js';
 import { isLive, isUpcoming } from '../../scheduling/slots.js';
 import { explain, InvalidInput, NotAllowed, NotFound } from '../../lib/errors.js';
 import { readPage } from '../../lib/pages.js';
@@ -204,6 +205,7 @@ export function updateDoctor(
       .set({ updatedAt: new Date(), picture, fee, meetLink })
       .where(eq(doctors.id, params.id));
     await setLists(visit, params.id, { designation, specialisation, available_time });
+    if (available_time !== undefined) await noteFreed(visit, eq(doctors.id, params.id));
     const doctor = await getDoctor(visit, { params });
     const booked: ChangedDoctor['still_booked'] = await stillBooked(visit, params.id);
     return withField<ChangedDoctor>(doctor, 'still_booked', booked, doctor.tag);

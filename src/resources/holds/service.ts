@@ -1,5 +1,5 @@
 import { and, eq, gt, sql } from 'drizzle-orm';
-import { one } from '../../../db/rows.js';
+import { one, oneOrNone } from '../../../db/rows.js';
 import { availableTimes, holds } from '../../../db/tables/index.js';
 import type { Hold } from '../../../openapi/generated/schemas.js';
 import type { Input } from '../../../openapi/operation.js';
@@ -11,6 +11,7 @@ import { inTransaction, type Visit, type Within } from '../../lib/visit.js';
 import { hasToken } from '../../scheduling/holds.js';
 import { instantsOfSlot } from '../../scheduling/instants.js';
 import { lockDoctor, lockHolder } from '../../scheduling/locks.js';
+import { offerFreed } from '../../scheduling/offers.js';
 import { periodOf } from '../../scheduling/slots.js';
 import { findSlot, orAlternatives, refusedAsTaken } from '../appointments/booking.js';
 
@@ -84,6 +85,14 @@ export function createHold(visit: Visit, { body }: Input<'createHold'>): Promise
 
 /** @throws NotFound also where it has ended */
 export async function deleteHold(visit: Visit, { params: { token } }: Input<'deleteHold'>): Promise<void> {
-  const rows = await visit.db.delete(holds).where(hasToken(token, visit)).returning({ id: holds.id });
-  if (rows.length === 0) throw new NotFound();
+  await inTransaction(visit, async (visit) => {
+    const { db } = visit;
+    const isIt = hasToken(token, visit);
+    const hold = oneOrNone(await db.select({ doctorId: holds.doctorId }).from(holds).where(isIt));
+    if (hold === undefined) throw new NotFound();
+    await lockDoctor(visit, hold.doctorId);
+    const rows = await db.delete(holds).where(isIt).returning({ id: holds.id });
+    if (rows.length === 0) throw new NotFound();
+    await offerFreed(visit, hold.doctorId);
+  });
 }

@@ -13,6 +13,7 @@ import type { Input } from '../../../openapi/operation.js';
 import { todayText } from '../../scheduling/calendar.js';
 import { displaceAppointments, upcomingIds } from '../../scheduling/displaced.js';
 import { lockDoctor } from '../../scheduling/locks.js';
+import { noteFreed } from '../../scheduling/offers.js';
 import { isWorked } from '../../scheduling/working-time.js';
 import { InvalidInput, NotAllowed, NotFound } from '../../lib/errors.js';
 import { nothingElse } from '../../lib/patches.js';
@@ -125,6 +126,7 @@ export function replaceDoctorHours(
     // What is out of the present hours was kept on purpose, or overbooked.
     const inPlace = await upcomingIds(visit, sql`${eq(appointments.doctorId, id)} and ${works}`);
     await storeEntries(visit, id, entries);
+    await noteFreed(visit, eq(doctors.id, id));
     const out = sql`${appointments.id} = any(${`{${inPlace.join()}}`}::bigint[]) and not ${works}`;
     const { displaced, appointments: list } = await displaceAppointments(visit, out, {
       displace,

@@ -11,5 +11,8 @@ export const {
   table: specialisations,
   slugConstraint: 'specialisations_slug_key',
   links: LINKS.specialisation,
-  reference: 'doctor_specialisations_specialisation_id_specialisations_id_fk',
+  references: {
+    doctor_specialisations_specialisation_id_specialisations_id_fk: 'A doctor has it.',
+    waiting_entries_specialisation_id_specialisations_id_fk: 'A patient waits for it.',
+  },
 });

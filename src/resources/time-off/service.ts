@@ -7,6 +7,7 @@ import { DryRun, type Input } from '../../../openapi/operation.js';
 import { todayText, type Calendar } from '../../scheduling/calendar.js';
 import { displaceAppointments } from '../../scheduling/displaced.js';
 import { lockAllDoctors, lockDoctor } from '../../scheduling/locks.js';
+import { noteFreed } from '../../scheduling/offers.js';
 import { boundsJson, takesTimeOf } from '../../scheduling/working-time.js';
 import { InvalidInput, NotAllowed, NotFound } from '../../lib/errors.js';
 import { filtered } from '../../lib/lists.js';
@@ -147,12 +148,25 @@ export function createTimeOff(
   });
 }
 
+/** What the clinic's clock shows meanwhile. */
+const periodOfLeave = ({ startsOn, endsOn, startsAt, endsAt }: Required<Time>, { zone }: Calendar): SQL =>
+  startsOn == null
+    ? sql`tsrange(${startsAt?.toISOString()}::timestamptz at time zone ${zone}::text, ${endsAt?.toISOString()}::timestamptz at time zone ${zone}::text)`
+    : sql`tsrange(${startsOn}::date, ${endsOn}::date + 1)`;
+
 export async function deleteTimeOff(visit: UserVisit, { params }: Input<'deleteTimeOff'>): Promise<void> {
   await inTransaction(visit, async (visit) => {
     const { text } = await getTimeOff(visit, { params });
     if ((JSON.parse(text) as TimeOff).doctor === null && !visit.caller.isStaff) {
       throw new NotAllowed('Only staff may open the clinic.');
     }
-    await visit.db.delete(timeOff).where(eq(timeOff.id, params.id));
+    const rows = await visit.db.delete(timeOff).where(eq(timeOff.id, params.id)).returning();
+    for (const { doctorId, ...time } of rows) {
+      await noteFreed(
+        visit,
+        doctorId === null ? undefined : eq(doctors.id, doctorId),
+        periodOfLeave(time, visit.calendar),
+      );
+    }
   });
 }

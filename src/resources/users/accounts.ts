@@ -1,9 +1,10 @@
 import { and, asc, count, eq, ne, sql } from 'drizzle-orm';
 import { column, jsonObject, timestampText, type JsonText } from '../../../db/json.js';
 import { oneOrNone } from '../../../db/rows.js';
-import { sessions, users } from '../../../db/tables/index.js';
+import { doctors, sessions, users } from '../../../db/tables/index.js';
 import type { Message, User, UserPage } from '../../../openapi/generated/schemas.js';
 import type { Input } from '../../../openapi/operation.js';
+import { noteFreed } from '../../scheduling/offers.js';
 import { InvalidInput, NotAllowed, NotFound } from '../../lib/errors.js';
 import { filtered } from '../../lib/lists.js';
 import { cutPage, itemOf, selectPage } from '../../lib/pages.js';
@@ -49,7 +50,8 @@ export async function updateUser(visit: UserVisit, { params, body }: Input<'upda
   if (isActive === undefined && isStaff === undefined) return getUser(visit, { params });
   const ending =
     isActive === false ? { tokenGeneration: sql`${users.tokenGeneration} + 1`, keptSession: null } : undefined;
-  const changed = await inTransaction(visit, async ({ db }) => {
+  const changed = await inTransaction(visit, async (visit) => {
+    const { db } = visit;
     const row = oneOrNone(
       await db
         .update(users)
@@ -59,6 +61,7 @@ export async function updateUser(visit: UserVisit, { params, body }: Input<'upda
     );
     if (row === undefined) throw new NotFound();
     if (ending !== undefined) await db.delete(sessions).where(eq(sessions.userId, id));
+    if (isActive === true) await noteFreed(visit, eq(doctors.userId, id));
     return toUser(row);
   });
   visit.tokens.forgetUser(id);
