@@ -19,7 +19,15 @@ import { createTestDatabase, openTestDatabase } from '../helpers/database.js';
 import { dataFolder, runProgram, start, startDemo } from '../helpers/process.js';
 
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
-const CALENDAR = { now: new Date(), zone: 'UTC', horizonDays: 365, slotMinutes: 30, bookingNotice: 0, changeNotice: 0, waitingOffer: 1800 };
+const CALENDAR = {
+  now: new Date(),
+  zone: 'UTC',
+  horizonDays: 365,
+  slotMinutes: 30,
+  bookingNotice: 0,
+  changeNotice: 0,
+  waitingOffer: 1800,
+};
 const NAMES = ACCOUNTS.map(({ username }) => username);
 
 /** Every table of the database with what is in it. */
