@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# A first visit: register, log in, look for a doctor, book and cancel, become a doctor with a picture, log out. Every call is printed with its
-# real answer, and the first answer that is not as it should be ends the script with an error. It needs bash, curl and
+# A first visit: register, log in, look for a doctor, hold a slot, book, move and cancel it, become a doctor with a
+# picture, log out. Every call is printed with its real answer, and the first answer that is not as it should be ends the
+# script with an error. It needs bash, curl and
 # a server:
 #
 #   npm run demo                                             (in another terminal)
@@ -129,10 +130,19 @@ date=$(text_of date)
 time=$(number_of time)
 [ -n "$doctor" ] || fail "no doctor of $specialisation has a free slot"
 
-call 'Book it' 201 "$BASE/appointments/" -H "Authorization: Bearer $access" -H "$json" -d "{
-  \"doctor\": $doctor, \"appointment_type\": \"Offline\", \"symptoms\": \"Headache\",
-  \"date\": \"$date\", \"time\": $time}"
+call 'Hold it for five minutes' 201 "$BASE/holds/" -H "$json" -d "{\"doctor\": $doctor, \"date\": \"$date\", \"time\": $time}"
+hold=$(text_of token)
+
+call 'Book what is held' 201 "$BASE/appointments/" -H "Authorization: Bearer $access" -H "$json" -d "{
+  \"hold\": \"$hold\", \"appointment_type\": \"Offline\", \"symptoms\": \"Headache\"}"
 appointment=$(number_of id)
+
+call 'List what is still free' 200 "$BASE/doctors/$doctor/availability/?from=$date"
+date=$(text_of date)
+time=$(number_of time)
+
+call 'Move it there' 200 -X PATCH "$BASE/appointments/$appointment/" -H "Authorization: Bearer $access" -H "$json" \
+  -d "{\"date\": \"$date\", \"time\": $time}"
 
 call 'List the appointments of the day, as they come' 200 "$BASE/appointments/?date=$date&ordering=date" \
   -H "Authorization: Bearer $access"

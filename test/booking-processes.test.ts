@@ -218,6 +218,44 @@ t.test('two servers on one database', async (t) => {
     t.strictSame([...(await client`select from holds`)], []);
   });
 
+  await t.test(
+    'updateAppointment 200 for ten cancellations at once: each time is offered once, in order, and again',
+    async (t) => {
+      await client`update appointments set is_cancelled = true`;
+      const doctor = await newDoctor();
+      const send = async (index: number, path: string, [method, body]: readonly [string, object]) => {
+        const headers = { authorization: `Bearer ${tokens[index]}`, 'content-type': 'application/json' };
+        const response = await fetch(urlOf(index) + path, { method, headers, body: JSON.stringify(body) });
+        return { status: response.status, id: ((await response.json()) as { id: number }).id };
+      };
+      const booked = await Promise.all(
+        Array.from({ length: 10 }, (_, n) => book(urlOf(n), tokens[n] as string, { doctor, date: inDays(30 + n) })),
+      );
+      for (let n = 10; n < 30; n++) await send(n, '/waiting-list/', ['POST', { doctor }]);
+      const cancelled = await Promise.all(
+        booked.map(({ body }, n) => send(n, `/appointments/${body.id}/`, ['PATCH', { cancel: true }])),
+      );
+      t.strictSame(new Set(cancelled.map(({ status }) => status)), new Set([200]));
+      const entries = await client<{ id: number }[]>`
+      select id::float8 from waiting_entries where doctor_id = ${doctor} order by id`;
+      const offered = async () => {
+        const offers = await client<{ id: number; date: string }[]>`
+        select waiting_entry_id::float8 as id, date::text from holds where doctor_id = ${doctor} and expires_at > now()`;
+        t.equal(new Set(offers.map(({ date }) => date)).size, offers.length, 'no time to two');
+        return offers.map(({ id }) => id).sort((a, b) => a - b);
+      };
+      const ids = entries.map(({ id }) => id);
+      t.strictSame(await offered(), ids.slice(0, 10));
+      await client`update holds set expires_at = now() where doctor_id = ${doctor}`;
+      // Both servers see that within seconds.
+      let next: number[] = [];
+      while (next.length < 10) next = await offered();
+      t.equal(new Set(next).size, 10, 'nobody has two');
+      t.equal((await client`select from waiting_offers`).length, 20, 'nobody is offered the same again');
+      await client`delete from waiting_entries`;
+    },
+  );
+
   await t.test('ten sends with one Idempotency-Key: one booking, and the same answer after a restart', async (t) => {
     const doctor = await newDoctor();
     const [, token = ''] = tokens;

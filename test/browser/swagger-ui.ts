@@ -275,6 +275,24 @@ t.test('a patient of the demo in Swagger UI', async (t) => {
     forgiven(409);
   });
 
+  await t.test(
+    'holds a slot by createHold 201, books it by createAppointment 201; listWaitingEntries 200 shows an offer',
+    async (t) => {
+      const free = await fetch(`${url}/doctors/3/availability/?from=${new Date().toISOString().slice(0, 10)}`);
+      const slot = ((await free.json()) as { date: string; time: number }[]).at(-1);
+      const holding = await open('holds', 'createHold');
+      await holding.locator('textarea').fill(JSON.stringify({ doctor: 3, date: slot?.date, time: slot?.time }));
+      const held = await execute(holding);
+      t.match(held, { status: '201', body: { token: String, date: slot?.date } });
+      const booking = page.locator('#operations-appointments-createAppointment');
+      const body = { hold: held.body.token as string, appointment_type: 'Offline', symptoms: 'A rash.' };
+      await booking.locator('textarea').fill(JSON.stringify(body));
+      t.match(await execute(booking), { status: '201', body: { doctor: 3, date: slot?.date, time: slot?.time } });
+      const waiting = await execute(await open('waiting-list', 'listWaitingEntries'));
+      t.match(waiting, { status: '200', body: { results: [{ doctor: 3, offer: { doctor: 3 } }] } });
+    },
+  );
+
   for (const [tag, operationId] of [
     ['designations', 'listDesignations'],
     ['specialisations', 'listSpecialisations'],
@@ -293,6 +311,18 @@ t.test('a patient of the demo in Swagger UI', async (t) => {
       .locator('textarea')
       .fill(JSON.stringify({ name: 'Maya', phone: '+44 20 7946 0958', massage: 'Is there parking?' }));
     t.match(await execute(operation), { status: '201', body: { massage: 'Is there parking?' } });
+  });
+
+  await t.test('shows a doctor the day by getAgenda 200', async (t) => {
+    await button('Log in as doctor').click();
+    await page.getByText('Signed in as doctor.').waitFor();
+    const { status, body } = await execute(await open('appointments', 'getAgenda'));
+    t.equal(status, '200');
+    const [{ entries }] = body.results as [{ entries: { kind: string; patient_name: string | null }[] }];
+    t.match(
+      entries.find(({ kind }) => kind === 'appointment'),
+      { patient_name: /./ },
+    );
   });
 
   await t.test('shows the picture of getPicture 200', async (t) => {

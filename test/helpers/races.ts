@@ -5,18 +5,28 @@ import type { TestAnswer, TestApp } from './app.js';
 /** For an application whose requests are to race: what waits for a lock has less than half of the connections. */
 export const RACING = { DATABASE_POOL: '24' };
 
-/** Resolves when just so many queries wait for a lock. */
-export async function untilWaiting(db: Db | Tx, count: () => number): Promise<void> {
+/** Resolves when just so many queries wait for a lock, and have for some time. */
+async function untilWaitingFor(db: Db | Tx, count: () => number, milliseconds: number): Promise<void> {
   for (;;) {
     // A transaction sees the same activity all the time, unless told to look again.
     await db.execute('select pg_stat_clear_snapshot()');
     const waiting = await db.execute(
-      "select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'",
+      `select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'
+      and clock_timestamp() >= query_start + make_interval(secs => ${milliseconds} / 1000.0)`,
     );
     if (waiting.length === count()) return;
     await sleep(20);
   }
 }
+
+/** Resolves when just so many queries wait for a lock. */
+export const untilWaiting = (db: Db | Tx, count: () => number): Promise<void> => untilWaitingFor(db, count, 0);
+
+/**
+ * The same, when they have their places: what has waited briefly in vain gives all its locks up once, and queues anew
+ * behind whoever came meanwhile.
+ */
+export const untilQueued = (db: Db | Tx, count: () => number): Promise<void> => untilWaitingFor(db, count, 500);
 
 /**
  * Makes requests at once that all get as far as the rows or tables that `lock` (a statement) holds, and only then lets

@@ -3,7 +3,7 @@ import postgres, { type Sql, type TransactionSql } from 'postgres';
 import t, { type Test } from 'tap';
 import { buildTestApp, SECRET, type TestAnswer } from '../helpers/app.js';
 import { clinic as bookingClinic } from '../helpers/booking.js';
-import { race, RACING, untilWaiting } from '../helpers/races.js';
+import { race, RACING, untilQueued } from '../helpers/races.js';
 import { signAccess } from '../helpers/tokens.js';
 
 const statuses = (answers: readonly TestAnswer[]): number[] => answers.map(({ status }) => status).sort();
@@ -370,7 +370,7 @@ t.test('holds', async (t) => {
           for (const { now, send } of order) {
             setNow(now);
             sent.push(send());
-            await untilWaiting(tx, () => sent.length);
+            await untilQueued(tx, () => sent.length);
           }
           return { sent };
         });

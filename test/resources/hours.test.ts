@@ -1,7 +1,7 @@
 /** Doctors' working hours: on which days they offer which slots, and what becomes of appointments outside of them. */
 import t, { type Test } from 'tap';
 import { buildTestApp, type Body } from '../helpers/app.js';
-import { race, RACING, untilWaiting } from '../helpers/races.js';
+import { race, RACING, untilQueued } from '../helpers/races.js';
 
 /** Monday of week 49. */
 const MONDAY = new Date('2026-11-30T06:00:00Z');
@@ -206,7 +206,7 @@ t.test('replaceDoctorHours 409 where a booking is under way that has seen other 
   const [booked, changed] = await race(api, 'lock table appointments in share mode', [
     () => book({ date: '2026-12-01' }),
     async () => {
-      await untilWaiting(api.database.db, () => 1);
+      await untilQueued(api.database.db, () => 1);
       return put([{ weekday: 1, times: [ten] }]);
     },
   ]);

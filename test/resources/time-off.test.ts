@@ -1,7 +1,7 @@
 /** Leave of doctors and of the clinic: who enters it, what it takes, and what becomes of appointments in its way. */
 import t, { type Test } from 'tap';
 import { buildTestApp, type Body, type TestApp } from '../helpers/app.js';
-import { race, RACING, untilWaiting } from '../helpers/races.js';
+import { race, RACING, untilQueued } from '../helpers/races.js';
 
 /** A Monday at noon. */
 const NOON = new Date('2030-03-04T12:00:00Z');
@@ -353,7 +353,7 @@ t.test('createTimeOff 409 where a booking is under way that has seen no leave ye
     const [booked, entered] = await race(api, 'lock table appointments in share mode', [
       () => book({ date }),
       async () => {
-        await untilWaiting(api.database.db, () => 1);
+        await untilQueued(api.database.db, () => 1);
         return leave({ doctor: whose, from: date, to: date });
       },
     ]);

@@ -72,20 +72,23 @@ t.test('who waits', async (t) => {
     },
   );
 
-  await t.test('createWaitingEntry 201 for a specialisation, a dependant, and by staff for anybody', async (t) => {
-    t.match(await wait(ada, { specialisation, from: DAY, to: DAY }), {
-      status: 201,
-      body: { doctor: null, doctor_name: null, specialisation, specialisation_name: 'Eyes', from: DAY, to: DAY },
-    });
-    const child = { first_name: 'Nils', last_name: 'Byron', date_of_birth: '2017-05-09' };
-    const { id } = (await api.post('/patients/dependants/', { token: ada.token, body: child })).body;
-    t.match(await wait(ada, { specialisation, patient: id }), { status: 201, body: { patient: id } });
-    t.match(await wait(staff, { specialisation, patient: ben.patientId }), {
-      status: 201,
-      body: { patient: ben.patientId },
-    });
-    t.equal((await wait(ben, { specialisation, patient: id })).status, 403);
-  });
+  await t.test(
+    'createWaitingEntry 201 for a specialisation, a dependant, and by staff for anybody, 403 for others',
+    async (t) => {
+      t.match(await wait(ada, { specialisation, from: DAY, to: DAY }), {
+        status: 201,
+        body: { doctor: null, doctor_name: null, specialisation, specialisation_name: 'Eyes', from: DAY, to: DAY },
+      });
+      const child = { first_name: 'Nils', last_name: 'Byron', date_of_birth: '2017-05-09' };
+      const { id } = (await api.post('/patients/dependants/', { token: ada.token, body: child })).body;
+      t.match(await wait(ada, { specialisation, patient: id }), { status: 201, body: { patient: id } });
+      t.match(await wait(staff, { specialisation, patient: ben.patientId }), {
+        status: 201,
+        body: { patient: ben.patientId },
+      });
+      t.equal((await wait(ben, { specialisation, patient: id })).status, 403);
+    },
+  );
 
   await t.test("listWaitingEntries 200 in order, of one's own and for staff of all, by each filter", async (t) => {
     const list = async ({ token }: User, query = '') =>
