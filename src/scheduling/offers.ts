@@ -72,7 +72,7 @@ export async function offerFreed({ db, calendar }: Timed, doctorId: number): Pro
     // Another doctor's time may at this moment be offered to somebody who is passed over.
     const next = oneOrNone(
       await db.execute<{ entryId: number; date: string; availableTimeId: number; period: string | null }>(sql`
-        select ${waitingEntries.id} as "entryId", ${day}::text as date, ${anySlot.id} as "availableTimeId",
+        select ${waitingEntries.id}::float8 as "entryId", ${day}::text as date, ${anySlot.id}::float8 as "availableTimeId",
           ${periodOf(day, anySlot, calendar)}::text as period
         from ${free.from} join ${waitingEntries} on ${suits(doctorId, calendar)}
         where ${free.where} order by ${soonestFirst}, ${waitingEntries.id} limit 1
@@ -107,8 +107,8 @@ export async function noteFreed({ db }: Pick<Visit, 'db'>, where: SQL | undefine
 /** Offers all that is free and not offered yet, and takes off the list who waits in vain. */
 export async function offerAllFreed(db: Db, calendar: Calendar): Promise<void> {
   const rows = await db.execute<{ id: number }>(sql`
-    select ${holds.doctorId} as id from ${holds} where ${holds.expiresAt} <= ${moment(calendar)}
-    union select ${freedTimes.doctorId} from ${freedTimes} order by 1`);
+    select ${holds.doctorId}::float8 as id from ${holds} where ${holds.expiresAt} <= ${moment(calendar)}
+    union select ${freedTimes.doctorId}::float8 from ${freedTimes} order by 1`);
   for (const { id } of rows) {
     await transaction(db, async (tx) => {
       await lockDoctor({ db: tx }, id);

@@ -6,11 +6,11 @@ import { sql } from 'drizzle-orm';
 import fc from 'fast-check';
 import assert from 'node:assert/strict';
 import t from 'tap';
-import type { Db } from '../../db/client.js';
+import { transaction, type Db } from '../../db/client.js';
 import { JsonText } from '../../db/json.js';
 import { DryRun } from '../../openapi/operation.js';
 import { ProblemError } from '../../openapi/problem-error.js';
-import type { Displace, FreeSlot, Hold } from '../../openapi/generated/schemas.js';
+import type { Displace, FreeSlot, Hold, WaitingEntry } from '../../openapi/generated/schemas.js';
 import type { UserVisit, Visit } from '../../src/lib/visit.js';
 import type { Calendar } from '../../src/scheduling/calendar.js';
 import {
@@ -25,6 +25,9 @@ import { updateDoctor } from '../../src/resources/doctors/service.js';
 import { createHold, deleteHold } from '../../src/resources/holds/service.js';
 import { replaceDoctorHours } from '../../src/resources/hours/service.js';
 import { createTimeOff, deleteTimeOff } from '../../src/resources/time-off/service.js';
+import { createWaitingEntry, declineOffer, deleteWaitingEntry } from '../../src/resources/waiting-list/service.js';
+import { lockDoctor } from '../../src/scheduling/locks.js';
+import { offerFreed } from '../../src/scheduling/offers.js';
 import { openTestDatabase } from '../helpers/database.js';
 import { visitOf } from '../helpers/visit.js';
 
@@ -151,6 +154,30 @@ interface Held {
 
 const MAX_HOLDS = 3;
 
+/** A patient on the waiting list for a doctor; no slots are all. */
+interface Wait {
+  readonly id: number;
+  readonly patient: number;
+  readonly doctor: number;
+  readonly from: string;
+  readonly to: string;
+  readonly slots: readonly number[];
+  /** What was offered. */
+  readonly seen: Set<string>;
+}
+
+/** What is offered to who waits, as the database has it: it may have ended. */
+interface Offer {
+  readonly wait: Wait;
+  readonly doctor: number;
+  readonly slot: number;
+  readonly date: string;
+  readonly until: number;
+}
+
+const OFFER_MINUTES = 30;
+const nameOf = ({ doctor, slot, date }: Pick<Offer, 'doctor' | 'slot' | 'date'>): string => [doctor, slot, date].join();
+
 const overlap = (one: readonly [number, number], two: readonly [number, number]): boolean =>
   one[0] < two[1] && two[0] < one[1];
 
@@ -159,6 +186,8 @@ interface Taker {
   readonly holder: Holder;
   readonly except?: Entry | undefined;
   readonly hold?: Held | undefined;
+  /** Whether what is offered to the patient is not in the way: it is that day which is asked for. */
+  readonly isOnDay?: boolean;
 }
 
 const byOf = (holder: Holder): By => holder.split(' ')[0] as By;
@@ -177,6 +206,11 @@ class Model {
   entries: Entry[] = [];
   /** Those that have ended too. */
   holds: Held[] = [];
+  waits: Wait[] = [];
+  offered: Offer[] = [];
+  offersMade = 0;
+  /** What the last step has given up. */
+  freed: Pick<Place, 'doctor' | 'slot' | 'date'> | undefined;
 
   constructor(clocks: Clocks, now: number, notice: Notice) {
     this.clocks = clocks;
@@ -287,7 +321,7 @@ class Model {
 
   #isFree(
     place: Pick<Place, 'slot' | 'date'> & { doctor?: number | undefined; patient?: number },
-    { holder, except, hold }: Taker,
+    { holder, except, hold, isOnDay = false }: Taker,
   ): boolean {
     const isBooked = this.entries.some(
       (entry) =>
@@ -296,14 +330,63 @@ class Model {
         (entry.doctor === place.doctor || entry.patient === place.patient) &&
         this.#collide(entry, place),
     );
-    if (isBooked || place.doctor === undefined) return !isBooked;
-    return !this.liveHolds({ ...place, doctor: place.doctor }).some(
-      (held) => held !== hold && !this.#isOwn(held, holder),
+    const { doctor } = place;
+    if (isBooked || doctor === undefined) return !isBooked;
+    const isHeld = this.liveHolds({ ...place, doctor }).some((held) => held !== hold && !this.#isOwn(held, holder));
+    const isOffered = this.#liveOffers({ ...place, doctor }).some(
+      ({ wait }) => holder !== `patient ${wait.patient}` && !(isOnDay && wait.patient === place.patient),
     );
+    return !isHeld && !isOffered;
   }
 
   #isOwn(held: Held, holder: Holder): boolean {
     return holder !== 'anybody' && held.holder === holder;
+  }
+
+  #liveOffers(place: Pick<Place, 'doctor' | 'slot' | 'date'>): Offer[] {
+    return this.offered.filter(
+      (offer) => offer.until > this.now && offer.doctor === place.doctor && this.#collide(offer, place),
+    );
+  }
+
+  /** Whether somebody who waits and has no offer could be offered a time that is free for everybody. */
+  #couldHave(wait: Wait, place: Pick<Place, 'doctor' | 'slot' | 'date'>): boolean {
+    const { patient, doctor, from, to, slots, seen } = wait;
+    return (
+      doctor === place.doctor &&
+      place.date >= from &&
+      place.date <= to &&
+      (slots.length === 0 || slots.includes(place.slot)) &&
+      !seen.has(nameOf(place)) &&
+      !this.offered.some((offer) => offer.wait === wait) &&
+      this.#isFree({ slot: place.slot, date: place.date, patient }, { holder: 'anybody' })
+    );
+  }
+
+  #isFreeForAll({ doctor, slot, date }: Pick<Place, 'doctor' | 'slot' | 'date'>): boolean {
+    return this.free(doctor, 'anybody').some((place) => place.slot === slot && place.date === date);
+  }
+
+  /** Holds what the database offers now against what it offered before. */
+  checkOffers(offered: Offer[]): void {
+    const made = offered.filter(({ wait, ...place }) => !wait.seen.has(nameOf(place)));
+    const kept = offered.filter((offer) => !made.includes(offer));
+    const had = new Set(this.offered.map((offer) => [offer.wait.id, nameOf(offer), offer.until].join()));
+    for (const offer of kept) assert.ok(had.has([offer.wait.id, nameOf(offer), offer.until].join()), 'offered again');
+    for (const offer of made) {
+      this.offered = offered.filter((other) => other !== offer);
+      assert.equal(offer.until, this.now + OFFER_MINUTES * MINUTE);
+      assert.ok(this.#isFreeForAll(offer), `${nameOf(offer)} is not free`);
+      const [first] = this.waits.filter((wait) => this.#couldHave(wait, offer));
+      assert.equal(first?.id, offer.wait.id, `${nameOf(offer)} is offered to the first who can have it`);
+    }
+    this.offered = offered;
+    for (const { wait, ...place } of made) wait.seen.add(nameOf(place));
+    this.offersMade += made.length;
+    const { freed } = this;
+    this.freed = undefined;
+    if (freed === undefined || !this.#isFreeForAll(freed)) return;
+    assert.ok(!this.waits.some((wait) => this.#couldHave(wait, freed)), `${nameOf(freed)} is offered to nobody`);
   }
 
   /** Those that have not ended, of a doctor's time. */
@@ -376,8 +459,14 @@ class Model {
         [held.doctor, held.slot, held.date].join() === [doctor, slot, date].join() &&
         (held === how.hold || this.#isOwn(held, how.holder)),
     );
+    const isOfferedIt = this.offered.some(
+      ({ wait, until, ...offer }) =>
+        until > this.now &&
+        nameOf(offer) === [doctor, slot, date].join() &&
+        (how.holder === `patient ${wait.patient}` || wait.patient === patient),
+    );
     // It is overbooked where it could not be had otherwise, and nowhere else; so is what is held, if the time was meanwhile.
-    const mayPass = how.overbook || (ordinary.status === 409 && holdsIt);
+    const mayPass = how.overbook || (ordinary.status === 409 && (holdsIt || isOfferedIt));
     if (how.overbook && !isOfferedThen) return { status: 400 };
     if (!mayPass || ordinary.status === 201 || date === undefined) return ordinary;
     if (!this.#isPossible(slot, date)) return { status: 400 };
@@ -404,7 +493,10 @@ class Model {
     const date = possible.find(
       (date) =>
         (isCancelled && place.date !== undefined) ||
-        this.#isFree({ doctor: stays ? undefined : doctor, patient, slot, date }, taker),
+        this.#isFree(
+          { doctor: stays ? undefined : doctor, patient, slot, date },
+          { ...taker, isOnDay: place.date !== undefined },
+        ),
     );
     if (date === undefined) return { status: 409, doctor, patient, asked: place.date };
     return { status: 201, date, isOverbooked: false };
@@ -412,7 +504,7 @@ class Model {
 
   assertNoOverlap(): void {
     const live = this.entries.filter(({ isCancelled }) => !isCancelled);
-    for (const held of this.holds) {
+    for (const held of [...this.holds, ...this.offered]) {
       const isBooked = live.some(
         (entry) => entry.doctor === held.doctor && !entry.isOverbooked && this.#collide(entry, held),
       );
@@ -519,6 +611,39 @@ class Real {
     return this.visit(model, by, { patient: holder === 'patient 1' ? 1 : 0 });
   }
 
+  /** Reads who still waits, and what they are offered. */
+  async readOffers(model: Model): Promise<void> {
+    if (model.waits.length === 0) return;
+    const rows = await this.db.execute<{
+      id: number;
+      doctor: number;
+      time: number;
+      date: string;
+      until: Date | null;
+    }>(sql`
+      select waiting_entries.id::float8, holds.doctor_id::float8 as doctor, holds.available_time_id::float8 as time, holds.date::text,
+        holds.expires_at as until
+      from waiting_entries left join holds on holds.waiting_entry_id = waiting_entries.id
+      where waiting_entries.id in ${model.waits.map(({ id }) => id)}`);
+    model.waits = model.waits.filter(({ id }) => rows.some((row) => row.id === id));
+    const offered = rows.flatMap(({ id, doctor, time, date, until }): Offer[] => {
+      const wait = model.waits.find((each) => each.id === id) as Wait;
+      if (until === null) return [];
+      const slot = this.slots.indexOf(time);
+      return [{ wait, doctor: this.doctors.indexOf(doctor), slot, date, until: new Date(until).getTime() }];
+    });
+    model.checkOffers(offered);
+  }
+
+  /** Offers what has become free of a doctor and is not offered yet, as the server does every few seconds. */
+  async offer(model: Model, doctor: number): Promise<void> {
+    const id = this.doctors[doctor] as number;
+    await transaction(this.db, async (db) => {
+      await lockDoctor({ db }, id);
+      await offerFreed({ db, calendar: this.#calendar(model) }, id);
+    });
+  }
+
   /** The answer of a service, as HTTP would have it. */
   async answer<T>(
     work: Promise<JsonText<T> | T | void>,
@@ -545,7 +670,11 @@ class Step implements fc.AsyncCommand<Model, Real> {
   }
 
   check = (): boolean => true;
-  run = (model: Model, real: Real): Promise<void> => this.#run(model, real);
+  run = async (model: Model, real: Real): Promise<void> => {
+    model.freed = undefined;
+    await this.#run(model, real);
+    await real.readOffers(model);
+  };
   toString = (): string => this.#text;
 }
 
@@ -697,6 +826,7 @@ const change = ({ isPut, ...input }: Patch & { isPut: boolean }): Step =>
     if (isTaking) model.release({ doctor, slot, date: expected.date }, holder);
     const reason = isCancelled ? (entry.reason ?? codeOf[by]) : null;
     const { isOverbooked } = expected;
+    if (!entry.isCancelled && (isTaking || isCancelled)) model.freed = { ...entry };
     Object.assign(entry, { doctor, patient, slot, date: expected.date, isCancelled, reason, isOverbooked });
     assert.deepEqual({ ...answer.body, ...appointmentOf(model, real, entry) }, answer.body);
   });
@@ -739,7 +869,9 @@ const release = (index: number): Step =>
     const isLive = held.until > model.now;
     const { status } = await real.answer(deleteHold(real.holding(model, 'anybody'), { params: { token: held.token } }));
     assert.equal(status, isLive ? 200 : 404);
-    if (isLive) model.holds = model.holds.filter((other) => other !== held);
+    if (!isLive) return;
+    model.holds = model.holds.filter((other) => other !== held);
+    model.freed = held;
   });
 
 /** Books with the token of a hold, whoever has made it, or moves an appointment to it. */
@@ -798,6 +930,37 @@ const redeem = (input: {
     if (moved === undefined) model.entries.push(entry);
   });
 
+const join = (input: { patient: number; doctor: number; days: [number, number]; slots: readonly number[] }): Step =>
+  new Step('join', input, async (model, real) => {
+    const { patient, doctor, days, slots } = input;
+    const [from, to] = days.map((day) => model.day(day)) as [string, string];
+    const times = slots.map((slot) => real.slots[slot] as number);
+    const body = { doctor: real.doctors[doctor] as number, from, to, times };
+    const answer = await real.answer<WaitingEntry>(
+      createWaitingEntry(real.visit(model, 'patient', { patient }), { body }),
+    );
+    const waitsAlready = model.waits.some((wait) => wait.patient === patient && wait.doctor === doctor);
+    assert.equal(answer.status, waitsAlready ? 409 : 200);
+    if (waitsAlready) return;
+    const id = answer.body?.id as number;
+    model.waits.push({ id, patient, doctor, from, to, slots, seen: new Set() });
+  });
+
+/** Declines what is offered, or leaves the list. */
+const withdraw = (input: { index: number; leaves: boolean }): Step =>
+  new Step('withdraw', input, async (model, real) => {
+    const wait = model.waits[input.index % model.waits.length];
+    if (wait === undefined) return;
+    const offer = model.offered.find((each) => each.wait === wait && each.until > model.now);
+    const visit = real.visit(model, 'patient', wait);
+    const request = { params: { id: wait.id } };
+    const { status } = await real.answer(
+      input.leaves ? deleteWaitingEntry(visit, request) : declineOffer(visit, request),
+    );
+    assert.equal(status, input.leaves || offer !== undefined ? 200 : 404);
+    model.freed = offer;
+  });
+
 const archive = (input: { index: number; by: 'staff' | 'patient' }): Step =>
   new Step('archive', input, async (model, real) => {
     const entry = model.entries[input.index % model.entries.length];
@@ -809,6 +972,7 @@ const archive = (input: { index: number; by: 'staff' | 'patient' }): Step =>
     if (!isOpen) return;
     assert.equal(await send(), 404);
     model.entries = model.entries.filter((other) => other !== entry);
+    if (!entry.isCancelled) model.freed = entry;
   });
 
 /** Notes whether the patient came; by the patient, tries to. */
@@ -1009,6 +1173,10 @@ const ownPatch = fc.record(
   },
   { requiredKeys: ['index', 'isPut', 'by'] },
 );
+/** From one day to another, in days from today. */
+const span = fc
+  .uniqueArray(fc.integer({ min: 0, max: HORIZON_DAYS }), { minLength: 2, maxLength: 2 })
+  .map((days) => days.sort((a, b) => a - b) as [number, number]);
 const mark = fc.constantFrom('arrived' as const, 'no_show' as const, null);
 
 const displacement = {
@@ -1084,6 +1252,12 @@ const steps = fc.commands(
     holding.map(hold),
     holding.map(hold),
     which.map(release),
+    fc
+      .record({ patient: one, doctor: one, days: span, slots: fc.uniqueArray(slotArbitrary, { maxLength: 3 }) })
+      .map(join),
+    fc.record({ patient: one, doctor: one, days: span, slots: fc.constant([]) }).map(join),
+    fc.record({ index: which, leaves: fc.boolean() }).map(withdraw),
+    one.map((doctor) => new Step('offer', doctor, (model, real) => real.offer(model, doctor))),
     redemption.map(redeem),
     redemption.map(redeem),
     fc
@@ -1108,6 +1282,7 @@ for (const [zone, firstDays, histories] of [
     const clocks = new Clocks(zone);
     const clinics: Ids[] = [];
     let count = 0;
+    let offers = 0;
     const history = fc.asyncProperty(
       fc.constantFrom(...firstDays),
       fc.nat({ max: 1439 }),
@@ -1124,6 +1299,7 @@ for (const [zone, firstDays, histories] of [
         }
         model.assertNoOverlap();
         count += model.entries.length;
+        offers += model.offersMade;
       },
     );
     const start = performance.now();
@@ -1132,6 +1308,7 @@ for (const [zone, firstDays, histories] of [
     );
     t.comment(`${count} appointments, ${Math.round(performance.now() - start)} ms`);
     t.ok(count > histories, 'the histories have appointments');
+    t.ok(offers > histories / 50, `${offers} offers are made`);
     const overlaps = await db.execute(`
       select a.id, b.id from appointments a join appointments b on a.id < b.id
       and (a.patient_id = b.patient_id or a.doctor_id = b.doctor_id and not a.is_overbooked and not b.is_overbooked)
