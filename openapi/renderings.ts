@@ -76,7 +76,7 @@ function withAlternatives(schemas: Record<string, Json>): Set<string> {
 }
 
 /**
- * As OpenAPI 3.0.3, for older generators: primitive and array schemas stand where they are used, a union of problems is a
+ * As OpenAPI 3.0.3, for older generators: examples, primitive and array schemas stand where they are used, a union of problems is a
  * `Problem`, which has the fields of all (they would make an empty class of it), stars are a pattern, what
  * may be null is not required, an operation has one media type, files are multipart, whose bodies are not required, roles are left to the descriptions, and what answers no JSON is
  * left out.
@@ -133,8 +133,10 @@ export function forOpenApi30(document: Json): Json {
     ([, item]) => !Object.values(item).some(({ tags: [tag] = [] }: { tags?: string[] }) => tag === 'files'),
   );
   const changed = rewrite(
-    { paths: Object.fromEntries(json), components: { ...components, schemas: {} } },
+    { paths: Object.fromEntries(json), components: { ...components, schemas: {}, examples: {} } },
     (object, key) => {
+      const { $ref: ref } = object;
+      if (typeof ref === 'string' && ref.startsWith('#/components/examples/')) return resolve(document, ref);
       if (key === 'schema') return schemaOf(object);
       if (key === 'security' && object['bearerAuth'] !== undefined) return { bearerAuth: [] };
       if (
@@ -148,6 +150,7 @@ export function forOpenApi30(document: Json): Json {
       return oneTypeAlone(object, key);
     },
   ) as { paths: Json; components: Json };
+  const { examples: _inPlace, ...used } = changed.components;
   const named = Object.entries(schemas).filter(([name, schema]) => isNamed(schema) && !members.has(name));
   return {
     ...rest,
@@ -156,7 +159,7 @@ export function forOpenApi30(document: Json): Json {
     tags: (tags as unknown as { name: string }[]).filter(({ name }) => name !== 'files'),
     paths: changed.paths,
     components: {
-      ...changed.components,
+      ...used,
       schemas: Object.fromEntries(named.map(([name, schema]) => [name, schemaOf(schema)])),
     },
   };

@@ -319,11 +319,13 @@ async function addWaitingList(
   const [slot] = doctor.slots as [PlannedSlot];
   const startsOn = todayText(calendar);
   const endsOn = new Date(Date.parse(startsOn) + 28 * DAY).toISOString().slice(0, 10);
-  const [entry] = await tx
-    .insert(waitingEntries)
-    .values({ patientId: (patient as Person).id, doctorId: doctor.id, startsOn, endsOn, createdAt: calendar.now })
-    .returning({ id: waitingEntries.id });
-  await tx.insert(waitingEntryTimes).values({ entryId: (entry as { id: number }).id, availableTimeId: slot.id });
+  const { id: entryId } = one(
+    await tx
+      .insert(waitingEntries)
+      .values({ patientId: (patient as Person).id, doctorId: doctor.id, startsOn, endsOn, createdAt: calendar.now })
+      .returning({ id: waitingEntries.id }),
+  );
+  await tx.insert(waitingEntryTimes).values({ entryId, availableTimeId: slot.id });
   await noteFreed({ db: tx }, eq(doctors.id, doctor.id));
   await offerFreed({ db: tx, calendar: { ...calendar, waitingOffer: 86_400 } }, doctor.id);
 }

@@ -193,7 +193,7 @@ public final class Story {
     });
     step("filter by words", () -> {
       AppointmentPage page = appointments.listAppointments(
-          null, null, null, null, doctor.getId(), null, null, "Pendding", "Online", null, null, null, null, null, null);
+          null, null, null, null, doctor.getId(), null, null, "Pendding", "Online", null, null, null, null, null, null, null);
       must(page.getResults().get(0).getId() == id, page);
     });
     step("review with stars", () -> {
