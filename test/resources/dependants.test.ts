@@ -376,6 +376,10 @@ t.test('dependants', async (t) => {
     }
     const { body } = await api.get('/patients/dependants/', { token: parent.token });
     t.equal(body.length, 20);
+    const { id } = await addDesk(api, staff, { phone: '555 7104', date_of_birth: '2000-01-01' });
+    const handover = { token: staff.token, body: { managed_by: parent.id } };
+    t.equal((await api.patch(`/patients/${id}/`, handover)).status, 409);
+    t.equal((await api.post('/patients/dependants/', { token: parent.token, body: NILS })).status, 409);
     t.equal((await api.delete(`/patients/${body[0].id}/`, { token: parent.token })).status, 204);
     t.equal((await api.post('/patients/dependants/', { token: parent.token, body: NILS })).status, 201);
   });
