@@ -1274,7 +1274,7 @@ const steps = fc.commands(
 for (const [zone, firstDays, histories] of [
   ['UTC', ['2026-03-02'], 1000],
   // The days before the clocks go forward, and back.
-  ['Europe/Berlin', ['2026-03-27', '2026-10-23'], 250],
+  ['Europe/Berlin', ['2026-03-27', '2026-10-23'], 248],
 ] as const) {
   t.test(`${histories} histories, ${zone}`, async (t) => {
     const { database } = await openTestDatabase(t);
