@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import type { Db, Tx } from '../../db/client.js';
 import { one } from '../../db/rows.js';
 import {
+  appointments,
   availableTimes,
   contacts,
   designations,
@@ -24,7 +25,7 @@ import {
 } from '../../db/tables/index.js';
 import type { PictureStore } from '../../plugins/pictures/store.js';
 import { hashPassword, NO_PASSWORD } from '../lib/passwords.js';
-import { todayText, type Calendar } from '../scheduling/calendar.js';
+import { moment, todayText, type Calendar } from '../scheduling/calendar.js';
 import { noteFreed, offerFreed } from '../scheduling/offers.js';
 import { readClockRange } from '../resources/available-times/clock.js';
 import { drawEmblem } from './emblems.js';
@@ -309,6 +310,21 @@ async function addWorkingTime(tx: Tx, planned: readonly PlannedDoctor[], calenda
   ]);
 }
 
+/** Somebody whom the desk took in between: over another appointment to come. */
+async function addOverbooked(tx: Tx, { patients: all, chief }: Clinic, calendar: Calendar): Promise<void> {
+  const { id } = all[9] as Person;
+  const symptoms = sql`'Second opinion: ' || lower(left(symptoms, 1)) || substr(symptoms, 2)`;
+  await tx.execute(sql`
+    insert into ${appointments} (patient_id, doctor_id, available_time_id, date, period, type, symptoms, is_overbooked, created_at,
+      updated_at)
+    select ${id}, doctor_id, available_time_id, date, period, 'offline', ${symptoms}, true, ${moment(calendar)}, ${moment(calendar)}
+    from ${appointments}
+    where not is_cancelled and archived_at is null and doctor_id <> ${chief.id} and date > ${todayText(calendar)}::date
+      and date not in (select date from ${appointments} where patient_id = ${id})
+      and symptoms not like '%: %' and ${symptoms} not in (select symptoms from ${appointments})
+    order by date, id limit 1`);
+}
+
 /** Somebody waits for a busy doctor, and is offered a time for as long as a tester may look. */
 async function addWaitingList(
   tx: Tx,
@@ -502,5 +518,6 @@ async function addEverything(tx: Tx, passwordHash: string, calendar: Calendar, s
     slots: lookups.slots,
   };
   await addVisits(tx, clinic, calendar, seed);
+  await addOverbooked(tx, clinic, calendar);
   await addWaitingList(tx, clinic, calendar);
 }
