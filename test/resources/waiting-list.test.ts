@@ -218,6 +218,10 @@ t.test('what is offered', async (t) => {
     const { id } = await all.taken();
     const [first] = (await queue(all, 1)) as [{ user: Patient; id: number }];
     await all.cancel(id);
+    const url = `/waiting-list/${first.id}/`;
+    const cancelled = await all.book(all.staff, { date: DAY, patient: first.user.patientId, cancel: true });
+    t.equal(cancelled.status, 201);
+    t.match((await all.api.get(url, { token: all.staff.token })).body, { offer: { time: 1 } }, 'that takes no time');
     const answer = await all.book(all.staff, { date: DAY, patient: first.user.patientId });
     t.equal(answer.status, 201);
     t.equal((await all.api.get(`/waiting-list/${first.id}/`, { token: all.staff.token })).status, 404);

@@ -202,7 +202,9 @@ export async function findSlot(visit: Within, wanted: Wanted): Promise<Found> {
   const date = wanted.date ?? (await soonestDate(visit, slot, wanted));
   if (date === null) throw new Taken(wanted);
   const period = periodOf(sql`${date}::date`, slot, visit.calendar);
-  const isHeld = await clearHolds(visit, { doctorId, patientId, timeId, date, period, holdId: wanted.holdId });
+  // Who books what is cancelled from the start waits on.
+  const taker = takesTime ? patientId : 0;
+  const isHeld = await clearHolds(visit, { doctorId, patientId: taker, timeId, date, period, holdId: wanted.holdId });
   // Who holds a time has it, also where somebody was overbooked over it meanwhile.
   const mayPass = takesTime && (isOverbooking || isHeld);
   const isOverbooked = isPassed || (mayPass && (await isDoctorTaken(visit, slot, { doctorId, date, ownId })));
