@@ -6,36 +6,29 @@ import { pipelineOf, type Db, type Tx } from './client.js';
 /** More than any one query has in practice; each is a few kilobytes. */
 const MAX_SHAPES = 500;
 
-/** A select of Drizzle's. */
+/** A select, insert, update or delete of Drizzle's. */
 interface Selection<Row> extends PromiseLike<Row[]> {
   toSQL(): { sql: string; params: unknown[] };
-  prepare(name: string): { execute(values: Record<string, unknown>): Promise<Row[]> };
 }
 
 /** Runs a query with the values of its placeholders. */
 type Run<Row> = (values: Record<string, unknown>) => PromiseLike<Row[]>;
 
+/** What Drizzle itself sends its queries by; of a transaction, the one connection that it has. */
+const clientOf = (db: Db | Tx): Sql =>
+  '$client' in db ? (db.$client as Sql) : (db as unknown as { session: { client: Sql } }).session.client;
+
 const runOn =
-  (clientOf: (db: Db | Tx) => Sql | undefined) =>
+  (clientOf: (db: Db | Tx) => Sql) =>
   <Row, Shape extends readonly unknown[]>(build: (db: Db | Tx, ...shape: Shape) => Selection<Row>) => {
-    const runs = new WeakMap<Sql, LRUCache<string, Run<Row>>>();
+    const queries = new LRUCache<string, { sql: string; params: unknown[] }>({ max: MAX_SHAPES });
     return (db: Db | Tx, ...shape: Shape): Run<Row> => {
-      const client = clientOf(db);
-      if (client === undefined)
-        return (values) =>
-          build(db, ...shape)
-            .prepare('')
-            .execute(values);
-      let ofClient = runs.get(client);
-      if (ofClient === undefined) runs.set(client, (ofClient = new LRUCache({ max: MAX_SHAPES })));
       const key = JSON.stringify(shape);
-      let run = ofClient.get(key);
-      if (run === undefined) {
-        const { sql, params } = build(db, ...shape).toSQL();
-        run = (values) => client.unsafe<Row[] & never[]>(sql, fillPlaceholders(params, values) as never[]);
-        ofClient.set(key, run);
-      }
-      return run;
+      let query = queries.get(key);
+      if (query === undefined) queries.set(key, (query = build(db, ...shape).toSQL()));
+      const { sql, params } = query;
+      const client = clientOf(db);
+      return (values) => client.unsafe<Row[] & never[]>(sql, fillPlaceholders(params, values) as never[]);
     };
   };
 
@@ -46,7 +39,7 @@ const runOn =
  * @param build writes the query; where it depends on more than placeholders, such as which filters there are, that is
  * its shape, and each shape has a query of its own
  */
-export const direct = runOn((db) => ('$client' in db ? (db.$client as Sql) : undefined));
+export const direct = runOn(clientOf);
 
 /** As `direct`, for reads by a key that never take long: they share connections. */
-export const directByKey = runOn(pipelineOf);
+export const directByKey = runOn((db) => pipelineOf(db) ?? clientOf(db));

@@ -1,4 +1,4 @@
-import { sql, type SQL } from 'drizzle-orm';
+import { sql, type Placeholder, type SQL } from 'drizzle-orm';
 
 /** What booking depends on besides the database: the clinic's clock and how it books. */
 export interface Calendar {
@@ -33,26 +33,50 @@ export function calendarOf(
   return { now, zone, horizonDays, slotMinutes, bookingNotice, changeNotice, waitingOffer };
 }
 
-/** The calendar as it will be after so many seconds: what has begun by then is nearer than a notice. */
-export const later = (calendar: Calendar, seconds: number): Calendar => ({
-  ...calendar,
-  now: new Date(calendar.now.getTime() + seconds * 1000),
+/** What queries need of a calendar: values, or placeholders of a query that is written once. */
+export interface Clock {
+  /** As SQL, a timestamptz. */
+  readonly now: Date | SQL;
+  readonly zone: string | Placeholder;
+  readonly horizonDays: number | Placeholder;
+  readonly bookingNotice: number | Placeholder;
+}
+
+export const PLACEHOLDERS_OF_CLOCK: Clock = {
+  now: sql`${sql.placeholder('now')}::timestamptz`,
+  zone: sql.placeholder('zone'),
+  horizonDays: sql.placeholder('horizonDays'),
+  bookingNotice: sql.placeholder('bookingNotice'),
+};
+
+/** What fills them. */
+export const valuesOfClock = ({ now, zone, horizonDays, bookingNotice }: Calendar) => ({
+  ...{ now: now.toISOString(), zone, horizonDays, bookingNotice },
+});
+
+/** The clock as it will be after so many seconds: what has begun by then is nearer than a notice. */
+export const later = (clock: Clock, seconds: number | Placeholder): Clock => ({
+  ...clock,
+  now: sql`(${moment(clock)} + make_interval(secs => ${seconds}))`,
 });
 
 /** What the clinic's clock shows so many seconds before a moment, in words. */
-export const clockBefore = (start: SQL, seconds: number, { zone }: Calendar): SQL<string> =>
+export const clockBefore = (start: SQL, seconds: number | Placeholder, { zone }: Clock): SQL<string> =>
   sql<string>`to_char((${start} - make_interval(secs => ${seconds})) at time zone ${zone}::text, 'YYYY-MM-DD HH24:MI')`;
 
-export const moment = ({ now }: Calendar): SQL => sql`${now.toISOString()}::timestamptz`;
+export const moment = ({ now }: Pick<Clock, 'now'>): SQL =>
+  now instanceof Date ? sql`${now.toISOString()}::timestamptz` : now;
 
 /** What the clinic's clock shows. */
-export const wallClock = (calendar: Calendar): SQL => sql`(${moment(calendar)} at time zone ${calendar.zone}::text)`;
+export const wallClock = (clock: Pick<Clock, 'now' | 'zone'>): SQL =>
+  sql`(${moment(clock)} at time zone ${clock.zone}::text)`;
 
 /** The moment at which the clinic's clock shows a time; the second one where it does twice. */
-export const wallClockAt = (time: SQL, { zone }: Calendar): SQL => sql`(${time}::timestamp at time zone ${zone}::text)`;
+export const wallClockAt = (time: SQL, { zone }: Pick<Clock, 'zone'>): SQL =>
+  sql`(${time}::timestamp at time zone ${zone}::text)`;
 
 /** The day at the clinic. */
-export const today = (calendar: Calendar): SQL<string> => sql<string>`${wallClock(calendar)}::date`;
+export const today = (clock: Clock): SQL<string> => sql<string>`${wallClock(clock)}::date`;
 
 /** The same as text. */
 export const todayText = ({ now, zone }: Calendar): string =>
@@ -60,4 +84,4 @@ export const todayText = ({ now, zone }: Calendar): string =>
   new Intl.DateTimeFormat('en-CA', { timeZone: zone }).format(now);
 
 /** The last bookable day. */
-export const horizon = (calendar: Calendar): SQL => sql`(${today(calendar)} + ${calendar.horizonDays}::int)`;
+export const horizon = (clock: Clock): SQL => sql`(${today(clock)} + ${clock.horizonDays}::int)`;

@@ -1,12 +1,12 @@
 /** Slots that are kept free for somebody. When a hold ends is judged by the clock of whoever looks. */
-import { and, eq, gt, inArray, lte, or, sql, type SQL } from 'drizzle-orm';
+import { and, eq, gt, inArray, lte, or, sql, type Placeholder, type SQL } from 'drizzle-orm';
 import { oneOrNone } from '../../db/rows.js';
 import { holds, patients, waitingEntries } from '../../db/tables/index.js';
 import { InvalidInput } from '../lib/errors.js';
 import { isKeptBy } from '../lib/keepers.js';
 import { hashToken } from '../lib/tokens.js';
 import type { Visit, Within } from '../lib/visit.js';
-import { moment } from './calendar.js';
+import { moment, type Clock } from './calendar.js';
 
 class HoldEnded extends InvalidInput {
   constructor() {
@@ -19,13 +19,22 @@ export const isOfTime = (period: SQL, day: SQL, slotId: unknown): SQL =>
   sql`coalesce(${holds.period} && ${period}, ${holds.date} = ${day} and ${holds.availableTimeId} = ${slotId})`;
 
 /** Whether a hold is somebody's own, or an offer to a patient for whom they decide. */
-const isOwn = (userId: number): SQL =>
+const isOwn = (userId: number | Placeholder): SQL =>
   sql`(${holds.userId} = ${userId} or ${holds.waitingEntryId} in (select ${waitingEntries.id} from ${waitingEntries}
     join ${patients} on ${patients.id} = ${waitingEntries.patientId} where ${isKeptBy(userId)}))`;
 
+/** Who wants to book, and when: values, or placeholders of a query that is written once. */
+export interface Booker {
+  readonly calendar: Clock;
+  readonly caller: { readonly id: number | Placeholder; readonly isStaff: boolean } | null;
+}
+
 /** Whether a hold keeps its slot from somebody: it has not ended, and is not their own. */
-export const isHeldFrom = ({ calendar, caller }: Pick<Visit, 'calendar' | 'caller'>): SQL =>
-  and(gt(holds.expiresAt, calendar.now), caller === null ? undefined : sql`${isOwn(caller.id)} is not true`) as SQL;
+export const isHeldFrom = ({ calendar, caller }: Booker): SQL =>
+  and(
+    sql`${holds.expiresAt} > ${moment(calendar)}`,
+    caller === null ? undefined : sql`${isOwn(caller.id)} is not true`,
+  ) as SQL;
 
 /** Names a hold that has not ended. */
 export const hasToken = (token: string, { calendar }: Pick<Visit, 'calendar'>): SQL =>

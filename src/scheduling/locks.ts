@@ -2,15 +2,30 @@
  * What booking, holds, leave and hours lock, so that of two that exclude each other one sees what the other did. Users and
  * holders are locked before doctors, these before patients, and these before appointments, everywhere.
  */
-import { and, inArray, isNull, sql, type SQL } from 'drizzle-orm';
+import { and, eq, inArray, isNull, sql } from 'drizzle-orm';
+import { direct } from '../../db/prepared.js';
 import { oneOrNone } from '../../db/rows.js';
 import { doctors, patients } from '../../db/tables/index.js';
-import type { Within } from '../lib/visit.js';
+import { isKeptBy } from '../lib/keepers.js';
+import type { UserVisit, Within } from '../lib/visit.js';
 
 interface LockedDoctor {
   readonly isActive: boolean;
   readonly userId: number;
 }
+
+const doctorsForUpdate = direct((db) =>
+  db
+    .select({
+      id: sql<number>`${doctors.id}::float8`.as('id'),
+      isActive: sql<boolean>`${doctors.isActive}`.as('isActive'),
+      userId: sql<number>`${doctors.userId}::float8`.as('userId'),
+    })
+    .from(doctors)
+    .where(and(inArray(doctors.id, [sql.placeholder('id'), sql.placeholder('otherId')]), isNull(doctors.archivedAt)))
+    .orderBy(doctors.id)
+    .for('no key update'),
+);
 
 /**
  * Locks a live doctor, and another one whose time may become free: bookings of one doctor go one after the other, so that
@@ -21,12 +36,7 @@ export async function lockDoctor(
   id: number,
   otherId = id,
 ): Promise<LockedDoctor | undefined> {
-  const rows = await db
-    .select({ id: doctors.id, isActive: doctors.isActive, userId: doctors.userId })
-    .from(doctors)
-    .where(and(inArray(doctors.id, [id, otherId]), isNull(doctors.archivedAt)))
-    .orderBy(doctors.id)
-    .for('no key update');
+  const rows = await doctorsForUpdate(db)({ id, otherId });
   return rows.find((doctor) => doctor.id === id);
 }
 
@@ -40,12 +50,29 @@ export async function lockAllDoctors({ db }: Within): Promise<void> {
   await db.execute(sql`lock table ${doctors} in exclusive mode`);
 }
 
-export async function lockPatient({ db }: Within, where: SQL): Promise<{ id: number } | undefined> {
-  return oneOrNone(
-    await db
-      .select({ id: patients.id })
-      .from(patients)
-      .where(and(where, isNull(patients.archivedAt)))
-      .for('no key update'),
-  );
+/** Who names a patient: anybody, or one for whom they have to decide; or nobody does, and it is the caller's own. */
+type Naming = 'any' | 'kept' | 'own';
+
+const patientForUpdate = direct((db, naming: Naming) => {
+  const [named, caller] = [sql.placeholder('named'), sql.placeholder('caller')];
+  const which = {
+    any: [eq(patients.id, named)],
+    kept: [eq(patients.id, named), isKeptBy(caller)],
+    own: [eq(patients.userId, caller)],
+  };
+  return db
+    .select({ id: sql<number>`${patients.id}::float8`.as('id') })
+    .from(patients)
+    .where(and(...which[naming], isNull(patients.archivedAt)))
+    .for('no key update');
+});
+
+/** Locks a live patient: a named one, for whom the caller has to decide if so it is asked, or the caller's own. */
+export async function lockPatient(
+  { db, caller }: Within<UserVisit>,
+  named: number | undefined,
+  mayNameAll: boolean,
+): Promise<{ id: number } | undefined> {
+  const naming = named === undefined ? 'own' : mayNameAll ? 'any' : 'kept';
+  return oneOrNone(await patientForUpdate(db, naming)({ named, caller: caller.id }));
 }

@@ -1,12 +1,23 @@
 /** When a slot of a doctor is free: the one place for the rule, for booking, for availability and for alternatives. */
 import { and, eq, isNull, sql, type SQL } from 'drizzle-orm';
 import { column, jsonObject } from '../../db/json.js';
+import { direct } from '../../db/prepared.js';
 import { one, oneOrNone } from '../../db/rows.js';
 import { appointments, availableTimes, doctorAvailableTimes, doctors, holds, timeOff } from '../../db/tables/index.js';
 import type { Slot } from '../../openapi/generated/schemas.js';
 import type { Visit } from '../lib/visit.js';
-import { clockBefore, horizon, later, moment, today, type Calendar } from './calendar.js';
-import { isHeldFrom, isOfTime } from './holds.js';
+import {
+  clockBefore,
+  horizon,
+  later,
+  moment,
+  PLACEHOLDERS_OF_CLOCK,
+  today,
+  valuesOfClock,
+  type Calendar,
+  type Clock,
+} from './calendar.js';
+import { isHeldFrom, isOfTime, type Booker } from './holds.js';
 import { instantsOfSlot } from './instants.js';
 import { isOff, isWorked, isWorkedByAny, leaveOf, takesTimeOf, type AnySlot } from './working-time.js';
 
@@ -51,7 +62,7 @@ export const isUpcoming = (calendar: Calendar): SQL =>
     else upper(${appointments.period}) at time zone ${calendar.zone}::text > ${moment(calendar)} end)`;
 
 /** An appointment without clock times has begun when its day is over. */
-export const hasBegun = (calendar: Calendar): SQL<boolean> =>
+export const hasBegun = (calendar: Clock): SQL<boolean> =>
   sql<boolean>`case when ${appointments.period} is null then ${appointments.date} < ${today(calendar)}
     else lower(${appointments.period}) at time zone ${calendar.zone}::text <= ${moment(calendar)} end`;
 
@@ -66,20 +77,17 @@ export const changeableUntil = (calendar: Calendar): SQL<string> =>
     calendar,
   );
 
-export const periodOf = (day: SQL, slot: { startMinute: unknown; endMinute: unknown }, { zone }: Calendar): SQL =>
+export const periodOf = (day: SQL, slot: { startMinute: unknown; endMinute: unknown }, { zone }: Clock): SQL =>
   sql`slot_period(${day}, ${slot.startMinute}::int, ${slot.endMinute}::int, ${zone}::text)`;
 
 /** Whether a slot can still begin on a day: the day has its time and it is ahead, or it is a label and not past. */
-function isAhead(day: SQL, slot: { startMinute: unknown }, calendar: Calendar): SQL {
+function isAhead(day: SQL, slot: { startMinute: unknown }, calendar: Clock): SQL {
   return sql`case when ${slot.startMinute}::int is null then ${day} >= ${today(calendar)}
     else slot_start(${day}, ${slot.startMinute}::int, ${calendar.zone}::text) > ${moment(calendar)} end`;
 }
 
-/** Who wants to book, and when. */
-type Booker = Pick<Visit, 'calendar' | 'caller'>;
-
 /** Whether a slot begins after the notice that patients have to give. */
-const isInTime = (day: SQL, slot: { startMinute: unknown }, calendar: Calendar): SQL =>
+const isInTime = (day: SQL, slot: { startMinute: unknown }, calendar: Clock): SQL =>
   isAhead(day, slot, later(calendar, calendar.bookingNotice));
 
 /** Whether somebody gives a doctor no notice: staff and the doctor. */
@@ -103,7 +111,7 @@ const isOffered = (day: SQL, slot: AnySlot, booker: Booker, doctorId: unknown): 
   ) as SQL;
 
 /** Whether a live appointment of somebody is in the way of a slot on a day. */
-export function isTaken(whose: SQL, day: SQL, slot: AnySlot, calendar: Calendar): SQL {
+export function isTaken(whose: SQL, day: SQL, slot: AnySlot, calendar: Clock): SQL {
   return sql`(exists (
       select from ${appointments} where ${whose} and ${isLive} and ${appointments.period} && ${periodOf(day, slot, calendar)}
     ) or exists (
@@ -124,21 +132,48 @@ export const day = sql`days.day`;
 const days = (from: SQL, to: SQL): SQL =>
   sql`(select ${from} + n as day from generate_series(0, ${to} - ${from}) as n order by day) as days`;
 
+/** Somebody who wants to book as placeholders: what they may decides the query's shape. */
+type Kind = 'anybody' | 'user' | 'staff';
+const kindOf = ({ caller }: Visit): Kind => (caller === null ? 'anybody' : caller.isStaff ? 'staff' : 'user');
+const bookerOf = (kind: Kind): Booker => ({
+  calendar: PLACEHOLDERS_OF_CLOCK,
+  caller: kind === 'anybody' ? null : { id: sql.placeholder('caller'), isStaff: kind === 'staff' },
+});
+const valuesOfBooker = ({ calendar, caller }: Visit) => ({ ...valuesOfClock(calendar), caller: caller?.id });
+
+const soonest = direct((db, kind: Kind) => {
+  const booker = bookerOf(kind);
+  const { calendar } = booker;
+  const [doctorId, patientId] = [sql.placeholder('doctorId'), sql.placeholder('patientId')];
+  const slot = {
+    ...{ id: sql.placeholder('timeId'), startMinute: sql.placeholder('startMinute') },
+    endMinute: sql.placeholder('endMinute'),
+  };
+  const isTakenOf = (whose: SQL): SQL =>
+    isTaken(sql`${whose} and ${appointments.id} <> ${sql.placeholder('ownId')}`, day, slot, calendar);
+  return db
+    .select({ soonest: sql<string>`${day}::text`.as('soonest') })
+    .from(days(today(calendar), horizon(calendar)))
+    .where(
+      and(
+        isOffered(day, slot, booker, doctorId),
+        sql`not ${isTakenOf(eq(appointments.doctorId, doctorId))}`,
+        sql`not ${isHeld(doctorId, day, slot, booker)}`,
+        sql`not ${isTakenOf(eq(appointments.patientId, patientId))}`,
+      ),
+    )
+    .orderBy(day)
+    .limit(1);
+});
+
 /** The soonest day on which a slot is free for a doctor and a patient; null where there is none within the horizon. */
 export async function soonestDate(
   visit: Visit,
-  slot: OfferedSlot,
+  { id: timeId, ...minutes }: OfferedSlot,
   { doctorId, patientId, ownId = 0 }: Booking,
 ): Promise<string | null> {
-  const { db, calendar } = visit;
-  const isTakenOf = (whose: SQL): SQL => isTaken(sql`${whose} and ${appointments.id} <> ${ownId}`, day, slot, calendar);
-  const rows = await db.execute<{ day: string }>(sql`
-    select ${day}::text as day from ${days(today(calendar), horizon(calendar))}
-    where ${isOffered(day, slot, visit, doctorId)}
-      and not ${isTakenOf(eq(appointments.doctorId, doctorId))} and not ${isHeld(doctorId, day, slot, visit)}
-      and not ${isTakenOf(eq(appointments.patientId, patientId))}
-    order by ${day} limit 1`);
-  return oneOrNone(rows)?.day ?? null;
+  const values = { ...valuesOfBooker(visit), ...minutes, timeId, doctorId, patientId, ownId };
+  return oneOrNone(await soonest(visit.db, kindOf(visit))(values))?.soonest ?? null;
 }
 
 /** Whether a live appointment of a doctor, but for one that is to be moved, or somebody's hold is in the way of a slot on a day. */
@@ -171,50 +206,78 @@ export const OFF_DAYS = {
   not_working: 'must be another day: the doctor does not work at this time of it',
 } as const;
 
-/** What is wrong with a day for a slot of a doctor, whether it is free or not; null where nothing is. */
-export async function dateFault(
+const asked = direct((db, kind: Kind) => {
+  const booker = bookerOf(kind);
+  const { calendar } = booker;
+  const doctorId = sql.placeholder('doctorId');
+  const given = sql`${sql.placeholder('date')}::date`;
+  const start = sql`case when ${anySlot.startMinute} is null then (${given} + 1)::timestamp at time zone ${calendar.zone}::text
+    else slot_start(${given}, ${anySlot.startMinute}, ${calendar.zone}::text) end`;
+  return db
+    .select({
+      id: sql<number>`${anySlot.id}::float8`.as('id'),
+      startMinute: sql<number | null>`${anySlot.startMinute}`.as('startMinute'),
+      endMinute: sql<number | null>`${anySlot.endMinute}`.as('endMinute'),
+      hasHolds: sql<boolean>`exists (select from ${holds} where ${eq(holds.doctorId, doctorId)})`.as('hasHolds'),
+      isPast: sql<boolean>`${given} < ${today(calendar)}`.as('isPast'),
+      isFar: sql<boolean>`${given} > ${horizon(calendar)}`.as('isFar'),
+      hasTime: sql<boolean>`${start} is not null`.as('hasTime'),
+      isAhead: sql<boolean>`${isAhead(given, anySlot, calendar)}`.as('isAhead'),
+      isOpen: sql<boolean>`${isOpen(given, anySlot, booker, doctorId)}`.as('isOpen'),
+      until: clockBefore(start, calendar.bookingNotice, calendar).as('until'),
+      isWorked: sql<boolean>`${isWorked(doctorId, given, anySlot)}`.as('isWorked'),
+      // Where both are, the clinic's closure is said.
+      leave: sql<'away' | 'closed' | null>`(
+        select max(case when ${timeOff.doctorId} is null then 'closed' else 'away' end) from ${timeOff}
+        where ${leaveOf(doctorId)} and ${takesTimeOf(given, anySlot, calendar)})`.as('leave'),
+    })
+    .from(doctorAvailableTimes)
+    .innerJoin(availableTimes, eq(availableTimes.id, doctorAvailableTimes.availableTimeId))
+    .where(and(eq(doctorAvailableTimes.doctorId, doctorId), eq(availableTimes.id, sql.placeholder('timeId'))))
+    .for('share', { of: availableTimes });
+});
+
+/** A slot that is asked for. */
+interface Asked {
+  readonly slot: OfferedSlot;
+  /** What is wrong with the day for it, whether it is free or not; null where nothing is. */
+  readonly fault: DateFault | null;
+  /** Whether any of the doctor's times is held, or was: what has ended may still be there. */
+  readonly hasHolds: boolean;
+}
+
+/**
+ * A slot of a doctor, who is locked, as it stays for the transaction, and what is wrong with a day for it.
+ * @returns undefined where the doctor does not offer it
+ */
+export async function askFor(
   visit: Visit,
-  slot: OfferedSlot,
-  { date, doctorId }: { date: string; doctorId: number },
-): Promise<DateFault | null> {
-  const { db, calendar } = visit;
-  const given = sql`${date}::date`;
-  const start = sql`case when ${slot.startMinute}::int is null then (${given} + 1)::timestamp at time zone ${calendar.zone}::text
-    else slot_start(${given}, ${slot.startMinute}::int, ${calendar.zone}::text) end`;
-  const rows = await db.execute<{
-    isPast: boolean;
-    isFar: boolean;
-    hasTime: boolean;
-    isAhead: boolean;
-    isOpen: boolean;
-    until: string | null;
-    isWorked: boolean;
-    isOff: boolean;
-    isClosed: boolean;
-  }>(sql`
-    select ${given} < ${today(calendar)} as "isPast", ${given} > ${horizon(calendar)} as "isFar",
-      ${start} is not null as "hasTime", ${isAhead(given, slot, calendar)} as "isAhead",
-      ${isOpen(given, slot, visit, doctorId)} as "isOpen", ${clockBefore(start, calendar.bookingNotice, calendar)} as until,
-      ${isWorked(doctorId, given, slot)} as "isWorked", leave.*
-    from (
-      select count(*) > 0 as "isOff", coalesce(bool_or(${timeOff.doctorId} is null), false) as "isClosed"
-      from ${timeOff} where ${leaveOf(doctorId)} and ${takesTimeOf(given, slot, calendar)}
-    ) as leave`);
-  const row = one(rows);
+  { doctorId, timeId, date = null }: { doctorId: number; timeId: number; date?: string | null | undefined },
+): Promise<Asked | undefined> {
+  const values = { ...valuesOfBooker(visit), doctorId, timeId, date };
+  const row = oneOrNone(await asked(visit.db, kindOf(visit))(values));
+  if (row === undefined) return undefined;
+  const { id, startMinute, endMinute, hasHolds } = row;
+  return { slot: { id, startMinute, endMinute }, fault: date === null ? null : faultOf(row, visit.calendar), hasHolds };
+}
+
+function faultOf(
+  row: Awaited<ReturnType<ReturnType<typeof asked>>>[number],
+  { horizonDays }: Calendar,
+): DateFault | null {
   const firm = (text: string): DateFault => ({ text, isYielding: false });
   const yielding = (text: string): DateFault => ({ text, isYielding: true });
   if (row.isPast) return firm('must not be in the past');
-  if (row.isFar) return firm(`must be at most ${calendar.horizonDays} days ahead`);
+  if (row.isFar) return firm(`must be at most ${horizonDays} days ahead`);
   if (!row.hasTime) return firm(OFF_DAYS.no_such_time);
   if (!row.isAhead) return yielding('must be a later day: the slot has begun');
-  if (row.isClosed) return yielding(OFF_DAYS.closed);
-  if (row.isOff) return yielding(OFF_DAYS.away);
+  if (row.leave !== null) return yielding(OFF_DAYS[row.leave]);
   if (!row.isOpen) return yielding(`must be a later day: patients could book this one until ${row.until}`);
   return row.isWorked ? null : yielding(OFF_DAYS.not_working);
 }
 
 /** The bookable ones of the days from one to another. */
-const bookableDays = (from: SQL, to: SQL, calendar: Calendar): SQL =>
+const bookableDays = (from: SQL, to: SQL, calendar: Clock): SQL =>
   days(sql`greatest(${from}, ${today(calendar)})`, sql`least(${to}, ${horizon(calendar)})`);
 
 /** The slot of a free slot. */

@@ -2,7 +2,7 @@
 import { sql, type SQL } from 'drizzle-orm';
 import { timestampText } from '../../db/json.js';
 import { doctorHours, doctorHoursTimes, timeOff } from '../../db/tables/index.js';
-import { wallClockAt, type Calendar } from './calendar.js';
+import { wallClockAt, type Clock } from './calendar.js';
 
 /** A slot, as values or as columns; without minutes it is a label only. */
 export interface AnySlot {
@@ -36,7 +36,7 @@ export const isWorkedByAny = (doctorId: SQL, slot: { readonly day: SQL; readonly
  * is judged by the moments at which the slot passes. A slot without clock times may be at any time of its day, and so is
  * taken only by what takes the whole day.
  */
-export function takesTimeOf(day: SQL, { startMinute, endMinute }: AnySlot, calendar: Calendar): SQL {
+export function takesTimeOf(day: SQL, { startMinute, endMinute }: AnySlot, calendar: Clock): SQL {
   const start = sql`slot_start(${day}, ${startMinute}::int, ${calendar.zone}::text)`;
   return sql`(case when ${startMinute}::int is null
     then coalesce(${day} between ${timeOff.startsOn} and ${timeOff.endsOn},
@@ -59,14 +59,11 @@ export const leaveOf = (doctorId: unknown): SQL =>
   sql`(${timeOff.doctorId} = ${doctorId} or ${timeOff.doctorId} is null)`;
 
 /** Whether a doctor, or the clinic, is away in a slot on a day. */
-export const isOff = (doctorId: unknown, day: SQL, slot: AnySlot, calendar: Calendar): SQL =>
+export const isOff = (doctorId: unknown, day: SQL, slot: AnySlot, calendar: Clock): SQL =>
   sql`exists (select from ${timeOff} where ${leaveOf(doctorId)} and ${takesTimeOf(day, slot, calendar)})`;
 
 /** What rows of `time_off` take of a day: whether anything, and from when to when. */
-export function partOfDay(
-  day: SQL,
-  calendar: Calendar,
-): { readonly isAny: SQL; readonly start: SQL; readonly end: SQL } {
+export function partOfDay(day: SQL, calendar: Clock): { readonly isAny: SQL; readonly start: SQL; readonly end: SQL } {
   const [start, end] = [wallClockAt(day, calendar), wallClockAt(sql`(${day} + 1)`, calendar)];
   return {
     isAny: sql`coalesce(${day} between ${timeOff.startsOn} and ${timeOff.endsOn},

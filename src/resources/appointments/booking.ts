@@ -1,16 +1,19 @@
 /** Taking a slot, and what a refusal by the database comes to. */
-import { and, eq, sql, type SQL } from 'drizzle-orm';
+import { sql } from 'drizzle-orm';
 import { violatedConstraint } from '../../../db/client.js';
-import { one, oneOrNone } from '../../../db/rows.js';
-import { appointments, availableTimes, doctorAvailableTimes, patients } from '../../../db/tables/index.js';
-import type { Slot } from '../../../openapi/generated/schemas.js';
+import { JsonText } from '../../../db/json.js';
+import { direct } from '../../../db/prepared.js';
+import { one } from '../../../db/rows.js';
+import { appointments } from '../../../db/tables/index.js';
+import type { Appointment, Slot } from '../../../openapi/generated/schemas.js';
 import { ProblemError } from '../../../openapi/problem-error.js';
+import { PLACEHOLDERS_OF_CLOCK, valuesOfClock } from '../../scheduling/calendar.js';
 import { clearHolds } from '../../scheduling/holds.js';
 import { lockDoctor, lockPatient } from '../../scheduling/locks.js';
 import {
   alternatives,
+  askFor,
   BOOKING_CONSTRAINTS,
-  dateFault,
   HOLD_CONSTRAINTS,
   isDoctorTaken,
   periodOf,
@@ -20,9 +23,9 @@ import {
 } from '../../scheduling/slots.js';
 import { InvalidInput, NoPatientRecord, NotAllowed } from '../../lib/errors.js';
 import { signTransaction } from '../../lib/history.js';
-import { isKeptBy } from '../../lib/keepers.js';
 import { inTransaction, type UserVisit, type Visit, type Within } from '../../lib/visit.js';
 import { checkOverbooking } from './plan.js';
+import { appointmentJson } from './queries.js';
 
 /** What there is to say of a time that is taken. */
 interface Circumstances {
@@ -40,22 +43,6 @@ class SlotTaken extends ProblemError {
       : `The doctor or the patient has an appointment at this time${when}.`;
     super('slot-taken', detail, { alternatives: free, ...(dates && { taken: dates }) });
   }
-}
-
-async function offeredSlot({ db }: Within, doctorId: number, timeId: number): Promise<OfferedSlot | undefined> {
-  const row = oneOrNone(
-    await db
-      .select({
-        id: availableTimes.id,
-        startMinute: availableTimes.startMinute,
-        endMinute: availableTimes.endMinute,
-      })
-      .from(doctorAvailableTimes)
-      .innerJoin(availableTimes, eq(availableTimes.id, doctorAvailableTimes.availableTimeId))
-      .where(and(eq(doctorAvailableTimes.doctorId, doctorId), eq(availableTimes.id, timeId)))
-      .for('share', { of: availableTimes }),
-  );
-  return row;
 }
 
 /** A booking that the database refuses because the time is taken; the transaction is over, alternatives come after. */
@@ -89,7 +76,7 @@ export function book<T>(visit: UserVisit, work: (visit: Within<UserVisit>) => Pr
   return orAlternatives(visit, transaction);
 }
 
-export async function refusedAsTaken<T>(statement: Promise<T>, booking: Booking): Promise<T> {
+export async function refusedAsTaken<T>(statement: PromiseLike<T>, booking: Booking): Promise<T> {
   try {
     return await statement;
   } catch (error) {
@@ -122,14 +109,10 @@ export async function lockNamedPatient(
   named: number | undefined,
   mayNameAll = visit.caller.isStaff,
 ): Promise<{ id: number } | undefined> {
-  const { id } = visit.caller;
-  const isNamed = named === undefined ? undefined : eq(patients.id, named);
-  if (mayNameAll && isNamed !== undefined) return lockPatient(visit, isNamed);
-  const isMine = named === undefined ? eq(patients.userId, id) : isKeptBy(id);
-  const patient = await lockPatient(visit, and(isMine, isNamed) as SQL);
-  if (patient !== undefined) return patient;
+  const patient = await lockPatient(visit, named, mayNameAll);
+  if (patient !== undefined || (mayNameAll && named !== undefined)) return patient;
   // Taken for one's own, what is for somebody else would become the caller's.
-  if (isNamed !== undefined) throw new NotAllowed('Only staff may book for another patient.');
+  if (named !== undefined) throw new NotAllowed('Only staff may book for another patient.');
   throw new NoPatientRecord();
 }
 
@@ -178,11 +161,8 @@ interface Found {
  */
 export async function findSlot(visit: Within, wanted: Wanted): Promise<Found> {
   const { doctorId, patientId, timeId, doctor, isPatientThere, isOverbooking, takesTime, ownId } = wanted;
-  const slot = doctor?.isActive === true ? await offeredSlot(visit, doctorId, timeId) : undefined;
-  const fault =
-    slot !== undefined && wanted.date !== undefined
-      ? await dateFault(visit, slot, { doctorId, date: wanted.date })
-      : null;
+  const asked = doctor?.isActive === true ? await askFor(visit, wanted) : undefined;
+  const { slot, fault = null, hasHolds = false } = asked ?? {};
   const isPassed = isOverbooking && fault?.isYielding === true;
   const faults = {
     doctor: doctor === undefined ? 'does not exist' : doctor.isActive ? null : 'takes no appointments at present',
@@ -201,10 +181,11 @@ export async function findSlot(visit: Within, wanted: Wanted): Promise<Found> {
   if (slot === undefined || errors.length > 0) throw new InvalidInput(Object.fromEntries(errors));
   const date = wanted.date ?? (await soonestDate(visit, slot, wanted));
   if (date === null) throw new Taken(wanted);
+  const { holdId } = wanted;
   const period = periodOf(sql`${date}::date`, slot, visit.calendar);
   // Who books what is cancelled from the start waits on.
-  const taker = takesTime ? patientId : 0;
-  const isHeld = await clearHolds(visit, { doctorId, patientId: taker, timeId, date, period, holdId: wanted.holdId });
+  const taking = { doctorId, patientId: takesTime ? patientId : 0, timeId, date, period, holdId };
+  const isHeld = (hasHolds || holdId !== undefined) && (await clearHolds(visit, taking));
   // Who holds a time has it, also where somebody was overbooked over it meanwhile.
   const mayPass = takesTime && (isOverbooking || isHeld);
   const isOverbooked = isPassed || (mayPass && (await isDoctorTaken(visit, slot, { doctorId, date, ownId })));
@@ -214,21 +195,43 @@ export async function findSlot(visit: Within, wanted: Wanted): Promise<Found> {
 /** What else is stored of a booking. */
 type Details = Pick<typeof appointments.$inferInsert, 'type' | 'symptoms'> & Partial<typeof appointments.$inferInsert>;
 
-/**
- * Books a slot for a doctor and a patient that are locked.
- * @returns the appointment's id
- * @throws InvalidInput, Taken
- */
-export async function bookSlot(visit: Within, wanted: Wanted, details: Details): Promise<number> {
-  const { doctorId, patientId, timeId } = wanted;
-  const { slot, date, isOverbooked } = await findSlot(visit, wanted);
-  const insertion = visit.db
+const appointmentInserted = direct((db) => {
+  const value = (name: keyof typeof appointments.$inferInsert) => sql.placeholder(name);
+  const slot = { startMinute: sql.placeholder('startMinute'), endMinute: sql.placeholder('endMinute') };
+  return db
     .insert(appointments)
     .values({
-      ...details,
-      ...{ doctorId, patientId, availableTimeId: timeId, date, isOverbooked },
-      period: periodOf(sql`${date}::date`, slot, visit.calendar),
+      patientId: value('patientId'),
+      doctorId: value('doctorId'),
+      availableTimeId: value('availableTimeId'),
+      date: value('date'),
+      period: periodOf(sql`${value('date')}::date`, slot, PLACEHOLDERS_OF_CLOCK),
+      type: value('type'),
+      status: value('status'),
+      symptoms: value('symptoms'),
+      isCancelled: value('isCancelled'),
+      cancelCode: value('cancelCode'),
+      cancelText: value('cancelText'),
+      isOverbooked: value('isOverbooked'),
+      seriesId: value('seriesId'),
     })
-    .returning({ id: appointments.id });
-  return one(await refusedAsTaken(insertion, wanted)).id;
+    .returning({ text: sql<string>`${appointmentJson(PLACEHOLDERS_OF_CLOCK.zone)}::text`.as('text') });
+});
+
+/** What is stored where the details say nothing of it. */
+const ORDINARY = { status: 'pending', isCancelled: false, cancelCode: null, cancelText: null, seriesId: null };
+
+/**
+ * Books a slot for a doctor and a patient that are locked.
+ * @throws InvalidInput, Taken
+ */
+export async function bookSlot(visit: Within, wanted: Wanted, details: Details): Promise<JsonText<Appointment>> {
+  const { doctorId, patientId, timeId: availableTimeId } = wanted;
+  const { slot, date, isOverbooked } = await findSlot(visit, wanted);
+  const { startMinute, endMinute } = slot;
+  const insertion = appointmentInserted(visit.db)({
+    ...{ ...ORDINARY, ...details, ...valuesOfClock(visit.calendar) },
+    ...{ doctorId, patientId, availableTimeId, date, isOverbooked, startMinute, endMinute },
+  });
+  return new JsonText(one(await refusedAsTaken(insertion, wanted)).text);
 }

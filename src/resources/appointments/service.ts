@@ -139,7 +139,7 @@ export function createAppointment(
       isCancelled,
       side: isForAny ? (caller.isStaff ? 'clinic' : 'doctor') : 'patient',
     });
-    const id = await bookSlot(
+    return bookSlot(
       visit,
       {
         ...{ ...parties, doctorId, timeId, date: asked.date, holdId: held?.id },
@@ -152,7 +152,6 @@ export function createAppointment(
         ...(reason && cancelledFor(reason)),
       },
     );
-    return getAppointment(visit, { params: { id } });
   });
 }
 
@@ -209,7 +208,7 @@ function changeAppointment(visit: UserVisit, id: number, asked: Change): Promise
     const parties = partiesOf(seen, change, caller);
     const doctor = await lockDoctor(visit, parties.doctorId, seen.doctorId);
     checkOverbooking(overbook, doctor, caller);
-    const isPatientThere = (await lockPatient(visit, eq(patients.id, parties.patientId))) !== undefined;
+    const isPatientThere = (await lockPatient(visit, parties.patientId, true)) !== undefined;
     const present = await lockVisible(visit, id);
     // It went to another doctor or patient before it was locked: the wrong ones are.
     if (present.doctorId !== seen.doctorId || present.patientId !== seen.patientId) {
