@@ -6,7 +6,8 @@ import { InvalidInput } from '../lib/errors.js';
 import { isKeptBy } from '../lib/keepers.js';
 import { hashToken } from '../lib/tokens.js';
 import type { Visit, Within } from '../lib/visit.js';
-import { moment, type Clock } from './calendar.js';
+import type { Booker } from './booker.js';
+import { moment } from './calendar.js';
 
 class HoldEnded extends InvalidInput {
   constructor() {
@@ -22,12 +23,6 @@ export const isOfTime = (period: SQL, day: SQL, slotId: unknown): SQL =>
 const isOwn = (userId: number | Placeholder): SQL =>
   sql`(${holds.userId} = ${userId} or ${holds.waitingEntryId} in (select ${waitingEntries.id} from ${waitingEntries}
     join ${patients} on ${patients.id} = ${waitingEntries.patientId} where ${isKeptBy(userId)}))`;
-
-/** Who wants to book, and when: values, or placeholders of a query that is written once. */
-export interface Booker {
-  readonly calendar: Clock;
-  readonly caller: { readonly id: number | Placeholder; readonly isStaff: boolean } | null;
-}
 
 /** Whether a hold keeps its slot from somebody: it has not ended, and is not their own. */
 export const isHeldFrom = ({ calendar, caller }: Booker): SQL =>

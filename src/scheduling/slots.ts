@@ -6,18 +6,9 @@ import { one, oneOrNone } from '../../db/rows.js';
 import { appointments, availableTimes, doctorAvailableTimes, doctors, holds, timeOff } from '../../db/tables/index.js';
 import type { Slot } from '../../openapi/generated/schemas.js';
 import type { Visit } from '../lib/visit.js';
-import {
-  clockBefore,
-  horizon,
-  later,
-  moment,
-  PLACEHOLDERS_OF_CLOCK,
-  today,
-  valuesOfClock,
-  type Calendar,
-  type Clock,
-} from './calendar.js';
-import { isHeldFrom, isOfTime, type Booker } from './holds.js';
+import { kindOf, placeholdersOfBooker, valuesOfBooker, type Booker, type Kind } from './booker.js';
+import { clockBefore, horizon, later, moment, today, todayText, type Calendar, type Clock } from './calendar.js';
+import { isHeldFrom, isOfTime } from './holds.js';
 import { instantsOfSlot } from './instants.js';
 import { isOff, isWorked, isWorkedByAny, leaveOf, takesTimeOf, type AnySlot } from './working-time.js';
 
@@ -128,21 +119,16 @@ const isHeld = (doctorId: unknown, day: SQL, slot: AnySlot, booker: Booker): SQL
 /** The day of a free slot. */
 export const day = sql`days.day`;
 
-/** All days from one to another, both included, as `days.day`. In order, so that a search ends with what it finds. */
+/**
+ * All days from one to another, both included, as `days.day`. In order, so that a search ends with what it finds; and as an
+ * array, of which PostgreSQL guesses a few entries whether it knows the days or not: with a plan for days that it does not
+ * know, which can be kept, it would else reckon with a thousand, and plan anew each time for those that it knows.
+ */
 const days = (from: SQL, to: SQL): SQL =>
-  sql`(select ${from} + n as day from generate_series(0, ${to} - ${from}) as n order by day) as days`;
-
-/** Somebody who wants to book as placeholders: what they may decides the query's shape. */
-type Kind = 'anybody' | 'user' | 'staff';
-const kindOf = ({ caller }: Visit): Kind => (caller === null ? 'anybody' : caller.isStaff ? 'staff' : 'user');
-const bookerOf = (kind: Kind): Booker => ({
-  calendar: PLACEHOLDERS_OF_CLOCK,
-  caller: kind === 'anybody' ? null : { id: sql.placeholder('caller'), isStaff: kind === 'staff' },
-});
-const valuesOfBooker = ({ calendar, caller }: Visit) => ({ ...valuesOfClock(calendar), caller: caller?.id });
+  sql`(select day from unnest(array(select ${from} + n from generate_series(0, ${to} - ${from}) as n)) as day order by day) as days`;
 
 const soonest = direct((db, kind: Kind) => {
-  const booker = bookerOf(kind);
+  const booker = placeholdersOfBooker(kind);
   const { calendar } = booker;
   const [doctorId, patientId] = [sql.placeholder('doctorId'), sql.placeholder('patientId')];
   const slot = {
@@ -207,7 +193,7 @@ export const OFF_DAYS = {
 } as const;
 
 const asked = direct((db, kind: Kind) => {
-  const booker = bookerOf(kind);
+  const booker = placeholdersOfBooker(kind);
   const { calendar } = booker;
   const doctorId = sql.placeholder('doctorId');
   const given = sql`${sql.placeholder('date')}::date`;
@@ -367,35 +353,50 @@ export function freeSlotsOfAll(
 export const soonestFirst = sql`${day}, ${availableTimes.startMinute} nulls last, ${availableTimes.id}, ${doctors.id}`;
 
 /** One of the `freeSlots` as JSON. */
-export const slotJson = (calendar: Calendar): SQL<Slot> =>
+export const slotJson = ({ zone }: Clock): SQL<Slot> =>
   jsonObject<Slot>({
     date: sql<string>`${day}`,
     time: column(availableTimes.id),
     label: column(availableTimes.label),
-    ...instantsOfSlot(day, anySlot, calendar.zone),
+    ...instantsOfSlot(day, anySlot, zone),
   });
+
+const freeForPatient = direct((db, kind: Kind) => {
+  const booker = placeholdersOfBooker(kind);
+  const [from, to] = [sql`${sql.placeholder('from')}::date`, sql`${sql.placeholder('to')}::date`];
+  const isPatients = eq(appointments.patientId, sql.placeholder('patientId'));
+  const free = freeSlots(
+    { from: sql`coalesce(${from}, ${today(booker.calendar)})`, to: sql`coalesce(${to}, ${horizon(booker.calendar)})` },
+    and(eq(doctors.id, sql.placeholder('doctorId')), sql`not ${isTaken(isPatients, day, anySlot, booker.calendar)}`),
+    booker,
+  );
+  return db
+    .select({ slot: sql<string>`${slotJson(booker.calendar)}::text`.as('slot') })
+    .from(free.from)
+    .where(free.where)
+    .orderBy(soonestFirst)
+    .limit(sql.placeholder('most'));
+});
+
+/** So many days from one. */
+const plusDays = (date: string, days: number): string =>
+  new Date(Date.parse(date) + days * 86_400_000).toISOString().slice(0, 10);
 
 /**
  * Up to 5 slots of a doctor that are free for the doctor and the patient: the soonest from the day that was asked for on,
  * and then those before it where these are fewer.
  */
 export async function alternatives(visit: Visit, { doctorId, patientId, date }: Booking): Promise<Slot[]> {
-  const { db, calendar } = visit;
-  const search = async (from: SQL, to: SQL, most = 5): Promise<Slot[]> => {
-    const free = freeSlots(
-      { from, to },
-      and(eq(doctors.id, doctorId), sql`not ${isTaken(eq(appointments.patientId, patientId), day, anySlot, calendar)}`),
-      visit,
-    );
-    const rows = await db.execute<{ slot: Slot }>(sql`
-      select ${slotJson(calendar)} as slot from ${free.from} where ${free.where} order by ${soonestFirst} limit ${most}`);
-    return rows.map(({ slot }) => slot);
+  const search = async (from: string | null, to: string | null, most = 5): Promise<Slot[]> => {
+    const values = { ...valuesOfBooker(visit), doctorId, patientId, from, to, most };
+    const rows = await freeForPatient(visit.db, kindOf(visit))(values);
+    return rows.map(({ slot }) => JSON.parse(slot) as Slot);
   };
-  const asked = date === undefined ? today(calendar) : sql`${date}::date`;
+  const asked = date ?? todayText(visit.calendar);
   // Most calendars have free slots soon; only a full one is searched to its end.
-  const soon = await search(asked, sql`(${asked} + 14)`);
+  const soon = await search(asked, plusDays(asked, 14));
   if (soon.length === 5) return soon;
-  const later = await search(asked, horizon(calendar));
+  const later = await search(asked, null);
   if (later.length === 5 || date === undefined) return later;
-  return [...later, ...(await search(today(calendar), sql`(${asked} - 1)`, 5 - later.length))];
+  return [...later, ...(await search(null, plusDays(asked, -1), 5 - later.length))];
 }

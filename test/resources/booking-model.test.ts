@@ -199,7 +199,11 @@ const holderOf = (by: By, { patient, doctor }: { patient: number; doctor: number
   return by === 'doctor' ? `doctor ${doctor as 0 | 1}` : by;
 };
 
+/** What has to come about in the histories, or they show nothing of it. */
+const EVENTS = ['booked', 'refused', 'overbooked', 'moved', 'held', 'redeemed', 'displaced', 'offered'] as const;
+
 class Model {
+  readonly seen: Map<(typeof EVENTS)[number], number>;
   readonly clocks: Clocks;
   readonly notice: Notice;
   now: number;
@@ -211,14 +215,18 @@ class Model {
   holds: Held[] = [];
   waits: Wait[] = [];
   offered: Offer[] = [];
-  offersMade = 0;
   /** What the last step has given up. */
   freed: Pick<Place, 'doctor' | 'slot' | 'date'> | undefined;
 
-  constructor(clocks: Clocks, now: number, notice: Notice) {
+  constructor(clocks: Clocks, { now, notice, seen }: Pick<Model, 'now' | 'notice' | 'seen'>) {
     this.clocks = clocks;
     this.notice = notice;
     this.now = now;
+    this.seen = seen;
+  }
+
+  count(event: (typeof EVENTS)[number], times = 1): void {
+    this.seen.set(event, (this.seen.get(event) ?? 0) + times);
   }
 
   day(offset: number): string {
@@ -385,7 +393,7 @@ class Model {
     }
     this.offered = offered;
     for (const { wait, ...place } of made) wait.seen.add(nameOf(place));
-    this.offersMade += made.length;
+    this.count('offered', made.length);
     const { freed } = this;
     this.freed = undefined;
     if (freed === undefined || !this.#isFreeForAll(freed)) return;
@@ -701,6 +709,7 @@ function compare(
 ): void {
   assert.equal(answer.status, expected.status === 201 ? 200 : expected.status);
   if (expected.status !== 409 || expected.doctor === undefined) return;
+  model.count('refused');
   assert.deepEqual(
     answer.alternatives,
     model
@@ -773,6 +782,7 @@ const book = (input: Booking): Step =>
     const entry = { id, doctor, patient, slot, date: expected.date, isCancelled, reason, attendance, isOverbooked };
     assert.deepEqual({ ...answer.body, ...appointmentOf(model, real, entry) }, answer.body);
     model.entries.push(entry);
+    model.count(isOverbooked ? 'overbooked' : 'booked');
   });
 
 /** Overbooks the time of the appointment with an index. */
@@ -826,7 +836,10 @@ const change = ({ isPut, ...input }: Patch & { isPut: boolean }): Step =>
     );
     compare({ model, real, holder }, answer, expected);
     if (expected.status !== 200 && expected.status !== 201) return;
-    if (isTaking) model.release({ doctor, slot, date: expected.date }, holder);
+    if (isTaking) {
+      model.release({ doctor, slot, date: expected.date }, holder);
+      model.count('moved');
+    }
     const reason = isCancelled ? (entry.reason ?? codeOf[by]) : null;
     const { isOverbooked } = expected;
     if (!entry.isCancelled && (isTaking || isCancelled)) model.freed = { ...entry };
@@ -863,6 +876,7 @@ const hold = (input: {
     });
     model.release({ doctor, ...place }, holder);
     model.holds.push({ token, holder, doctor, ...place, until });
+    model.count('held');
   });
 
 const release = (index: number): Step =>
@@ -924,7 +938,10 @@ const redeem = (input: {
     );
     compare({ model, real, holder }, answer, expected);
     if (expected.status !== 200 && expected.status !== 201) return;
-    if (!isSame) model.release(place, holder, held);
+    if (!isSame) {
+      model.release(place, holder, held);
+      model.count('redeemed');
+    }
     const id = answer.body?.id as number;
     const { isOverbooked } = expected;
     const entry = moved ?? { id, ...place, isCancelled, reason: null, attendance: null, isOverbooked };
@@ -1038,8 +1055,8 @@ interface Displacement {
 
 /** Does with the appointments in the way what is asked for; returns whether anything is stored. */
 function displaceAll(
-  found: readonly Entry[],
-  answer: Awaited<ReturnType<typeof displacing>>,
+  model: Model,
+  { found, answer }: { found: readonly Entry[]; answer: Awaited<ReturnType<typeof displacing>> },
   { displace, isDry }: Displacement,
 ): boolean {
   const isRefused = !isDry && displace === 'refuse' && found.length > 0;
@@ -1051,6 +1068,7 @@ function displaceAll(
   );
   if (isDry || isRefused) return false;
   if (displace === 'cancel') {
+    model.count('displaced', found.length);
     for (const entry of found) Object.assign(entry, { isCancelled: true, reason: 'doctor', attendance: null });
   }
   return true;
@@ -1075,7 +1093,7 @@ const takeLeave = (
         body: { doctor: real.doctors[doctor] as number, from: wire(from), to: wire(to), displace: input.displace },
       }),
     );
-    if (displaceAll(found, answer, input)) model.leaves.push({ id: answer.id as number, doctor, from, to });
+    if (displaceAll(model, { found, answer }, input)) model.leaves.push({ id: answer.id as number, doctor, from, to });
   });
 
 const endLeave = (index: number): Step =>
@@ -1125,7 +1143,7 @@ const setHours = (input: Displacement & { doctor: number; shifts: readonly Shift
         model.isWorked(entry.slot, entry.date, before) &&
         !model.isWorked(entry.slot, entry.date, hours),
     );
-    if (displaceAll(found, answer, input)) model.hours[doctor as 0 | 1] = hours;
+    if (displaceAll(model, { found, answer }, input)) model.hours[doctor as 0 | 1] = hours;
   });
 
 const wait = (minutes: number): Step =>
@@ -1271,10 +1289,12 @@ const steps = fc.commands(
   { maxCommands: 24, size: 'max' },
 );
 
+const seen: Model['seen'] = new Map();
+
 for (const [zone, firstDays, histories] of [
-  ['UTC', ['2026-03-02'], 1000],
+  ['UTC', ['2026-03-02'], 2000],
   // The days before the clocks go forward, and back.
-  ['Europe/Berlin', ['2026-03-27', '2026-10-23'], 248],
+  ['Europe/Berlin', ['2026-03-27', '2026-10-23'], 500],
 ] as const) {
   t.test(`${histories} histories, ${zone}`, async (t) => {
     const { database } = await openTestDatabase(t);
@@ -1283,45 +1303,38 @@ for (const [zone, firstDays, histories] of [
     const slots: number[] = [];
     for (const { label } of SLOTS) slots.push((await createAvailableTime(visitOf(db), { body: { time: label } })).id);
     const clocks = new Clocks(zone);
-    const clinics: Ids[] = [];
-    let count = 0;
-    let offers = 0;
+    const clinics = await makeClinics(db, histories);
     const history = fc.asyncProperty(
       fc.constantFrom(...firstDays),
       fc.nat({ max: 1439 }),
       fc.constantFrom({ booking: 0, change: 0 }, { booking: 180, change: 1500 }, { booking: 1500, change: 90 }),
       steps,
       async (firstDay, minute, notice, commands) => {
-        if (clinics.length === 0) clinics.push(...(await makeClinics(db, histories)));
-        // Each history has a clinic of its own, so that none meets what another has left.
-        const real = new Real(db, clocks, slots, clinics.pop() as Ids);
-        const model = new Model(clocks, Date.parse(firstDay) + minute * MINUTE, notice);
+        // Each history has a clinic of its own, so that none meets what another has left; so has each try to shorten one.
+        const ids = clinics.pop() ?? (await makeClinics(db, 1))[0];
+        const real = new Real(db, clocks, slots, ids as Ids);
+        const model = new Model(clocks, { now: Date.parse(firstDay) + minute * MINUTE, notice, seen });
         await fc.asyncModelRun(() => ({ model, real }), commands);
         for (const holder of ['staff', 'patient 0', 'patient 1', 'anybody'] as const) {
           await look(model, real, { doctor: minute % 2, holder });
         }
         model.assertNoOverlap();
-        count += model.entries.length;
-        offers += model.offersMade;
       },
     );
-    const start = performance.now();
     await Promise.all(
       Array.from({ length: WORKERS }, () => fc.assert(history, { numRuns: histories / WORKERS, maxSkipsPerRun: 0 })),
     );
-    t.comment(`${count} appointments, ${Math.round(performance.now() - start)} ms`);
-    t.ok(count > histories, 'the histories have appointments');
-    t.ok(offers > histories / 50, `${offers} offers are made`);
     const overlaps = await db.execute(`
       select a.id, b.id from appointments a join appointments b on a.id < b.id
       and (a.patient_id = b.patient_id or a.doctor_id = b.doctor_id and not a.is_overbooked and not b.is_overbooked)
       and not a.is_cancelled and not b.is_cancelled and a.archived_at is null and b.archived_at is null
       and (a.period && b.period or a.date = b.date and a.available_time_id = b.available_time_id)`);
     t.strictSame([...overlaps], []);
-    const [row] = await db.execute<{ piled: number }>(`
-      select count(*)::int as piled from appointments a join appointments b on a.doctor_id = b.doctor_id
-      and a.period && b.period and a.is_overbooked and not b.is_overbooked
-      and not a.is_cancelled and not b.is_cancelled and a.archived_at is null and b.archived_at is null`);
-    t.ok((row?.piled ?? 0) > histories / 100, `${row?.piled} stand over others`);
   });
 }
+
+t.test('all that is looked for comes about in the histories', async (t) => {
+  t.comment(JSON.stringify(Object.fromEntries(seen)));
+  // Each does some hundred times: what happens less than ten has not been rare by chance.
+  for (const event of EVENTS) t.ok((seen.get(event) ?? 0) >= 10, `${event}: ${seen.get(event)}`);
+});

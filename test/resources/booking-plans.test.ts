@@ -20,10 +20,15 @@ const client = postgres(await createTestDatabase(t), {
 });
 t.teardown(() => client.end());
 const queries: { text: string; values: unknown[] }[] = [];
-const db: Db = drizzle(client, {
-  casing: 'snake_case',
-  logger: { logQuery: (text, values) => void queries.push({ text, values }) },
+// What Drizzle sends and what is sent without it both go this way.
+const unsafe = client.unsafe.bind(client) as (...args: unknown[]) => unknown;
+Object.assign(client, {
+  unsafe: (text: string, values: unknown[], ...more: unknown[]) => {
+    queries.push({ text, values });
+    return unsafe(text, values, ...more);
+  },
 });
+const db: Db = drizzle(client, { casing: 'snake_case' });
 
 const calendar = {
   now: new Date('2026-03-02T06:00:00Z'),

@@ -1,13 +1,15 @@
-import { eq, gte, lte, sql, type SQL } from 'drizzle-orm';
+import { and, eq, gte, isNull, lte, sql, type SQL } from 'drizzle-orm';
 import { column, jsonObject, JsonText } from '../../../db/json.js';
-import { one } from '../../../db/rows.js';
+import { direct } from '../../../db/prepared.js';
+import { oneOrNone } from '../../../db/rows.js';
 import { availableTimes, doctors } from '../../../db/tables/index.js';
 import type { ListDoctorAvailabilityQuery, SearchAvailabilityQuery } from '../../../openapi/generated/operations.js';
 import type { DoctorSlot, DoctorSlotPage, FreeSlotList } from '../../../openapi/generated/schemas.js';
 import type { Input } from '../../../openapi/operation.js';
+import { kindOf, placeholdersOfBooker, valuesOfBooker, type Kind } from '../../scheduling/booker.js';
 import { todayText, type Calendar } from '../../scheduling/calendar.js';
 import { instantsOfSlot } from '../../scheduling/instants.js';
-import { freeSlots, freeSlotsOfAll, slotJson, soonestFirst, type Days } from '../../scheduling/slots.js';
+import { freeSlots, freeSlotsOfAll, slotJson, soonestFirst } from '../../scheduling/slots.js';
 import { InvalidInput, NotFound } from '../../lib/errors.js';
 import { filtered } from '../../lib/lists.js';
 import { isLinkedTo, LINKS } from '../../lib/lookups.js';
@@ -24,30 +26,43 @@ const DAY = 86_400_000;
  * The days that a query asks for, both included.
  * @throws InvalidInput for more than 31, and for an end before the start
  */
-function readDays({ from, to }: Given<ListDoctorAvailabilityQuery>, calendar: Calendar): Days {
+function readDays({ from, to }: Given<ListDoctorAvailabilityQuery>, calendar: Calendar): { from: string; to: string } {
   const first = from ?? todayText(calendar);
   const weekLater = new Date(Date.parse(first) + (DEFAULT_DAYS - 1) * DAY).toISOString().slice(0, 10);
   const last = to ?? (weekLater.startsWith('+') ? first : weekLater);
   const count = (Date.parse(last) - Date.parse(first)) / DAY + 1;
   if (count < 1) throw new InvalidInput({ to: ['must not be before from'] });
   if (count > MAX_DAYS) throw new InvalidInput({ to: [`must be at most ${MAX_DAYS - 1} days after from`] });
-  return { from: sql`${first}::date`, to: sql`${last}::date` };
+  return { from: first, to: last };
 }
+
+const freeOfDoctor = direct((db, kind: Kind) => {
+  const [id, from, to] = [
+    sql.placeholder('id'),
+    sql`${sql.placeholder('from')}::date`,
+    sql`${sql.placeholder('to')}::date`,
+  ];
+  const booker = placeholdersOfBooker(kind);
+  const free = freeSlots({ from, to }, eq(doctors.id, id), booker);
+  return db
+    .select({
+      text: sql<string>`array_to_json(array(
+        select ${slotJson(booker.calendar)} from ${free.from} where ${free.where} order by ${soonestFirst}))::text`.as(
+        'text',
+      ),
+    })
+    .from(doctors)
+    .where(and(eq(doctors.id, id), isNull(doctors.archivedAt)));
+});
 
 /** @throws NotFound where there is no such doctor */
 export async function listDoctorAvailability(
   visit: Visit,
   { params: { id }, query }: Input<'listDoctorAvailability'>,
 ): Promise<JsonText<FreeSlotList>> {
-  const { db, calendar } = visit;
-  const free = freeSlots(readDays(query, calendar), eq(doctors.id, id), visit);
-  const row = one(
-    await db.execute<{ isThere: boolean; text: string }>(sql`
-      select exists (select from ${doctors} where ${doctors.id} = ${id} and ${doctors.archivedAt} is null) as "isThere",
-        array_to_json(array(select ${slotJson(calendar)} from ${free.from} where ${free.where} order by ${soonestFirst}))::text
-          as text`),
-  );
-  if (!row.isThere) throw new NotFound();
+  const values = { ...valuesOfBooker(visit), ...readDays(query, visit.calendar), id };
+  const row = oneOrNone(await freeOfDoctor(visit.db, kindOf(visit))(values));
+  if (row === undefined) throw new NotFound();
   return new JsonText(row.text);
 }
 
@@ -79,7 +94,12 @@ export function searchAvailability(
     min_fee: (fee) => gte(doctors.fee, fee),
     max_fee: (fee) => lte(doctors.fee, fee),
   });
-  const free = freeSlotsOfAll(readDays({ from, to }, calendar), { slotIs, doctorIs }, visit);
+  const days = readDays({ from, to }, calendar);
+  const free = freeSlotsOfAll(
+    { from: sql`${days.from}::date`, to: sql`${days.to}::date` },
+    { slotIs, doctorIs },
+    visit,
+  );
   const slots = isPerDoctor
     ? sql`(select distinct on (doctor) * from ${free} order by doctor, ${SOONEST_FIRST}) as free`
     : free;
