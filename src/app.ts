@@ -27,6 +27,7 @@ import { passwordRule } from './lib/passwords.js';
 import { resources } from './resources/index.js';
 import { calendarOf, type Calendar } from './scheduling/calendar.js';
 import { offerAllFreed } from './scheduling/offers.js';
+import { forgetFullDays } from './scheduling/slots.js';
 
 /** The largest JSON body in bytes; the longest text of the contract fits several times. */
 const MAX_BODY_BYTES = 262_144;
@@ -91,6 +92,7 @@ export async function buildApp({
   await app.register(sweep, {
     rounds: [
       { name: 'removing old idempotency keys', seconds: 3600, run: removeOldKeys },
+      { name: 'forgetting full days', seconds: 3600, run: (db) => forgetFullDays(db, calendar()) },
       { name: 'offering what became free', seconds: 5, run: (db) => offerAllFreed(db, calendar()) },
     ],
   });

@@ -1,16 +1,26 @@
 /** When a slot of a doctor is free: the one place for the rule, for booking, for availability and for alternatives. */
-import { and, eq, isNull, sql, type SQL } from 'drizzle-orm';
+import { and, eq, isNull, sql, type Placeholder, type SQL } from 'drizzle-orm';
+import type { Db } from '../../db/client.js';
 import { column, jsonObject } from '../../db/json.js';
 import { direct } from '../../db/prepared.js';
 import { one, oneOrNone } from '../../db/rows.js';
-import { appointments, availableTimes, doctorAvailableTimes, doctors, holds, timeOff } from '../../db/tables/index.js';
+import {
+  appointments,
+  availableTimes,
+  doctorAvailableTimes,
+  doctors,
+  fullDays,
+  holds,
+  timeOff,
+} from '../../db/tables/index.js';
 import type { Slot } from '../../openapi/generated/schemas.js';
+import { plusDays } from '../lib/dates.js';
 import type { Visit } from '../lib/visit.js';
 import { kindOf, placeholdersOfBooker, valuesOfBooker, type Booker, type Kind } from './booker.js';
 import { clockBefore, horizon, later, moment, today, todayText, type Calendar, type Clock } from './calendar.js';
 import { isHeldFrom, isOfTime } from './holds.js';
 import { instantsOfSlot } from './instants.js';
-import { isOff, isWorked, isWorkedByAny, leaveOf, takesTimeOf, type AnySlot } from './working-time.js';
+import { isOff, isWorked, leaveOf, takesTimeOf, worksOn, type AnySlot } from './working-time.js';
 
 /** A slot that a doctor offers; without minutes it is a label only. */
 export interface OfferedSlot {
@@ -297,56 +307,74 @@ export function freeSlots({ from, to }: Days, where: SQL | undefined, booker: Bo
   };
 }
 
+/** Free slots of any of many doctors. */
+interface Wanted {
+  /** On `available_times`. */
+  readonly slotIs: SQL | undefined;
+  /** On `doctors`. */
+  readonly doctorIs: SQL | undefined;
+}
+
+/** A row of `slots`. */
+const eachSlot = { id: sql`slots.time`, startMinute: sql`slots.start_minute`, endMinute: sql`slots.end_minute` };
+const slotOrder = sql`slots.start_minute nulls last, slots.time`;
+
+/** Whether a doctor has one of the `slots` free. */
+const isFreeOf = (doctorId: SQL, booker: Booker): SQL => {
+  const slotDay = sql`slots.day`;
+  return and(
+    sql`exists (select from ${doctorAvailableTimes}
+      where ${doctorAvailableTimes.doctorId} = ${doctorId} and ${doctorAvailableTimes.availableTimeId} = ${eachSlot.id})`,
+    isOffered(slotDay, eachSlot, booker, doctorId),
+    sql`not ${isTaken(sql`${appointments.doctorId} = ${doctorId}`, slotDay, eachSlot, booker.calendar)}`,
+    sql`not ${isHeld(doctorId, slotDay, eachSlot, booker)}`,
+  ) as SQL;
+};
+
+/** Whether it is known that a doctor has nothing free on a day. */
+const isFull = (doctorId: unknown, day: SQL): SQL =>
+  sql`exists (select from ${fullDays} where ${fullDays.doctorId} = ${doctorId} and ${fullDays.date} = ${day})`;
+
+/** Forgets of days that are over that they were full. */
+export async function forgetFullDays(db: Db, calendar: Calendar): Promise<void> {
+  await db.delete(fullDays).where(sql`${fullDays.date} < ${today(calendar)} - 1`);
+}
+
 /**
- * The same as rows of `free`, for many doctors: what is taken is found once for all of them.
- * @param slotIs on `available_times`
- * @param doctorIs on `doctors`
+ * Free slots of the first day from one to another on which any of the doctors can have some: as two queries, of which the
+ * second, the rows of `free` in order, reads `first`. Whole days are judged for all doctors at once, and slots only as far
+ * as so many free ones reach.
  */
-export function freeSlotsOfAll(
+export function freeSlotsOfFirstDay(
   { from, to }: Days,
-  { slotIs, doctorIs }: { slotIs: SQL | undefined; doctorIs: SQL | undefined },
+  wanted: Wanted & { readonly most: Placeholder },
   booker: Booker,
-): SQL {
+): { first: SQL; free: SQL } {
   const { calendar } = booker;
-  const isClosed = sql`exists (
-    select from ${timeOff} where ${timeOff.doctorId} is null and ${takesTimeOf(day, anySlot, calendar)})`;
-  const ofSlots = { id: sql`time`, startMinute: sql`start_minute`, endMinute: sql`end_minute` };
-  // What lasts over midnight is of the day before.
-  // A slot may last over a day, and by an hour more where the clocks go forward.
-  return sql`(
-    with slots as materialized (
-      select ${day}, ${availableTimes.startMinute}, ${availableTimes.endMinute}, ${availableTimes.id} as time,
-        ${periodOf(day, anySlot, calendar)} as period, ${isInTime(day, anySlot, calendar)} as is_in_time
-      from ${bookableDays(from, to, calendar)} cross join ${availableTimes}
-      where ${and(isAhead(day, anySlot, calendar), sql`not ${isClosed}`, slotIs)}
-    ), live as materialized (
-      select ${appointments.doctorId}, ${appointments.date}, ${appointments.availableTimeId}, ${appointments.period}
-      from ${appointments} where ${isLive} and ${appointments.date} between ${from} - 2 and ${to} + 2
-      union all select ${holds.doctorId}, ${holds.date}, ${holds.availableTimeId}, ${holds.period}
-      from ${holds} where ${isHeldFrom(booker)}
-    ), hits as materialized (
-      select periods.period as hit, slots.* from (select distinct period from live) as periods
-      join slots on slots.period && periods.period
-    )
-    select ${doctors.id} as doctor, day, start_minute, time from slots
-    join ${doctorAvailableTimes} on ${doctorAvailableTimes.availableTimeId} = time
-    join ${doctors} on ${doctors.id} = ${doctorAvailableTimes.doctorId}
-    where ${and(
-      takesPatients,
-      doctorIs,
-      sql`(is_in_time or ${givesNoNotice(booker, doctors.id)})`,
-      isWorkedByAny(sql`${doctors.id}`, { day: sql`day`, id: sql`time` }, sql`slots`),
-    )}
-    except (
-      select ${timeOff.doctorId}, day, start_minute, time from ${timeOff}
-      join slots on ${takesTimeOf(sql`day`, ofSlots, calendar)} where ${timeOff.doctorId} is not null
-      union all
-      select doctor_id, day, start_minute, time from live join hits on hit = live.period
-      union all
-      select doctor_id, day, start_minute, time from live join slots on day = date and time = available_time_id
-      where live.period is null
-    )
-  ) as free`;
+  const isAway = (whose: SQL): SQL =>
+    sql`exists (select from ${timeOff} where ${whose} and ${day} between ${timeOff.startsOn} and ${timeOff.endsOn})`;
+  const mayWork = and(
+    takesPatients,
+    wanted.doctorIs,
+    sql`not ${isFull(doctors.id, day)}`,
+    worksOn(doctors.id, day),
+    sql`not ${isAway(eq(timeOff.doctorId, doctors.id))}`,
+  );
+  // Staff and doctors give no notice; who is a doctor shows when there is one to compare with.
+  const isAny = booker.caller === null ? isInTime(day, anySlot, calendar) : isAhead(day, anySlot, calendar);
+  return {
+    first: sql`select ${day}, ids from ${bookableDays(from, to, calendar)}
+      cross join lateral (select array_agg(${doctors.id}) as ids from ${doctors} where ${mayWork}) as open
+      where ids is not null and not ${isAway(isNull(timeOff.doctorId))} order by ${day} limit 1`,
+    free: sql`select doctor, day, start_minute, time from (
+        select ids, ${day}, ${availableTimes.id} as time, ${availableTimes.startMinute}, ${availableTimes.endMinute}
+        from first as days cross join ${availableTimes} where ${and(isAny, wanted.slotIs)}
+        order by ${availableTimes.startMinute} nulls last, ${availableTimes.id}
+      ) as slots cross join lateral (
+        select doctor from (select doctor from unnest(ids) as doctor order by doctor) as doctors
+        where ${isFreeOf(sql`doctor`, booker)} order by doctor limit ${wanted.most}
+      ) as doctors order by ${slotOrder}, doctor limit ${wanted.most}`,
+  };
 }
 
 /** Soonest first; slots without clock times after those of the day that have one. */
@@ -377,10 +405,6 @@ const freeForPatient = direct((db, kind: Kind) => {
     .orderBy(soonestFirst)
     .limit(sql.placeholder('most'));
 });
-
-/** So many days from one. */
-const plusDays = (date: string, days: number): string =>
-  new Date(Date.parse(date) + days * 86_400_000).toISOString().slice(0, 10);
 
 /**
  * Up to 5 slots of a doctor that are free for the doctor and the patient: the soonest from the day that was asked for on,

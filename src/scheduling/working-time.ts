@@ -1,5 +1,6 @@
 /** When a doctor works: by the doctor's hours, and but for leave. */
 import { sql, type SQL } from 'drizzle-orm';
+import type { PgColumn } from 'drizzle-orm/pg-core';
 import { timestampText } from '../../db/json.js';
 import { doctorHours, doctorHoursTimes, timeOff } from '../../db/tables/index.js';
 import { wallClockAt, type Clock } from './calendar.js';
@@ -23,13 +24,10 @@ export const isWorked = (doctorId: unknown, day: SQL, { id }: Pick<AnySlot, 'id'
     select from ${doctorHours} join ${doctorHoursTimes} on ${doctorHoursTimes.hoursId} = ${doctorHours.id}
     where ${doctorHours.doctorId} = ${doctorId} and ${doctorHoursTimes.availableTimeId} = ${id} and ${isForDay(day)}))`;
 
-/** The same for all doctors, as sets that are made once. */
-export const isWorkedByAny = (doctorId: SQL, slot: { readonly day: SQL; readonly id: SQL }, days: SQL): SQL =>
+/** Whether a doctor works in any slot on a day. */
+export const worksOn = (doctorId: PgColumn, day: SQL): SQL =>
   sql`(${doctorId} not in (select ${doctorHours.doctorId} from ${doctorHours})
-    or (${doctorId}, ${slot.id}, ${slot.day}) in (
-      select ${doctorHours.doctorId}, ${doctorHoursTimes.availableTimeId}, worked.day
-      from ${doctorHours} join ${doctorHoursTimes} on ${doctorHoursTimes.hoursId} = ${doctorHours.id}
-      join (select distinct day from ${days} as days) as worked on ${isForDay(sql`worked.day`)}))`;
+    or exists (select from ${doctorHours} where ${doctorHours.doctorId} = ${doctorId} and ${isForDay(day)}))`;
 
 /**
  * Whether a row of `time_off` takes something of a slot on a day. Days are those of the clinic's calendar; a part of a day

@@ -10,7 +10,7 @@ import { transaction, type Db } from '../../db/client.js';
 import { JsonText } from '../../db/json.js';
 import { DryRun } from '../../openapi/operation.js';
 import { ProblemError } from '../../openapi/problem-error.js';
-import type { Displace, FreeSlot, Hold, WaitingEntry } from '../../openapi/generated/schemas.js';
+import type { Displace, DoctorSlotPage, FreeSlot, Hold, WaitingEntry } from '../../openapi/generated/schemas.js';
 import type { UserVisit, Visit } from '../../src/lib/visit.js';
 import type { Calendar } from '../../src/scheduling/calendar.js';
 import {
@@ -19,7 +19,7 @@ import {
   replaceAppointment,
   updateAppointment,
 } from '../../src/resources/appointments/service.js';
-import { listDoctorAvailability } from '../../src/resources/availability/service.js';
+import { listDoctorAvailability, searchAvailability } from '../../src/resources/availability/service.js';
 import { createAvailableTime } from '../../src/resources/available-times/service.js';
 import { updateDoctor } from '../../src/resources/doctors/service.js';
 import { createHold, deleteHold } from '../../src/resources/holds/service.js';
@@ -200,7 +200,17 @@ const holderOf = (by: By, { patient, doctor }: { patient: number; doctor: number
 };
 
 /** What has to come about in the histories, or they show nothing of it. */
-const EVENTS = ['booked', 'refused', 'overbooked', 'moved', 'held', 'redeemed', 'displaced', 'offered'] as const;
+const EVENTS = [
+  'booked',
+  'refused',
+  'overbooked',
+  'moved',
+  'held',
+  'redeemed',
+  'displaced',
+  'offered',
+  'full',
+] as const;
 
 class Model {
   readonly seen: Map<(typeof EVENTS)[number], number>;
@@ -728,6 +738,34 @@ async function look(model: Model, real: Real, { doctor, holder }: { doctor: numb
     (JSON.parse(text) as FreeSlot[]).map(({ time, ...slot }) => ({ ...slot, slot: real.slots.indexOf(time) })),
     model.free(doctor, holder).map((place) => ({ ...place, ...model.shown(place) })),
   );
+}
+
+/** The same by the search in all doctors, page by page. */
+async function search(model: Model, real: Real, { doctor, holder }: { doctor: number; holder: Holder }): Promise<void> {
+  const found: unknown[] = [];
+  for (let page = 1, next: string | null = ''; next !== null; page++) {
+    const query = {
+      ...{ from: model.day(-1), to: model.day(HORIZON_DAYS + 1), page, limits: 5 },
+      doctor: real.doctors[doctor] as number,
+    };
+    const { text } = await searchAvailability(real.holding(model, holder), { query });
+    const answer = JSON.parse(text) as DoctorSlotPage;
+    found.push(...answer.results.map(({ date, time }) => ({ date, slot: real.slots.indexOf(time) })));
+    next = answer.next;
+  }
+  assert.deepEqual(found, model.free(doctor, holder));
+}
+
+/** Days on which the database knows that a doctor has nothing free are such days. */
+async function checkFullDays(model: Model, real: Real): Promise<void> {
+  const rows = await real.db.execute<{ doctor: number; date: string }>(
+    sql`select doctor_id::float8 as doctor, date::text from full_days where doctor_id in ${real.doctors}`,
+  );
+  for (const row of rows) {
+    const free = model.free(real.doctors.indexOf(row.doctor), 'staff').filter(({ date }) => date === row.date);
+    assert.deepEqual(free, [], `${row.date} is full`);
+  }
+  model.count('full', rows.length);
 }
 
 const one = fc.nat({ max: 1 });
@@ -1264,6 +1302,8 @@ const steps = fc.commands(
     fc.record({ index: which, by: actor, mark }).map(note),
     fc.record({ index: which, by: fc.constant('staff' as const), mark }).map(note),
     fc.tuple(one, fc.uniqueArray(slotArbitrary)).map(([doctor, slots]) => offer(doctor, slots)),
+    // With so few slots a day is full soon.
+    fc.tuple(one, slotArbitrary).map(([doctor, slot]) => offer(doctor, [slot])),
     leave.map(takeLeave),
     which.map(endLeave),
     fc.record({ ...displacement, doctor: one, shifts: fc.array(shift, { maxLength: 6 }) }).map(setHours),
@@ -1318,6 +1358,8 @@ for (const [zone, firstDays, histories] of [
         for (const holder of ['staff', 'patient 0', 'patient 1', 'anybody'] as const) {
           await look(model, real, { doctor: minute % 2, holder });
         }
+        await search(model, real, { doctor: minute % 2, holder: minute % 3 > 0 ? 'patient 0' : 'staff' });
+        await checkFullDays(model, real);
         model.assertNoOverlap();
       },
     );

@@ -162,6 +162,8 @@ t.test('availability', async (t) => {
     const answer = await searchAvailability(visit, { query: { page: 1, limits: 1000, ...query } });
     return JSON.parse(answer.text) as { count: number; results: DoctorSlot[] };
   };
+  await client`insert into full_days select date '2026-03-02' + n, 1 from generate_series(0, 199) n`;
+  await client`analyze full_days`;
   await checkPlans(t, 'of a doctor', 5000, () => ofDoctor(2));
   await checkPlans(t, 'for 7 days', 30_000, () => search({}));
   const all = await checkPlans(t, 'for 31 days', 30_000, () => search({ from, to }));
@@ -174,7 +176,8 @@ t.test('availability', async (t) => {
       (count(*) filter (where d <= 20))::int as cheap
     from generate_series(1, 500) d, generate_series(1, 8) i, generate_series(0, 30) n
     where not exists (select from appointments where doctor_id = d and available_time_id = i and date = date '2026-03-25' + n)`;
-  t.strictSame({ all: all.count, slots: slots.count, cheap: cheap.count }, free);
+  t.ok([free?.all, free?.slots, free?.cheap].every((number) => (number ?? 0) > 1000));
+  t.strictSame([all.count, slots.count, cheap.count], [1001, 1001, 1001], 'not all that is free is counted');
   const expected = (await Promise.all([100, 200, 300].map(ofDoctor)))
     .flatMap((slots, index) => slots.map((slot) => ({ doctor: 100 * (index + 1), ...slot })))
     .sort((a, b) => a.date.localeCompare(b.date) || a.time - b.time || a.doctor - b.doctor);
@@ -189,7 +192,7 @@ t.test('availability', async (t) => {
     search({ from, to, per_doctor: true }),
   );
   const doctors = new Set<number>();
-  t.equal(soonest.count, 499, 'of each but the one who is full');
+  t.equal(soonest.results.length, 499, 'of each but the one who is full');
   const firsts = all.results.filter(({ doctor }) => !doctors.has(doctor) && doctors.add(doctor));
   t.ok(firsts.length > 400);
   t.strictSame(soonest.results.slice(0, firsts.length), firsts);
