@@ -14,6 +14,8 @@ declare module 'autocannon' {
     connections: number;
     /** Seconds. */
     duration: number;
+    /** Answers, instead of seconds. */
+    amount?: number;
     /** Milliseconds between looks at the clock. */
     sampleInt: number;
     /** Seconds. */

@@ -87,6 +87,9 @@ const TODAY = `(now() at time zone 'UTC')::date`;
 const ON_DAY = (day: number): number =>
   day < 0 ? 11 + Number(-day % 5 < 3) : day < 5 ? SLOTS_PER_DOCTOR : (SLOTS_PER_DOCTOR * 3) / 5;
 
+/** A slot that a doctor offers: the day's first of most. */
+export const firstSlotOf = (doctorId: number): number => 1 + ((doctorId - 1) % CLOCK_TIMES);
+
 /** The id of the n-th slot, from 0, of the n-th doctor. */
 const slotOf = (doctor: string, slot: string): string => `(1 + (${doctor} + ${slot}) % ${CLOCK_TIMES})`;
 

@@ -23,12 +23,15 @@ interface Drive {
   readonly calls: readonly Call[];
   readonly connections: number;
   readonly seconds: number;
+  /** How many answers, however long they take, instead of for how long. */
+  readonly amount?: number;
   readonly staffId: number;
   /** What every answer has to be. */
   readonly status?: number;
 }
 
-export async function drive(server: Server, { calls, connections, seconds, staffId, status }: Drive): Promise<Load> {
+export async function drive(server: Server, how: Drive): Promise<Load> {
+  const { calls, connections, seconds, amount, staffId, status } = how;
   const latencies: number[] = [];
   let failures = 0;
   let next = 0;
@@ -37,6 +40,7 @@ export async function drive(server: Server, { calls, connections, seconds, staff
     url: server.url,
     connections,
     duration: seconds,
+    ...(amount !== undefined && { amount }),
     sampleInt: 100,
     timeout: 30,
     requests: [

@@ -79,7 +79,9 @@ async function measure(
     if (floor !== undefined) floors.push(floor);
     products.push(product);
   }
-  const ratios = floors.map((floor, at) => (products[at] as Load).throughput / floor.throughput);
+  const ratios = floors.map((floor, at) =>
+    floor.throughput > 0 ? (products[at] as Load).throughput / floor.throughput : NaN,
+  );
   const product = medianOf(products);
   const ratio = { median: median(ratios), least: Math.min(...ratios), most: Math.max(...ratios) };
   return {
@@ -92,15 +94,18 @@ const HEADER = [
   ...['', 'floor/s', 'product/s', 'ratio (min..max)', 'p50 ms', 'p99 ms', 'server ms', 'database ms', 'target'],
 ];
 
+/** What there is no answer to tell of, or nothing to hold against, is a dash. */
+const fixed = (value: number): string => (Number.isFinite(value) ? value.toFixed(2) : '-');
+
 function cellsOf({ name, floor, product, ratio, target, isMet }: Result): string[] {
   const both = (what: keyof Load): string =>
-    [floor, product].flatMap((load) => (load === undefined ? [] : load[what].toFixed(2))).join(' : ');
+    [floor, product].flatMap((load) => (load === undefined ? [] : fixed(load[what]))).join(' : ');
   const aim = 'ratio' in target ? target.ratio.toFixed(1) : `< ${target.p99} ms, >= ${target.perSecond ?? 0}/s`;
   return [
     name,
     floor?.throughput.toFixed(0) ?? '',
     product.throughput.toFixed(0),
-    ratio === undefined ? '' : `${ratio.median.toFixed(2)} (${ratio.least.toFixed(2)}..${ratio.most.toFixed(2)})`,
+    ratio === undefined ? '' : `${fixed(ratio.median)} (${fixed(ratio.least)}..${fixed(ratio.most)})`,
     ...(['p50', 'p99', 'server', 'database'] as const).map(both),
     `${aim} ${isMet ? 'met' : 'MISSED'}${product.failures > 0 ? `, ${product.failures} failed` : ''}`,
   ];
@@ -155,7 +160,7 @@ async function main(): Promise<void> {
   for (const endpoint of all.filter(({ name }) => name.includes(values.only))) {
     const result = await measure(bench, endpoint, length);
     results.push(result);
-    say(table([HEADER, cellsOf(result)]).split('\n')[1] ?? '');
+    say(cellsOf(result).join('  '));
   }
   say(`\n${table([HEADER, ...results.map(cellsOf)])}`);
   const memory = (server: Server): string => `${server.memory().toFixed(0)} MiB`;

@@ -47,15 +47,31 @@ function residentMemory({ pid }: ChildProcess): number {
   }
 }
 
-/** User and system time of a process of that name in milliseconds. Linux counts them in hundredths of a second. */
-function timeOf(pid: number | undefined, name: RegExp): number {
+interface Times {
+  readonly command: string;
+  readonly parent: number;
+  /** User and system time in milliseconds, which Linux counts in hundredths of a second. */
+  readonly own: number;
+  /** Of its children that have ended. */
+  readonly children: number;
+}
+
+function timesOf(pid: number): Times {
   try {
     const [, command = '', fields = ''] = /^\d+ \((.*)\) (.*)$/s.exec(readFileSync(`/proc/${pid}/stat`, 'utf8')) ?? [];
-    const [utime, stime] = fields.split(' ').slice(11, 13).map(Number);
-    return name.test(command) ? ((utime ?? NaN) + (stime ?? NaN)) * 10 : NaN;
+    const at = (index: number): number => Number(fields.split(' ')[index]);
+    return { command, parent: at(1), own: (at(11) + at(12)) * 10, children: (at(13) + at(14)) * 10 };
   } catch {
-    return NaN;
+    return { command: '', parent: NaN, own: NaN, children: NaN };
   }
+}
+
+/** Of processes of PostgreSQL, and of those that have helped them: PostgreSQL's first process begins these, too. */
+function databaseTime(pids: readonly number[]): number {
+  const times = pids.map(timesOf);
+  if (times.some(({ command }) => !command.startsWith('postgres'))) return NaN;
+  const { children } = timesOf(times[0]?.parent ?? 0);
+  return times.reduce((sum, { own }) => sum + own, children);
 }
 
 interface Start {
@@ -122,8 +138,8 @@ export async function startServer({ kind, databaseUrl, sql, folder, nodeOptions 
       while ((await connections()).some(({ isBusy }) => isBusy)) await sleep(20);
     },
     processorTime: async () => {
-      const times = (await connections()).map(({ pid }) => timeOf(pid, /^postgres/));
-      return { server: timeOf(child.pid, /./), database: times.reduce((sum, time) => sum + time, 0) };
+      const pids = (await connections()).map(({ pid }) => pid);
+      return { server: timesOf(child.pid as number).own, database: databaseTime(pids) };
     },
   };
 }

@@ -18,6 +18,7 @@ for (const file of [
   'dist/src/demo.js',
   'dist/bench/run.js',
   'dist/bench/make-data.js',
+  'dist/bench/growth.js',
   'dist/test/run.js',
 ]) {
   t.test(`${file} --help, --version`, async (t) => {
