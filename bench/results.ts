@@ -60,7 +60,7 @@ function plot(results: readonly Result[], title: string): string {
     }
   </style>
   <text class="title" x="12" y="20">${escaped(title)}</text>
-  <text x="12" y="38">A bar is the product's throughput, the floor's being 1; the upright line is the target.</text>${rows.join('')}
+  <text x="12" y="38">A bar is the product's throughput where the floor's is 1, blue where it reaches the upright line, the target.</text>${rows.join('')}
 </svg>
 `;
 }

@@ -100,7 +100,10 @@ const fixed = (value: number): string => (Number.isFinite(value) ? value.toFixed
 function cellsOf({ name, floor, product, ratio, target, isMet }: Result): string[] {
   const both = (what: keyof Load): string =>
     [floor, product].flatMap((load) => (load === undefined ? [] : fixed(load[what]))).join(' : ');
-  const aim = 'ratio' in target ? target.ratio.toFixed(1) : `< ${target.p99} ms, >= ${target.perSecond ?? 0}/s`;
+  const aim =
+    'ratio' in target
+      ? target.ratio.toFixed(1)
+      : `p99 < ${target.p99}${target.perSecond === undefined ? '' : `, ${target.perSecond}/s`}`;
   return [
     name,
     floor?.throughput.toFixed(0) ?? '',
