@@ -4,7 +4,7 @@ import { one } from '../db/rows.js';
 
 /** Of each doctor with a full calendar. */
 export const APPOINTMENTS_PER_DOCTOR = 500;
-export const SLOTS_PER_DOCTOR = 20;
+const SLOTS_PER_DOCTOR = 20;
 /** Most users of a clinic are patients. */
 const USERS_PER_DOCTOR = 10;
 const REVIEWS_PER_DOCTOR = 50;
@@ -142,8 +142,10 @@ export async function findData(sql: Sql): Promise<Found> {
     { users: number; isOther: boolean; appointments: number; isOfToday: boolean | null }[]
   >(`
     select (select count(*)::int from users) as users,
-      exists (select from users where password_hash <> '${NO_PASSWORD}')
-        or exists (select from available_times) and not exists (select from users where username = '${STAFF}') as "isOther",
+      exists (select from users where password_hash <> '${NO_PASSWORD}') or (
+        not exists (select from users where username = '${STAFF}') and exists (
+          select id from users union all select id from available_times union all select id from designations
+          union all select id from specialisations union all select id from services union all select id from contacts)) as "isOther",
       (select count(*)::int from appointments) as appointments,
       (select max(date) = ${TODAY} + ${LAST_DAY} from appointments) as "isOfToday"`);
   const { users, isOther, appointments, isOfToday } = one(rows);

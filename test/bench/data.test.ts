@@ -106,5 +106,8 @@ t.test(
     await sql`insert into users (username, email, password_hash) values ('somebody', 'somebody@example.com', 'a hash')`;
     t.match(await run(), { code: 1, stdout: '', stderr: /^there is other data in the database[^\n]*\n$/ });
     t.strictSame([...(await sql`select count(*)::int from appointments`)], [{ count: 2000 }]);
+    await sql`truncate users, available_times, designations, specialisations, services cascade`;
+    await sql`insert into contacts (name, phone, message) values ('Somebody', '123', 'Hello')`;
+    t.match(await run(), { code: 1, stdout: '', stderr: /^there is other data in the database[^\n]*\n$/ });
   },
 );
