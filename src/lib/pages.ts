@@ -1,7 +1,6 @@
 import { sql, type SQL } from 'drizzle-orm';
 import type { PgSelect } from 'drizzle-orm/pg-core';
 import { parse } from 'node:querystring';
-import type { Db, Tx } from '../../db/client.js';
 import { JsonText } from '../../db/json.js';
 import { one } from '../../db/rows.js';
 import { ProblemError } from '../../openapi/problem-error.js';
@@ -39,8 +38,11 @@ export function cutPage<Q extends PgSelect>(rows: Q, { page, limits }: PageQuery
   return rows.limit(limits).offset((page - 1) * limits);
 }
 
-/** The columns of a page's rows: each as JSON text. */
+/** The columns of a list's rows: each as JSON text. */
 export const itemOf = (item: SQL) => ({ item: sql<string>`${item}::text`.as('item') });
+
+/** All of these as one array. */
+export const allItems = sql<string>`'[' || coalesce(string_agg(item, ','), '') || ']'`.as('results');
 
 /**
  * One page of a list, built by PostgreSQL in one round trip. A list that joins tables cuts the page before it joins, so
@@ -48,23 +50,16 @@ export const itemOf = (item: SQL) => ({ item: sql<string>`${item}::text`.as('ite
  * @throws ProblemError not-found for a page past the end, but not for the first page
  */
 export async function selectPage<T>(visit: Visit, query: PageQuery, listed: Listed): Promise<JsonText<Page<T>>> {
-  return readPage(one(await pageOf(visit.db, listed)), query, visit.link);
+  const { rows, total } = listed;
+  const count = sql<number>`${total}::int`.as('count');
+  const page = one(await visit.db.select({ count, results: allItems }).from(rows.as('page')));
+  return readPage(page, query, visit.link);
 }
 
 /** What PostgreSQL answers of a page: the number of all rows, and the page's rows as a JSON array. */
 interface PageRow {
   readonly count: number;
   readonly results: string;
-}
-
-/** The query behind `selectPage`, for a list that keeps it prepared. */
-export function pageOf(db: Db | Tx, { rows, total }: Listed) {
-  return db
-    .select({
-      count: sql<number>`${total}::int`.as('count'),
-      results: sql<string>`'[' || coalesce(string_agg(item, ','), '') || ']'`.as('results'),
-    })
-    .from(rows.as('page'));
 }
 
 /** @throws ProblemError not-found for a page past the end, but not for the first page */

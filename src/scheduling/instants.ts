@@ -17,7 +17,7 @@ export const instantsOfAppointment = (zone: string | Placeholder): Instants => (
 export function instantsOfSlot(
   day: SQL,
   { startMinute, endMinute }: { startMinute: unknown; endMinute: unknown },
-  zone: string,
+  zone: string | Placeholder,
 ): Instants {
   const start = sql`slot_start(${day}, ${startMinute}::int, ${zone}::text)`;
   return {
