@@ -2,13 +2,14 @@
  * How lists are read: each is declared once, and its SQL is written and prepared once for every set of filters and order
  * that is asked for. PostgreSQL builds the JSON, in one round trip.
  */
-import { and, asc, count, desc, sql, type SQL } from 'drizzle-orm';
+import { and, count, desc, sql, type Placeholder, type SQL } from 'drizzle-orm';
 import type { PgColumn, PgSelect, PgTable } from 'drizzle-orm/pg-core';
 import type { Db, Tx } from '../../db/client.js';
 import { JsonText } from '../../db/json.js';
 import { direct } from '../../db/prepared.js';
 import { one } from '../../db/rows.js';
 import { allItems, readPage, type Page, type PageQuery } from './pages.js';
+import { following, orderBy, orderingOf, readPosition, type Key } from './positions.js';
 import type { Visit } from './visit.js';
 
 /** What of a query cuts and orders a list; all else filters it. */
@@ -31,12 +32,21 @@ export type Filters<Asked> = {
   readonly [Name in Exclude<keyof Asked, Cut>]-?: (value: Held<NonNullable<Asked[Name]>>) => SQL | undefined;
 };
 
-/** An order for each word that the contract allows: one that is forgotten does not compile. */
+/** The keys of an order, but for the id, for each word that the contract allows: one that is forgotten does not compile. */
 export type Orders<Asked> = Asked extends { readonly ordering: infer Word extends string }
-  ? Readonly<Record<Word, readonly SQL[]>>
+  ? Readonly<Record<Word, readonly Key[]>>
   : undefined;
 
 type Join = (rows: PgSelect) => PgSelect;
+
+/** Where a page far from the first begins: some steps of the order, and how many rows each has. */
+export interface Landing {
+  /** Rows of `key` and `total`. */
+  readonly steps: SQL;
+  readonly isDescending: boolean;
+  /** Holds of the rows from the step on that `landing.key` tells. */
+  readonly starts: SQL;
+}
 
 export interface List<Asked> {
   /** The table whose rows the list has. */
@@ -48,6 +58,11 @@ export interface List<Asked> {
   readonly orders?: Orders<Asked>;
   /** What a filter or an order needs besides the table, by its name. */
   readonly joins?: Readonly<Record<string, Join>>;
+  /** Of a filter that no index serves in order, what it has in parts of which each is so served; no row is in two. */
+  readonly parts?: Readonly<Record<string, (value: never) => readonly SQL[]>>;
+  /** The number of rows, where it is known without reading them all. */
+  readonly counted?: (asked: Readonly<Record<string, unknown>>) => SQL | undefined;
+  readonly landing?: (ordering: string, asked: Readonly<Record<string, unknown>>) => Landing | undefined;
   /**
    * Selects `itemOf` the rows, with all that the items are made of.
    * @param isListed tells whether an id, also one in a row of another table, is of a row of the answer
@@ -92,6 +107,14 @@ function hold(form: Form, name: string): unknown {
 interface Shape {
   readonly filters: Readonly<Record<string, Form>>;
   readonly ordering: string;
+  /** Which values are null of a position that the rows come after. */
+  readonly after?: readonly boolean[];
+  readonly isFar?: boolean;
+}
+
+function keysOf<Asked>({ table, orders }: List<Asked>, ordering: string): readonly Key[] {
+  const keys = orders?.[ordering] ?? [];
+  return [...keys, { of: table.id, type: 'bigint' }];
 }
 
 /** What is asked for: the shape of the query, and the values of its placeholders. */
@@ -102,53 +125,119 @@ function read<Asked extends object>({ filters }: List<Asked>, asked: Asked, more
     const value = (asked as Values)[name];
     if (value !== undefined) given[name] = take(value, name, values);
   }
-  return [{ filters: given, ordering: 'ordering' in asked ? String(asked.ordering) : 'id' }, values];
+  return [{ filters: given, ordering: orderingOf(asked) }, values];
 }
 
 /** The parts of a list's query. */
-function write<Asked>(db: Db | Tx, list: List<Asked>, { filters, ordering }: Shape) {
-  const { table, joins = {} } = list;
-  const holds = list.filters as Readonly<Record<string, (value: unknown) => SQL | undefined>>;
-  const where = and(list.where, ...Object.entries(filters).map(([name, form]) => holds[name]?.(hold(form, name))));
-  const found = (rows: PgSelect, names: string[]) =>
-    names.reduce((rows, name) => joins[name]?.(rows) ?? rows, rows).where(where);
-  const order = (list.orders as Readonly<Record<string, readonly SQL[]>> | undefined)?.[ordering] ?? [asc(table.id)];
+function write<Asked>(db: Db | Tx, list: List<Asked>, { filters, ordering, after, isFar = false }: Shape) {
+  const { table, joins = {}, parts = {} } = list;
   const names = Object.keys(filters);
+  const asked = Object.fromEntries(names.map((name) => [name, hold(filters[name] as Form, name)]));
+  const holds = list.filters as Readonly<Record<string, (value: unknown) => SQL | undefined>>;
+  const conditions = (names: string[]) => and(list.where, ...names.map((name) => holds[name]?.(asked[name])));
+  const joined = (rows: PgSelect, names: string[]) => names.reduce((rows, name) => joins[name]?.(rows) ?? rows, rows);
+  const keys = keysOf(list, ordering);
+  const order = orderBy(keys);
+  const columns = Object.fromEntries(keys.map(({ of }, at) => [`k${at}`, sql`${of}`.as(`k${at}`)]));
+  const where = conditions(names.filter((name) => parts[name] === undefined));
+  const ids = (range?: SQL) =>
+    joined(
+      db
+        .select({ id: sql`${table.id}`.as('id'), ...columns })
+        .from(table)
+        .$dynamic(),
+      [...names, ordering],
+    )
+      .where(and(where, range))
+      .orderBy(...order);
+  const total = () =>
+    sql`(${joined(db.select({ count: count() }).from(table).$dynamic(), names).where(conditions(names))})`;
+  /** What is read by itself, in order, each no further than the page reaches. */
+  const ranges = (): (SQL | undefined)[] => {
+    const values = after?.map((isNull, at) => (isNull ? null : sql`${sql.placeholder(`after.${at}`)}`));
+    const rest = values ? following(keys, values) : [undefined];
+    const split = names.flatMap((name) => parts[name]?.(asked[name] as never) ?? []);
+    return split.length === 0 ? rest : rest.flatMap((range) => split.map((part) => and(range, part)));
+  };
+  const offset = sql`${after ? 0 : sql.placeholder('offset')}::bigint`;
+  const landing = isFar ? list.landing?.(ordering, asked) : undefined;
   return {
-    ids: found(db.select({ id: table.id }).from(table).$dynamic(), [...names, ordering]),
-    order,
-    total: sql<number>`(${found(db.select({ count: count() }).from(table).$dynamic(), names)})::int`,
+    ids,
+    /** The rows of a page, and one more, which tells whether there is another page. */
+    cut: (): SQL => {
+      const most = sql.placeholder('most');
+      if (landing) {
+        return sql`${ids(landing.starts)} limit ${most} offset ${offset} - (select before from landing)`;
+      }
+      const [first, ...others] = ranges();
+      if (others.length === 0) return sql`${ids(first)} limit ${most} offset ${offset}`;
+      const all = [first, ...others].map((range) => sql`(${ids(range)} limit ${most}::bigint + ${offset})`);
+      const byName = keys.map((key, at) => ({ ...key, of: sql`${sql.identifier(`k${at}`)}` }));
+      return sql`${sql.join(all, sql` union all `)} order by ${sql.join(orderBy(byName), sql`, `)}
+        limit ${most} offset ${offset}`;
+    },
+    /** Of the last row of a page after which another comes: what it is ordered by. */
+    position: sql<string | null>`(select json_build_array(${sql.join(
+      keys.map((_, at) => sql`${sql.identifier(`k${at}`)}::text`),
+      sql`, `,
+    )})::text from ids where (select count(*) from ids) > ${sql.placeholder('limits')}::int
+      offset ${sql.placeholder('limits')}::int - 1 limit 1)`,
+    total: sql<number>`${list.counted?.(asked) ?? total()}::int`,
     /** Reads the rows of a cut, in order: it is made before anything is joined, so that no other row costs a join. */
-    select: <Fields extends Record<string, SQL.Aliased>>(ids: PgSelect, fields: Fields) => {
-      const cut = db.$with('ids').as(ids);
-      const isListed = (id: PgColumn) => sql`${id} = any(array(select id from ${cut}))`;
+    select: <Fields extends Record<string, SQL.Aliased>>(cut: SQL, most: Placeholder | number, fields: Fields) => {
+      const isListed = (id: PgColumn) => sql`${id} = any(array(select id from ids limit ${most}))`;
       const rows = list
         .rows(db, isListed)
         .where(isListed(table.id))
         .orderBy(...order);
-      return db.with(cut).select(fields).from(rows.as('page'));
+      const withs = [...(landing ? [['landing', landingRow(landing)] as const] : []), ['ids', cut] as const];
+      return db
+        .with(...withs.map(([name, query]) => db.$with(name, { id: sql<number>`id` }).as(query)))
+        .select({ ...fields, results: allItems })
+        .from(rows.as('page'));
     },
   };
 }
 
+/** The step in which a row far from the first is found, and how many rows come before the step. */
+const landingRow = ({ steps, isDescending }: Landing): SQL => {
+  const order = isDescending ? sql`key desc` : sql`key`;
+  return sql`select key, upto - total as before from (
+      select key, sum(total)::bigint as total, sum(sum(total)) over (order by ${order})::bigint as upto
+      from ${steps} group by key
+    ) as steps where upto > ${sql.placeholder('offset')} order by ${order} limit 1`;
+};
+
 /** Reads a list as it is asked for. `values` are those of placeholders that its own SQL has. */
 type Reader<Asked, Answer> = (visit: Visit, asked: Asked, values?: Values) => Promise<JsonText<Answer>>;
 
+/** How many rows a page is off, for it to be worth a look where it begins. */
+const FAR = 5_000;
+
 /** A list that comes in pages. */
 export function pagesOf<Asked extends object, T>(list: List<Asked>): Reader<Asked & PageQuery, Page<T>> {
+  const limits = sql.placeholder('limits');
   const select = direct((db, shape: Shape) => {
-    const { ids, order, total, select } = write(db, list, shape);
-    const cut = ids
-      .orderBy(...order)
-      .limit(sql.placeholder('limits'))
-      .offset(sql.placeholder('offset'));
-    return select(cut, { count: total.as('count'), results: allItems });
+    const { cut, position, total, select } = write(db, list, shape);
+    return select(cut(), limits, { count: total.as('count'), position: position.as('position') });
   });
-  /** @throws ProblemError not-found for a page past the end, but not for the first page */
+  /** @throws ProblemError not-found for a page past the end, but not for the first page, nor after a position */
   return async ({ db, link }, asked, more = {}) => {
-    const { page, limits } = asked;
-    const [shape, values] = read(list, asked, { ...more, limits, offset: (page - 1) * limits });
-    return readPage(one(await select(db, shape)(values)), asked, link);
+    const { page, limits, after } = asked;
+    const offset = (page - 1) * limits;
+    const [shape, values] = read(list, asked, { ...more, limits, most: limits + 1, offset });
+    if (after === undefined) {
+      const row = one(await select(db, { ...shape, isFar: offset >= FAR })(values));
+      return readPage(row, asked, link);
+    }
+    const ordering = orderingOf(asked);
+    const position = readPosition(after, ordering, keysOf(list, ordering));
+    take(position, 'after', values);
+    return readPage(
+      one(await select(db, { ...shape, after: position.map((value) => value === null) })(values)),
+      asked,
+      link,
+    );
   };
 }
 
@@ -159,7 +248,7 @@ export function pagesOf<Asked extends object, T>(list: List<Asked>): Reader<Aske
 export function arrayOf<Asked extends object, T>(list: List<Asked>, most: number): Reader<Asked, T[]> {
   const select = direct((db, shape: Shape) => {
     const { ids, select } = write(db, list, shape);
-    return select(ids.orderBy(desc(list.table.id)).limit(most), { results: allItems });
+    return select(ids().orderBy(desc(list.table.id)).limit(most).getSQL(), most, {});
   });
   return async ({ db }, asked, more = {}) => {
     const [shape, values] = read(list, asked, more);

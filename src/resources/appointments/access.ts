@@ -6,15 +6,9 @@ import { appointments, doctors, patients } from '../../../db/tables/index.js';
 import { isKeptBy } from '../../lib/keepers.js';
 import type { UserVisit } from '../../lib/visit.js';
 
-/** The records of a user, whose appointments the user sees: arrays of ids, as PostgreSQL writes them. */
-export interface Parties<Ids = string> {
-  readonly patients: Ids;
-  readonly doctors: Ids;
-}
-
 /** The rule, on arrays of ids: so the indexes of both columns serve the `or`. */
-export const concerns = ({ patients, doctors }: Parties<SQL>): SQL =>
-  sql`(${appointments.patientId} = any(${patients}::bigint[]) or ${appointments.doctorId} = any(${doctors}::bigint[]))`;
+const concerns = (patientIds: SQL, doctorIds: SQL): SQL =>
+  sql`(${appointments.patientId} = any(${patientIds}) or ${appointments.doctorId} = any(${doctorIds}))`;
 
 /** The patient records that a user has or had, or manages. */
 const patientsOf = (userId: number | SQL | Placeholder): SQL =>
@@ -25,21 +19,31 @@ const doctorsOf = (userId: number | SQL | Placeholder): SQL =>
   sql`array(select ${doctors.id} from ${doctors} where ${and(eq(doctors.userId, userId), isNull(doctors.archivedAt))})`;
 
 /** Whether a user who is not staff sees an appointment. */
-export const isSeenBy = (userId: number | SQL | Placeholder): SQL =>
-  concerns({ patients: patientsOf(userId), doctors: doctorsOf(userId) });
+export const isSeenBy = (userId: number | SQL | Placeholder): SQL => concerns(patientsOf(userId), doctorsOf(userId));
+
+/** The same for a list, in values: else PostgreSQL plans for a doctor's many rows, and reads all for a patient. */
+export interface Parties<Value = unknown> {
+  /** The array of ids as PostgreSQL writes it. */
+  readonly patients: Value;
+  /** Null for who is none. */
+  readonly doctor: Value;
+}
 
 const partiesByUser = directByKey((db) =>
   db
     .select({
       patients: sql<string>`${patientsOf(sql.placeholder('user'))}::text`.as('patients'),
-      doctors: sql<string>`${doctorsOf(sql.placeholder('user'))}::text`.as('doctors'),
+      doctor: sql<number | null>`(${doctorsOf(sql.placeholder('user'))})[1]::float8`.as('doctor'),
     })
     .from(sql`(select) as one`),
 );
 
-/**
- * The same for a list, in values: else PostgreSQL plans for a doctor's many rows, and reads all for a patient.
- * @returns undefined for staff, who see all
- */
-export const seenParties = async ({ db, caller }: UserVisit): Promise<Parties | undefined> =>
+/** @returns undefined for staff, who see all */
+export const seenParties = async ({ db, caller }: UserVisit): Promise<Parties<string | number | null> | undefined> =>
   caller.isStaff ? undefined : one(await partiesByUser(db)({ user: caller.id }));
+
+/** What they see in two parts: a doctor's, and what else is of the patients. */
+export const partsOf = ({ patients, doctor }: Parties<SQL>): readonly [SQL, SQL] => [
+  sql`${appointments.doctorId} = ${doctor}`,
+  sql`(${appointments.patientId} = any(${patients}::bigint[]) and ${appointments.doctorId} is distinct from ${doctor})`,
+];

@@ -1,4 +1,4 @@
-import { and, asc, desc, eq, gte, isNull, lte, or, sql, type Placeholder, type SQL } from 'drizzle-orm';
+import { and, eq, gte, isNull, lte, or, sql, type Placeholder, type SQL } from 'drizzle-orm';
 import type { Db, Tx } from '../../../db/client.js';
 import { column, jsonObject, timestampText } from '../../../db/json.js';
 import { directByKey } from '../../../db/prepared.js';
@@ -18,8 +18,8 @@ import { itemOf } from '../../lib/pages.js';
 import { containing } from '../../lib/search.js';
 import type { Caller } from '../../lib/visit.js';
 import { instantsOfAppointment } from '../../scheduling/instants.js';
-import { concerns, isSeenBy, type Parties } from './access.js';
-import { reasonJson, statusText, typeText, type Stored } from './wire.js';
+import { isSeenBy, partsOf, type Parties } from './access.js';
+import { hasAttendance, reasonJson, statusText, typeText, type Stored } from './wire.js';
 
 const appointmentJson = (zone: Placeholder): SQL<Appointment> =>
   jsonObject<Appointment>({
@@ -64,9 +64,15 @@ export const appointmentById = directByKey((db, isStaff: boolean) =>
 const start = sql`lower(${appointments.period})`;
 
 const ORDERS: Orders<ListAppointmentsQuery> = {
-  id: [asc(appointments.id)],
-  date: [asc(appointments.date), asc(start), asc(appointments.id)],
-  '-date': [desc(appointments.date), sql`${start} desc nulls last`, asc(appointments.id)],
+  id: [],
+  date: [
+    { of: appointments.date, type: 'date' },
+    { of: start, type: 'timestamp', isNullable: true },
+  ],
+  '-date': [
+    { of: appointments.date, type: 'date', isDescending: true },
+    { of: start, type: 'timestamp', isDescending: true, isNullable: true },
+  ],
 };
 
 /** Whether the patient's or the doctor's name is like a pattern, judged appointment by appointment. */
@@ -110,7 +116,7 @@ type Asked = Omit<ListAppointmentsQuery, 'status' | 'type' | 'search'> & {
   readonly type: Stored['type'] | undefined;
   readonly search: Search | undefined;
   /** Whose are seen by who is not staff. */
-  readonly parties: Parties | undefined;
+  readonly parties: Parties<string | number | null> | undefined;
 };
 
 export const appointmentPages = pagesOf<Asked, Appointment>({
@@ -126,12 +132,13 @@ export const appointmentPages = pagesOf<Asked, Appointment>({
     status: (status) => eq(appointments.status, status),
     type: (type) => eq(appointments.type, type),
     cancel: (isCancelled) => eq(appointments.isCancelled, isCancelled),
-    attendance: (word) => sql`coalesce(${appointments.attendance}::text, 'none') = ${word}`,
+    attendance: hasAttendance,
     search: ({ longest, ofAll = [], ofEach = [] }) =>
       and(longest && isCandidate(longest), ...ofAll.map(hasNameOfAll), ...ofEach.map(hasName)),
     series: (id) => eq(appointments.seriesId, id),
-    parties: concerns,
+    parties: (parties) => or(...partsOf(parties)),
   },
+  parts: { parties: partsOf },
   orders: ORDERS,
   rows: selectAppointments,
 });

@@ -1,4 +1,4 @@
-import { and, asc, desc, eq, gte, isNull, lte, sql, type SQL } from 'drizzle-orm';
+import { and, eq, gte, isNull, lte, sql, type SQL } from 'drizzle-orm';
 import type { PgColumn } from 'drizzle-orm/pg-core';
 import { column, jsonArray, jsonObject, versionTag } from '../../../db/json.js';
 import { directByKey } from '../../../db/prepared.js';
@@ -83,10 +83,10 @@ export const doctorById = doctorBy(doctors.id);
 export const doctorByUser = doctorBy(doctors.userId);
 
 const ORDERS: Orders<ListDoctorsQuery> = {
-  id: [asc(doctors.id)],
-  fee: [asc(doctors.fee), asc(doctors.id)],
-  '-fee': [desc(doctors.fee), asc(doctors.id)],
-  name: [asc(inOrder(users.foldedDisplayName)), asc(doctors.id)],
+  id: [],
+  fee: [{ of: doctors.fee, type: 'integer' }],
+  '-fee': [{ of: doctors.fee, type: 'integer', isDescending: true }],
+  name: [{ of: inOrder(users.foldedDisplayName), type: 'text' }],
 };
 
 /** What is asked for, with patterns of the words that are looked for. */
