@@ -19,6 +19,7 @@ import { containing } from '../../lib/search.js';
 import type { Caller } from '../../lib/visit.js';
 import { instantsOfAppointment } from '../../scheduling/instants.js';
 import { isSeenBy, partsOf, type Parties } from './access.js';
+import { counted, landing } from './counts.js';
 import { hasAttendance, reasonJson, statusText, typeText, type Stored } from './wire.js';
 
 const appointmentJson = (zone: Placeholder): SQL<Appointment> =>
@@ -140,6 +141,8 @@ export const appointmentPages = pagesOf<Asked, Appointment>({
   },
   parts: { parties: partsOf },
   orders: ORDERS,
+  counted,
+  landing,
   rows: selectAppointments,
 });
 
