@@ -40,8 +40,9 @@ export function column<C extends PgColumn>(source: C): SQL<GetColumnData<C>> {
 export function jsonObject<T extends object>(fields: {
   readonly [K in keyof T]-?: SQL<Exclude<T[K], undefined>>;
 }): SQL<T> {
-  const parts = Object.entries<SQL>(fields).map(([name, value]) => sql`${sql.raw(`'${name}'`)}, ${value}`);
-  return sql<T>`json_build_object(${sql.join(parts, sql`, `)})`;
+  const columns = Object.entries<SQL>(fields).map(([name, value]) => sql`${value} as ${sql.identifier(name)}`);
+  // Unlike json_build_object's, its text has no blanks between the fields.
+  return sql<T>`(select row_to_json(o) from (select ${sql.join(columns, sql`, `)}) as o)`;
 }
 
 /** A subquery's one column as a JSON array, in the subquery's order. */

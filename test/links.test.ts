@@ -20,6 +20,9 @@ const OTHERS = [
   'search=%20',
 ];
 
+/** A link without the position, which a test of its own has. */
+const byPage = (link: string): string => link.replace(/&after=[\w-]+$/, '');
+
 t.test('pages', async (t) => {
   const api = await buildTestApp(t);
   const clinic = await buildClinic(api);
@@ -50,7 +53,7 @@ t.test('pages', async (t) => {
       for (const others of OTHERS) {
         const query = ['limits=1', others].filter((part) => part !== '').join('&');
         const first = await get(`${path}?${query}`);
-        t.equal(first.body.next, `${base}${path}?${query}&page=2`, others);
+        t.equal(byPage(first.body.next), `${base}${path}?${query}&page=2`, others);
         t.equal(first.body.previous, null);
         const second = await get(first.body.next);
         t.equal(second.body.previous, `${base}${path}?${query}&page=1`);
@@ -59,8 +62,8 @@ t.test('pages', async (t) => {
     });
 
     await t.test(`${operationId} 200 with one page in its links, however it was named`, async (t) => {
-      for (const page of ['page=1', 'p%61ge=1', 'page=1&&']) {
-        t.equal((await get(`${path}?${page}&limits=1`)).body.next, `${base}${path}?limits=1&page=2`, page);
+      for (const page of ['page=1', 'p%61ge=1', 'page=1&&', 'after=&page=1', '%61fter=']) {
+        t.equal(byPage((await get(`${path}?${page}&limits=1`)).body.next), `${base}${path}?limits=1&page=2`, page);
       }
     });
   }
@@ -76,7 +79,7 @@ t.test('pages', async (t) => {
       ['GET /doctors?limits=1 HTTP/1.1\r\nHost: [::1]:80', 'http://[::1]:80/doctors?limits=1&page=2'],
     ] as const) {
       const { body } = readAnswer(await exchange(Number(port), `${request}\r\nConnection: close\r\n\r\n`));
-      t.equal(JSON.parse(body).next, next, request);
+      t.equal(byPage(JSON.parse(body).next), next, request);
     }
   });
 });

@@ -78,9 +78,18 @@ export const appointments = pgTable(
       .where(sql`period is null and not is_cancelled and archived_at is null`),
     index('appointments_patient_id_idx').on(table.patientId, table.id),
     index('appointments_doctor_id_idx').on(table.doctorId, table.id),
-    index('appointments_available_time_id_idx').on(table.availableTimeId),
+    index('appointments_available_time_id_idx').on(table.availableTimeId, table.id),
+    index('appointments_status_idx')
+      .on(table.status, table.id)
+      .where(sql`archived_at is null`),
+    index('appointments_cancelled_idx')
+      .on(table.id)
+      .where(sql`is_cancelled and archived_at is null`),
     index('appointments_date_idx')
       .on(table.date, sql`lower(${table.period})`, table.id)
+      .where(sql`archived_at is null`),
+    index('appointments_latest_idx')
+      .on(table.date.desc().nullsFirst(), sql`lower(${table.period}) desc nulls last`, table.id)
       .where(sql`archived_at is null`),
     index('appointments_archived_by_idx').on(table.archivedBy),
     index('appointments_series_id_idx').on(table.seriesId),

@@ -13,6 +13,7 @@ export * from './contacts.js';
 export * from './appointment-series.js';
 export * from './appointments.js';
 export * from './appointment-changes.js';
+export * from './appointment-counts.js';
 export * from './full-days.js';
 export * from './holds.js';
 export * from './waiting-list.js';

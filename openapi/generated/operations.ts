@@ -168,6 +168,7 @@ export const operations = {
         page: Type.Integer({ format: 'int64', minimum: 1, maximum: 9007199254740, default: 1 }),
         limits: Type.Integer({ format: 'int32', minimum: 1, maximum: 1000, default: 100 }),
         search: Type.Optional(Type.String({ maxLength: 320 })),
+        after: Type.Optional(Type.String({ maxLength: 2000, pattern: '^[A-Za-z0-9_-]+$' })),
       }),
       response: {
         200: S.UserPage,
@@ -268,6 +269,7 @@ export const operations = {
         page: Type.Integer({ format: 'int64', minimum: 1, maximum: 9007199254740, default: 1 }),
         limits: Type.Integer({ format: 'int32', minimum: 1, maximum: 1000, default: 100 }),
         search: Type.Optional(Type.String({ maxLength: 320 })),
+        after: Type.Optional(Type.String({ maxLength: 2000, pattern: '^[A-Za-z0-9_-]+$' })),
       }),
       headers: Type.Object({ 'if-none-match': Type.Optional(Type.String({ maxLength: 4000 })) }),
       response: {
@@ -512,6 +514,7 @@ export const operations = {
         limits: Type.Integer({ format: 'int32', minimum: 1, maximum: 1000, default: 100 }),
         search: Type.Optional(Type.String({ maxLength: 320 })),
         phone: Type.Optional(S.Phone),
+        after: Type.Optional(Type.String({ maxLength: 2000, pattern: '^[A-Za-z0-9_-]+$' })),
       }),
       headers: Type.Object({ 'if-none-match': Type.Optional(Type.String({ maxLength: 4000 })) }),
       response: {
@@ -850,6 +853,7 @@ export const operations = {
         reviwer: Type.Optional(S.Id),
         rating: Type.Optional(S.Rating),
         search: Type.Optional(Type.String({ maxLength: 320 })),
+        after: Type.Optional(Type.String({ maxLength: 2000, pattern: '^[A-Za-z0-9_-]+$' })),
       }),
       headers: Type.Object({ 'if-none-match': Type.Optional(Type.String({ maxLength: 4000 })) }),
       response: { 200: S.ReviewPage, 400: S.Problem, 404: S.Problem, 429: S.Problem, 500: S.Problem, 503: S.Problem },
@@ -1051,6 +1055,7 @@ export const operations = {
         doctor: Type.Optional(S.Id),
         specialisation: Type.Optional(S.Id),
         offered: Type.Optional(Type.Boolean()),
+        after: Type.Optional(Type.String({ maxLength: 2000, pattern: '^[A-Za-z0-9_-]+$' })),
       }),
       response: {
         200: S.WaitingEntryPage,
@@ -1212,6 +1217,7 @@ export const operations = {
         doctor: Type.Optional(S.Id),
         from: Type.Optional(S.CalendarDate),
         to: Type.Optional(S.CalendarDate),
+        after: Type.Optional(Type.String({ maxLength: 2000, pattern: '^[A-Za-z0-9_-]+$' })),
       }),
       response: {
         200: S.TimeOffPage,
@@ -1728,6 +1734,7 @@ export const operations = {
           enum: ['id', 'fee', '-fee', 'name'],
           default: 'id',
         }),
+        after: Type.Optional(Type.String({ maxLength: 2000, pattern: '^[A-Za-z0-9_-]+$' })),
       }),
       headers: Type.Object({ 'if-none-match': Type.Optional(Type.String({ maxLength: 4000 })) }),
       response: { 200: S.DoctorPage, 400: S.Problem, 404: S.Problem, 429: S.Problem, 500: S.Problem, 503: S.Problem },
@@ -2129,6 +2136,7 @@ export const operations = {
           }),
         ),
         series: Type.Optional(S.Id),
+        after: Type.Optional(Type.String({ maxLength: 2000, pattern: '^[A-Za-z0-9_-]+$' })),
       }),
       headers: Type.Object({ 'if-none-match': Type.Optional(Type.String({ maxLength: 4000 })) }),
       response: {
@@ -2347,6 +2355,7 @@ export const operations = {
       querystring: Type.Object({
         page: Type.Integer({ format: 'int64', minimum: 1, maximum: 9007199254740, default: 1 }),
         limits: Type.Integer({ format: 'int32', minimum: 1, maximum: 1000, default: 100 }),
+        after: Type.Optional(Type.String({ maxLength: 2000, pattern: '^[A-Za-z0-9_-]+$' })),
       }),
       response: {
         200: S.AppointmentChangePage,
@@ -2381,6 +2390,7 @@ export const operations = {
       querystring: Type.Object({
         page: Type.Integer({ format: 'int64', minimum: 1, maximum: 9007199254740, default: 1 }),
         limits: Type.Integer({ format: 'int32', minimum: 1, maximum: 1000, default: 100 }),
+        after: Type.Optional(Type.String({ maxLength: 2000, pattern: '^[A-Za-z0-9_-]+$' })),
       }),
       response: {
         200: S.AppointmentEventPage,

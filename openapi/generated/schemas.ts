@@ -459,7 +459,7 @@ export const Service = Type.Object({
 });
 export type Service = Static<typeof Service>;
 
-export const ServiceList = Type.Array(Service, { maxItems: 10000 });
+export const ServiceList = Type.Array(Service, { maxItems: 1000 });
 export type ServiceList = Static<typeof ServiceList>;
 
 export const PictureUpload = Type.Unsafe<string | null>({ format: 'binary' });
@@ -496,7 +496,7 @@ export const Contact = Type.Object({
 });
 export type Contact = Static<typeof Contact>;
 
-export const ContactList = Type.Array(Contact, { maxItems: 10000 });
+export const ContactList = Type.Array(Contact, { maxItems: 1000 });
 export type ContactList = Static<typeof ContactList>;
 
 export const ContactMessage = Type.String({ minLength: 1, maxLength: 5000 });

@@ -8,5 +8,5 @@ export const keeperId = sql<number | null>`coalesce(${patients.userId}, ${patien
 );
 
 /** Whether it is a user. */
-export const isKeptBy = (userId: number | Placeholder): SQL =>
+export const isKeptBy = (userId: number | SQL | Placeholder): SQL =>
   or(eq(patients.userId, userId), eq(patients.managedBy, userId)) as SQL;

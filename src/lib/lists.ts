@@ -1,44 +1,257 @@
-import { and, sql, type SQL } from 'drizzle-orm';
-import type { PgSelect } from 'drizzle-orm/pg-core';
+/**
+ * How lists are read: each is declared once, and its SQL is written and prepared once for every set of filters and order
+ * that is asked for. PostgreSQL builds the JSON, in one round trip.
+ */
+import { and, count, desc, sql, type Placeholder, type SQL } from 'drizzle-orm';
+import type { PgColumn, PgSelect, PgTable } from 'drizzle-orm/pg-core';
+import type { Db, Tx } from '../../db/client.js';
 import { JsonText } from '../../db/json.js';
+import { direct } from '../../db/prepared.js';
 import { one } from '../../db/rows.js';
+import { allItems, readPage, type Page, type PageQuery } from './pages.js';
+import { following, orderBy, orderingOf, readPosition, type Key } from './positions.js';
 import type { Visit } from './visit.js';
 
 /** What of a query cuts and orders a list; all else filters it. */
-type Shape = 'page' | 'limits' | 'ordering';
+type Cut = keyof PageQuery | 'ordering';
+
+/** A value as the text of a query has it: a placeholder in its place, or in the place of each part of it. */
+export type Held<Value> = Value extends undefined
+  ? undefined
+  : Value extends readonly (infer Each)[]
+    ? readonly Held<Each>[]
+    : Value extends object
+      ? { readonly [Name in keyof Value]: Held<Value[Name]> }
+      : SQL;
 
 /**
- * A condition for each filter that the contract gives a list: one that is forgotten does not compile. `Value` is what
- * the conditions are made of where that is not the filter's own value, but its placeholder.
+ * A condition for each filter that the contract gives a list, and for what else narrows it, such as who asks: one that
+ * is forgotten does not compile.
  */
-export type Filters<Query, Value = never> = {
-  readonly [Name in Exclude<keyof Query, Shape>]-?: [Value] extends [never]
-    ? (value: NonNullable<Query[Name]>) => SQL | undefined
-    : (value: Value) => SQL;
+export type Filters<Asked> = {
+  readonly [Name in Exclude<keyof Asked, Cut>]-?: (value: Held<NonNullable<Asked[Name]>>) => SQL | undefined;
 };
 
-/** An order for each word that the contract allows: one that is forgotten does not compile. */
-export type Orders<Query extends { readonly ordering: string }> = Readonly<Record<Query['ordering'], readonly SQL[]>>;
+/** The keys of an order, but for the id, for each word that the contract allows: one that is forgotten does not compile. */
+export type Orders<Asked> = Asked extends { readonly ordering: infer Word extends string }
+  ? Readonly<Record<Word, readonly Key[]>>
+  : undefined;
+
+type Join = (rows: PgSelect) => PgSelect;
+
+/** Where a page far from the first begins: some steps of the order, and how many rows each has. */
+export interface Landing {
+  /** Rows of `key` and `total`. */
+  readonly steps: SQL;
+  readonly isDescending: boolean;
+  /** Holds of the rows from the step on that `landing.key` tells. */
+  readonly starts: SQL;
+}
+
+export interface List<Asked> {
+  /** The table whose rows the list has. */
+  readonly table: PgTable & { readonly id: PgColumn };
+  /** What holds of all of them. */
+  readonly where?: SQL;
+  readonly filters: Filters<Asked>;
+  /** By default they are in the order of their ids. */
+  readonly orders?: Orders<Asked>;
+  /** What a filter or an order needs besides the table, by its name. */
+  readonly joins?: Readonly<Record<string, Join>>;
+  /** Of a filter that no index serves in order, what it has in parts of which each is so served; no row is in two. */
+  readonly parts?: Readonly<Record<string, (value: never) => readonly SQL[]>>;
+  /** The number of rows, where it is known without reading them all. */
+  readonly counted?: (asked: Readonly<Record<string, unknown>>) => SQL | undefined;
+  readonly landing?: (ordering: string, asked: Readonly<Record<string, unknown>>) => Landing | undefined;
+  /**
+   * Selects `itemOf` the rows, with all that the items are made of.
+   * @param isListed tells whether an id, also one in a row of another table, is of a row of the answer
+   */
+  readonly rows: (db: Db | Tx, isListed: (id: PgColumn) => SQL) => PgSelect;
+}
 
 /** What the given ones of a query's filters ask for, all together. */
-export function filtered<Query extends object>(query: Query, filters: Filters<Query>): SQL | undefined {
+export function filtered<Query extends object>(
+  query: Query,
+  filters: { readonly [Name in Exclude<keyof Query, Cut>]-?: (value: NonNullable<Query[Name]>) => SQL | undefined },
+): SQL | undefined {
   const conditions = Object.entries(filters) as [keyof Query, (value: unknown) => SQL | undefined][];
   return and(...conditions.map(([name, holds]) => (query[name] === undefined ? undefined : holds(query[name]))));
 }
 
+/** What a value is made of: 0 stands for a value of its own. */
+type Form = 0 | readonly Form[] | { readonly [part: string]: Form };
+
+type Values = Record<string, unknown>;
+
+/** Tells the form of a value, and puts what it is made of among the values of placeholders. */
+function take(value: unknown, name: string, values: Values): Form {
+  if (typeof value !== 'object' || value === null) {
+    values[name] = value;
+    return 0;
+  }
+  const parts = Object.entries(value)
+    .filter(([, part]) => part !== undefined)
+    .map(([key, part]) => [key, take(part, `${name}.${key}`, values)] as const);
+  return Array.isArray(value) ? parts.map(([, form]) => form) : Object.fromEntries(parts);
+}
+
+/** Placeholders in a form. */
+function hold(form: Form, name: string): unknown {
+  if (form === 0) return sql`${sql.placeholder(name)}`;
+  if (Array.isArray(form)) return form.map((part: Form, at) => hold(part, `${name}.${at}`));
+  return Object.fromEntries(Object.entries(form).map(([key, part]) => [key, hold(part, `${name}.${key}`)]));
+}
+
+/** What the text of a query depends on. */
+interface Shape {
+  readonly filters: Readonly<Record<string, Form>>;
+  readonly ordering: string;
+  /** Which values are null of a position that the rows come after. */
+  readonly after?: readonly boolean[];
+  readonly isFar?: boolean;
+}
+
+function keysOf<Asked>({ table, orders }: List<Asked>, ordering: string): readonly Key[] {
+  const keys = orders?.[ordering] ?? [];
+  return [...keys, { of: table.id, type: 'bigint' }];
+}
+
+/** What is asked for: the shape of the query, and the values of its placeholders. */
+function read<Asked extends object>({ filters }: List<Asked>, asked: Asked, more: Values): [Shape, Values] {
+  const values = { ...more };
+  const given: Record<string, Form> = {};
+  for (const name in filters) {
+    const value = (asked as Values)[name];
+    if (value !== undefined) given[name] = take(value, name, values);
+  }
+  return [{ filters: given, ordering: orderingOf(asked) }, values];
+}
+
+/** The parts of a list's query. */
+function write<Asked>(db: Db | Tx, list: List<Asked>, { filters, ordering, after, isFar = false }: Shape) {
+  const { table, joins = {}, parts = {} } = list;
+  const names = Object.keys(filters);
+  const asked = Object.fromEntries(names.map((name) => [name, hold(filters[name] as Form, name)]));
+  const holds = list.filters as Readonly<Record<string, (value: unknown) => SQL | undefined>>;
+  const conditions = (names: string[]) => and(list.where, ...names.map((name) => holds[name]?.(asked[name])));
+  const joined = (rows: PgSelect, names: string[]) => names.reduce((rows, name) => joins[name]?.(rows) ?? rows, rows);
+  const keys = keysOf(list, ordering);
+  const order = orderBy(keys);
+  const columns = Object.fromEntries(keys.map(({ of }, at) => [`k${at}`, sql`${of}`.as(`k${at}`)]));
+  const where = conditions(names.filter((name) => parts[name] === undefined));
+  const ids = (range?: SQL) =>
+    joined(
+      db
+        .select({ id: sql`${table.id}`.as('id'), ...columns })
+        .from(table)
+        .$dynamic(),
+      [...names, ordering],
+    )
+      .where(and(where, range))
+      .orderBy(...order);
+  const total = () =>
+    sql`(${joined(db.select({ count: count() }).from(table).$dynamic(), names).where(conditions(names))})`;
+  /** What is read by itself, in order, each no further than the page reaches. */
+  const ranges = (): (SQL | undefined)[] => {
+    const values = after?.map((isNull, at) => (isNull ? null : sql`${sql.placeholder(`after.${at}`)}`));
+    const rest = values ? following(keys, values) : [undefined];
+    const split = names.flatMap((name) => parts[name]?.(asked[name] as never) ?? []);
+    return split.length === 0 ? rest : rest.flatMap((range) => split.map((part) => and(range, part)));
+  };
+  const offset = sql`${after ? 0 : sql.placeholder('offset')}::bigint`;
+  const landing = isFar ? list.landing?.(ordering, asked) : undefined;
+  return {
+    ids,
+    /** The rows of a page, and one more, which tells whether there is another page. */
+    cut: (): SQL => {
+      const most = sql.placeholder('most');
+      if (landing) {
+        return sql`${ids(landing.starts)} limit ${most} offset ${offset} - (select before from landing)`;
+      }
+      const [first, ...others] = ranges();
+      if (others.length === 0) return sql`${ids(first)} limit ${most} offset ${offset}`;
+      const all = [first, ...others].map((range) => sql`(${ids(range)} limit ${most}::bigint + ${offset})`);
+      const byName = keys.map((key, at) => ({ ...key, of: sql`${sql.identifier(`k${at}`)}` }));
+      return sql`${sql.join(all, sql` union all `)} order by ${sql.join(orderBy(byName), sql`, `)}
+        limit ${most} offset ${offset}`;
+    },
+    /** Of the last row of a page after which another comes: what it is ordered by. */
+    position: sql<string | null>`(select json_build_array(${sql.join(
+      keys.map((_, at) => sql`${sql.identifier(`k${at}`)}::text`),
+      sql`, `,
+    )})::text from ids where (select count(*) from ids) > ${sql.placeholder('limits')}::int
+      offset ${sql.placeholder('limits')}::int - 1 limit 1)`,
+    total: sql<number>`${list.counted?.(asked) ?? total()}::int`,
+    /** Reads the rows of a cut, in order: it is made before anything is joined, so that no other row costs a join. */
+    select: <Fields extends Record<string, SQL.Aliased>>(cut: SQL, most: Placeholder | number, fields: Fields) => {
+      const isListed = (id: PgColumn) => sql`${id} = any(array(select id from ids limit ${most}))`;
+      const rows = list
+        .rows(db, isListed)
+        .where(isListed(table.id))
+        .orderBy(...order);
+      const withs = [...(landing ? [['landing', landingRow(landing)] as const] : []), ['ids', cut] as const];
+      return db
+        .with(...withs.map(([name, query]) => db.$with(name, { id: sql<number>`id` }).as(query)))
+        .select({ ...fields, results: allItems })
+        .from(rows.as('page'));
+    },
+  };
+}
+
+/** The step in which a row far from the first is found, and how many rows come before the step. */
+const landingRow = ({ steps, isDescending }: Landing): SQL => {
+  const order = isDescending ? sql`key desc` : sql`key`;
+  return sql`select key, upto - total as before from (
+      select key, sum(total)::bigint as total, sum(sum(total)) over (order by ${order})::bigint as upto
+      from ${steps} group by key
+    ) as steps where upto > ${sql.placeholder('offset')} order by ${order} limit 1`;
+};
+
+/** Reads a list as it is asked for. `values` are those of placeholders that its own SQL has. */
+type Reader<Asked, Answer> = (visit: Visit, asked: Asked, values?: Values) => Promise<JsonText<Answer>>;
+
+/** How many rows a page is off, for it to be worth a look where it begins. */
+const FAR = 5_000;
+
+/** A list that comes in pages. */
+export function pagesOf<Asked extends object, T>(list: List<Asked>): Reader<Asked & PageQuery, Page<T>> {
+  const limits = sql.placeholder('limits');
+  const select = direct((db, shape: Shape) => {
+    const { cut, position, total, select } = write(db, list, shape);
+    return select(cut(), limits, { count: total.as('count'), position: position.as('position') });
+  });
+  /** @throws ProblemError not-found for a page past the end, but not for the first page, nor after a position */
+  return async ({ db, link }, asked, more = {}) => {
+    const { page, limits, after } = asked;
+    const offset = (page - 1) * limits;
+    const [shape, values] = read(list, asked, { ...more, limits, most: limits + 1, offset });
+    if (after === undefined) {
+      const row = one(await select(db, { ...shape, isFar: offset >= FAR })(values));
+      return readPage(row, asked, link);
+    }
+    const ordering = orderingOf(asked);
+    const position = readPosition(after, ordering, keysOf(list, ordering));
+    take(position, 'after', values);
+    return readPage(
+      one(await select(db, { ...shape, after: position.map((value) => value === null) })(values)),
+      asked,
+      link,
+    );
+  };
+}
+
 /**
- * A bare list, built by PostgreSQL in one round trip.
- * @param item the JSON object of one row
- * @param rows selects the columns it is given from the rows of the list, in order
+ * A list that comes as a bare array.
+ * @param most how many rows it has at the most: the newest
  */
-export async function selectList<T>(
-  { db }: Visit,
-  item: SQL<T>,
-  rows: (columns: { item: SQL.Aliased<string> }) => PgSelect,
-): Promise<JsonText<T[]>> {
-  const selected = rows({ item: sql<string>`${item}::text`.as('item') }).as('list');
-  const { list } = one(
-    await db.select({ list: sql<string>`'[' || coalesce(string_agg(item, ','), '') || ']'` }).from(selected),
-  );
-  return new JsonText(list);
+export function arrayOf<Asked extends object, T>(list: List<Asked>, most: number): Reader<Asked, T[]> {
+  const select = direct((db, shape: Shape) => {
+    const { ids, select } = write(db, list, shape);
+    return select(ids().orderBy(desc(list.table.id)).limit(most).getSQL(), most, {});
+  });
+  return async ({ db }, asked, more = {}) => {
+    const [shape, values] = read(list, asked, more);
+    return new JsonText(one(await select(db, shape)(values)).results);
+  };
 }

@@ -1,5 +1,8 @@
-import { asc, eq, sql, type SQL } from 'drizzle-orm';
+import { eq, sql, type SQL } from 'drizzle-orm';
 import type { PgColumn } from 'drizzle-orm/pg-core';
+import type { Db, Tx } from '../../db/client.js';
+import { column, jsonObject, JsonText } from '../../db/json.js';
+import { directByKey } from '../../db/prepared.js';
 import { oneOrNone } from '../../db/rows.js';
 import {
   doctorAvailableTimes,
@@ -12,6 +15,8 @@ import {
 import type { Designation, Specialisation } from '../../openapi/generated/schemas.js';
 import type { Input } from '../../openapi/operation.js';
 import { AlreadyTaken, explain, InUse, NotFound } from './errors.js';
+import { arrayOf } from './lists.js';
+import { itemOf } from './pages.js';
 import { nothingElse } from './patches.js';
 import { inTransaction, type Visit, type Within } from './visit.js';
 
@@ -19,11 +24,11 @@ import { inTransaction, type Visit, type Within } from './visit.js';
 type Lookup = Designation & Specialisation;
 
 interface LookupService {
-  list(visit: Visit): Promise<Lookup[]>;
-  get(visit: Visit, input: Input<'getDesignation'>): Promise<Lookup>;
+  list(visit: Visit): Promise<JsonText<Lookup[]>>;
+  get(visit: Visit, input: Input<'getDesignation'>): Promise<JsonText<Lookup>>;
   create(visit: Visit, input: Input<'createDesignation'>): Promise<Lookup>;
   /** Changes what is given. */
-  update(visit: Visit, input: Input<'updateDesignation'>): Promise<Lookup>;
+  update(visit: Visit, input: Input<'updateDesignation'>): Promise<Lookup | JsonText<Lookup>>;
   remove(visit: Visit, input: Input<'deleteDesignation'>): Promise<void>;
 }
 
@@ -75,8 +80,15 @@ export function lookupService({ table, slugConstraint, references, links }: Look
     if (row === undefined) throw new NotFound();
     return row;
   };
-  const get: LookupService['get'] = async ({ db }, { params: { id } }) =>
-    one(await db.select(columns).from(table).where(eq(table.id, id)));
+  const json = jsonObject<Lookup>({ id: column(table.id), name: column(table.name), slug: column(table.slug) });
+  const rows = (db: Db | Tx) => db.select(itemOf(json)).from(table).$dynamic();
+  const byId = directByKey((db) => rows(db).where(eq(table.id, sql.placeholder('id'))));
+  const get: LookupService['get'] = async ({ db }, { params }) => {
+    const row = oneOrNone(await byId(db)(params));
+    if (row === undefined) throw new NotFound();
+    return new JsonText(row.item);
+  };
+  const list = arrayOf<object, Lookup>({ table, filters: {}, rows }, MAX_LOOKUPS);
   const update: LookupService['update'] = async (visit, { params, body }) => {
     const { name, slug, ...rest } = body;
     nothingElse(rest);
@@ -85,7 +97,7 @@ export function lookupService({ table, slugConstraint, references, links }: Look
     return one(await explain(change, slugTaken));
   };
   return {
-    list: ({ db }) => db.select(columns).from(table).orderBy(asc(table.id)).limit(MAX_LOOKUPS),
+    list: (visit) => list(visit, {}),
     get,
     create: async ({ db }, { body: { name, slug, ...rest } }) => {
       nothingElse(rest);

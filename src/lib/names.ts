@@ -23,19 +23,19 @@ export const nameOfPatient = (id: PgColumn | SQL): SQL<string> =>
   sql<string>`(select ${patientName()} from ${rows.patients} where ${patients.id} = ${id})`;
 
 /** The ids of the doctors, archived ones too, whose folded name is like a pattern. */
-export const doctorsNamed = (pattern: string): SQL =>
+export const doctorsNamed = (pattern: SQL): SQL =>
   sql`(select ${doctors.id} from ${rows.doctors} where ${like(users.foldedDisplayName, pattern)})`;
 
 /** The same of patients: a union, so that each kind of name has its index. */
-export const patientsNamed = (pattern: string): SQL =>
+export const patientsNamed = (pattern: SQL): SQL =>
   sql`(select ${patients.id} from ${users} join ${patients} on ${eq(users.id, patients.userId)}
       where ${like(users.foldedDisplayName, pattern)}
     union all select ${patients.id} from ${patients} where ${like(patients.foldedNames, pattern)})`;
 
 /** Whether the doctor with an id is one of them. */
-export const isDoctorNamed = (id: PgColumn, pattern: string): SQL =>
+export const isDoctorNamed = (id: PgColumn, pattern: SQL): SQL =>
   sql`exists (select from ${rows.doctors} where ${doctors.id} = ${id} and ${like(users.foldedDisplayName, pattern)})`;
 
-export const isPatientNamed = (id: PgColumn, pattern: string): SQL =>
+export const isPatientNamed = (id: PgColumn, pattern: SQL): SQL =>
   sql`exists (select from ${rows.patients} where ${patients.id} = ${id}
     and coalesce(${users.foldedDisplayName}, ${patients.foldedNames}) like ${pattern})`;

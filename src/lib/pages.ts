@@ -1,15 +1,17 @@
 import { sql, type SQL } from 'drizzle-orm';
 import type { PgSelect } from 'drizzle-orm/pg-core';
 import { parse } from 'node:querystring';
-import type { Db, Tx } from '../../db/client.js';
 import { JsonText } from '../../db/json.js';
 import { one } from '../../db/rows.js';
 import { ProblemError } from '../../openapi/problem-error.js';
+import { orderingOf, positionText } from './positions.js';
 import type { Link, Visit } from './visit.js';
 
 export interface PageQuery {
   readonly page: number;
   readonly limits: number;
+  /** The position that the page comes after; its number only counts on then. */
+  readonly after?: string | undefined;
 }
 
 export interface Page<T> {
@@ -27,11 +29,18 @@ interface Listed {
   readonly total: SQL;
 }
 
-/** The URL of another page. What else was asked stays as it came: decoded and encoded again, foreign bytes would change. */
-function pageLink({ base, path }: Link, page: number): string {
+/**
+ * The URL of another page. What else was asked stays as it came: decoded and encoded again, foreign bytes would change.
+ * @param after the position that it comes after
+ */
+function pageLink({ base, path }: Link, page: number, after?: string): string {
   const [, pathname = '', query = ''] = /^([^?#]*)[?#]?(.*)$/s.exec(path) ?? [];
-  const others = query.split('&').filter((pair) => pair !== '' && parse(pair)['page'] === undefined);
-  return JSON.stringify(`${base}${pathname}?${[...others, `page=${page}`].join('&')}`);
+  const others = query.split('&').filter((pair) => {
+    const { page, after } = parse(pair);
+    return pair !== '' && page === undefined && after === undefined;
+  });
+  const place = [`page=${page}`, ...(after === undefined ? [] : [`after=${after}`])];
+  return JSON.stringify(`${base}${pathname}?${[...others, ...place].join('&')}`);
 }
 
 /** The rows of a query that are on the page. */
@@ -39,8 +48,11 @@ export function cutPage<Q extends PgSelect>(rows: Q, { page, limits }: PageQuery
   return rows.limit(limits).offset((page - 1) * limits);
 }
 
-/** The columns of a page's rows: each as JSON text. */
+/** The columns of a list's rows: each as JSON text. */
 export const itemOf = (item: SQL) => ({ item: sql<string>`${item}::text`.as('item') });
+
+/** All of these as one array. */
+export const allItems = sql<string>`'[' || coalesce(string_agg(item, ','), '') || ']'`.as('results');
 
 /**
  * One page of a list, built by PostgreSQL in one round trip. A list that joins tables cuts the page before it joins, so
@@ -48,29 +60,35 @@ export const itemOf = (item: SQL) => ({ item: sql<string>`${item}::text`.as('ite
  * @throws ProblemError not-found for a page past the end, but not for the first page
  */
 export async function selectPage<T>(visit: Visit, query: PageQuery, listed: Listed): Promise<JsonText<Page<T>>> {
-  return readPage(one(await pageOf(visit.db, listed)), query, visit.link);
+  const { rows, total } = listed;
+  const count = sql<number>`${total}::int`.as('count');
+  const page = one(await visit.db.select({ count, results: allItems }).from(rows.as('page')));
+  return readPage(page, query, visit.link);
 }
 
-/** What PostgreSQL answers of a page: the number of all rows, and the page's rows as a JSON array. */
+/** What PostgreSQL answers of a page. */
 interface PageRow {
+  /** The number of all rows. */
   readonly count: number;
+  /** The page's rows as a JSON array. */
   readonly results: string;
+  /** Where the page ends, as a JSON array, if another comes; undefined of a list that has no positions. */
+  readonly position?: string | null;
 }
 
-/** The query behind `selectPage`, for a list that keeps it prepared. */
-export function pageOf(db: Db | Tx, { rows, total }: Listed) {
-  return db
-    .select({
-      count: sql<number>`${total}::int`.as('count'),
-      results: sql<string>`'[' || coalesce(string_agg(item, ','), '') || ']'`.as('results'),
-    })
-    .from(rows.as('page'));
+interface Asked extends PageQuery {
+  readonly ordering?: string;
 }
 
-/** @throws ProblemError not-found for a page past the end, but not for the first page */
-export function readPage<T>({ count, results }: PageRow, { page, limits }: PageQuery, link: Link): JsonText<Page<T>> {
-  if (page > 1 && (page - 1) * limits >= count) throw new ProblemError('not-found', 'There is no such page.');
-  const next = page * limits < count ? pageLink(link, page + 1) : 'null';
+/** @throws ProblemError not-found for a page past the end, but not for the first page, nor after a position */
+export function readPage<T>({ count, results, position }: PageRow, asked: Asked, link: Link): JsonText<Page<T>> {
+  const { page, limits, after } = asked;
+  if (page > 1 && after === undefined && (page - 1) * limits >= count) {
+    throw new ProblemError('not-found', 'There is no such page.');
+  }
+  const isLast = position === undefined ? page * limits >= count : position === null;
+  const end = typeof position === 'string' ? positionText(orderingOf(asked), position) : undefined;
+  const next = isLast ? 'null' : pageLink(link, page + 1, end);
   const previous = page > 1 ? pageLink(link, page - 1) : 'null';
   const text = `{"count":${count},"next":${next},"previous":${previous},"results":${results}}`;
   // The links name the host, which is no part of the state.

@@ -10,7 +10,7 @@ type Item<T> = T extends { results: (infer R)[] } | (infer R)[] ? R : T;
  */
 export function withPictureUrls<T>(json: JsonText<T>, field: keyof Item<T> & string, link: Link): JsonText<T> {
   // No text of a record can look so: a quotation mark in it has a backslash before it.
-  const named = new RegExp(`"${field}" : "([^"\\\\]+)"`, 'g');
-  const text = json.text.replace(named, (_all, name: string) => `"${field}" : ${JSON.stringify(link.picture(name))}`);
+  const named = new RegExp(`"${field}":"([^"\\\\]+)"`, 'g');
+  const text = json.text.replace(named, (_all, name: string) => `"${field}":${JSON.stringify(link.picture(name))}`);
   return new JsonText(text, json.tag);
 }

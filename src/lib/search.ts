@@ -26,6 +26,12 @@ export async function searchTerms(db: Db | Tx, search = ''): Promise<string[]> {
     .slice(0, MAX_TERMS);
 }
 
-/** Whether a folded text has every word; undefined where there is nothing to search for. */
-export const hasTerms = (text: Column, terms: readonly string[]): SQL | undefined =>
-  and(...terms.map((term) => like(text, containing(term))));
+/** The words of a search as patterns; undefined where there is nothing to search for. */
+export async function searchPatterns(db: Db | Tx, search: string | undefined): Promise<string[] | undefined> {
+  const terms = await searchTerms(db, search);
+  return terms.length === 0 ? undefined : terms.map(containing);
+}
+
+/** Whether a folded text is like every pattern. */
+export const hasAll = (text: Column, patterns: readonly SQL[]): SQL | undefined =>
+  and(...patterns.map((pattern) => like(text, pattern)));

@@ -91,7 +91,8 @@ t.test('links name the server as the request does, or as PUBLIC_URL has it', asy
   const next = async (environment: Record<string, string>, headers: Record<string, string>): Promise<string> => {
     const api = await buildTestApp(t, environment);
     for (let count = 0; count < 2; count++) await api.registerDoctor();
-    return (await api.get('/doctors/?limits=1&fee=0', { headers })).body.next;
+    const { body } = await api.get('/doctors/?limits=1&fee=0', { headers });
+    return body.next.replace(/&after=[\w-]+$/, '');
   };
   const query = 'limits=1&fee=0&page=2';
   t.equal(await next({}, { host: 'clinic.example:8000' }), `http://clinic.example:8000/doctors/?${query}`);

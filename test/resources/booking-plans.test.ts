@@ -23,7 +23,7 @@ const queries: { text: string; values: unknown[] }[] = [];
 // What Drizzle sends and what is sent without it both go this way.
 const unsafe = client.unsafe.bind(client) as (...args: unknown[]) => unknown;
 Object.assign(client, {
-  unsafe: (text: string, values: unknown[], ...more: unknown[]) => {
+  unsafe: (text: string, values: unknown[] = [], ...more: unknown[]) => {
     queries.push({ text, values });
     return unsafe(text, values, ...more);
   },
@@ -206,12 +206,8 @@ t.test('listAppointments', async (t) => {
     const { plans } = await observe(() => listAppointments(visit, { query: whole }));
     return plans.at(-1);
   };
-  t.match(await first({ ordering: 'date' }), /Limit[^\n]*\n[^\n]*\n *-> +Index Scan using appointments_date_idx/);
-  t.match(
-    await first({ ordering: '-date' }),
-    /Presorted Key: appointments\w*\.date\n/,
-    'but for the order within a day',
-  );
+  t.match(await first({ ordering: 'date' }), /Index Scan using appointments_date_idx/);
+  t.match(await first({ ordering: '-date' }), /Index Scan using appointments_latest_idx/);
 
   const list = async (query: Partial<ListAppointmentsQuery>, id: number, isStaff = false) => {
     const whole = { page: 1, limits: 100, ordering: 'id' as const, ...query };

@@ -139,12 +139,12 @@ t.test('contacts', async (t) => {
     t.strictSame(await ids(staff.token), [3]);
   });
 
-  await t.test('listContacts 200 gives staff the newest 10,000', async (t) => {
+  await t.test('listContacts 200 gives staff the newest 1,000', async (t) => {
     await api.database.db.execute(
-      `insert into contacts (name, phone, message) select 'n', '123', 'm' from generate_series(1, 10001)`,
+      `insert into contacts (name, phone, message) select 'n', '123', 'm' from generate_series(1, 1001)`,
     );
     const all = await ids(staff.token);
-    t.equal(all.length, 10_000);
+    t.equal(all.length, 1000);
     t.strictSame(
       all,
       [...all].sort((a, b) => a - b),

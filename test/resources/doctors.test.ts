@@ -178,7 +178,11 @@ t.test('listDoctors', async (t) => {
     const first = await api.get('/doctors/?limits=2&ordering=-fee&min_fee=1&x=a%26b');
     t.equal(first.body.count, 4);
     t.equal(first.body.previous, null);
-    t.equal(first.body.next, 'http://localhost:8000/doctors/?limits=2&ordering=-fee&min_fee=1&x=a%26b&page=2');
+    t.ok(
+      first.body.next.startsWith(
+        'http://localhost:8000/doctors/?limits=2&ordering=-fee&min_fee=1&x=a%26b&page=2&after=',
+      ),
+    );
     const second = await api.get(first.body.next);
     t.strictSame(names(second), ['Bob Yarn', 'Dee Wolf']);
     t.equal(second.body.next, null);
@@ -209,7 +213,7 @@ t.test('listDoctors', async (t) => {
     await other.registerDoctor();
     await other.registerDoctor();
     const answer = await other.get('/doctors/?limits=1');
-    t.equal(answer.body.next, 'https://clinic.example.org/api/doctors/?limits=1&page=2');
+    t.ok(answer.body.next.startsWith('https://clinic.example.org/api/doctors/?limits=1&page=2&after='));
   });
 });
 

@@ -207,7 +207,7 @@ t.test('listProfiles', async (t) => {
   await t.test('listProfiles 200 in pages', async (t) => {
     const first = await api.get(`${PROFILES}?limits=1&search=love`, { token: staff.token });
     t.match(first.body, { count: 2, previous: null });
-    t.equal(first.body.next, `http://localhost:8000${PROFILES}?limits=1&search=love&page=2`);
+    t.ok(first.body.next.startsWith(`http://localhost:8000${PROFILES}?limits=1&search=love&page=2&after=`));
     t.strictSame(usernames(await api.get(first.body.next, { token: staff.token })), ['cid']);
   });
 

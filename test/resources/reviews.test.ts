@@ -187,7 +187,7 @@ t.test('listReviews', async (t) => {
 
   await t.test('listReviews 200 in pages', async (t) => {
     const first = await api.get('/reviews/?limits=3&search=e');
-    t.equal(first.body.next, 'http://localhost:8000/reviews/?limits=3&search=e&page=2');
+    t.ok(first.body.next.startsWith('http://localhost:8000/reviews/?limits=3&search=e&page=2&after='));
     const second = await api.get(first.body.next);
     t.strictSame([...ids(first), ...ids(second)], [1, 2, 3, 4]);
     t.strictSame((await api.get(second.body.previous)).body.results, first.body.results);

@@ -12,16 +12,18 @@ interface Page<T> {
  */
 export async function* pages<T, O>(
   list: (options: O) => Promise<Outcome<Page<T>, Problem>>,
-  options: NoInfer<Exclude<O, undefined>> & { query?: { page?: number } },
+  options: NoInfer<Exclude<O, undefined>> & { query?: { page?: number; after?: string } },
 ): AsyncGenerator<T, void> {
-  let page = options.query?.page;
+  let place: { page?: number; after?: string } | undefined;
   for (;;) {
-    const outcome = await list({ ...options, query: { ...options.query, ...(page !== undefined && { page }) } } as O);
+    const outcome = await list({ ...options, query: { ...options.query, ...place } } as O);
     // The last page is gone by now.
-    if (outcome.response.status === 404 && page !== options.query?.page) return;
+    if (outcome.response.status === 404 && place !== undefined) return;
     const { data } = orThrow(outcome);
     yield* data.results;
     if (data.next === null) return;
-    page = Number(new URL(data.next).searchParams.get('page'));
+    const next = new URL(data.next).searchParams;
+    const after = next.get('after');
+    place = { page: Number(next.get('page')), ...(after !== null && { after }) };
   }
 }

@@ -1,5 +1,6 @@
 /** Who sees which appointments: a patient the own, who manages a patient that one's, a doctor those with them, staff all. */
 import { and, eq, isNull, sql, type Placeholder, type SQL } from 'drizzle-orm';
+import { directByKey } from '../../../db/prepared.js';
 import { one } from '../../../db/rows.js';
 import { appointments, doctors, patients } from '../../../db/tables/index.js';
 import { isKeptBy } from '../../lib/keepers.js';
@@ -10,27 +11,39 @@ const concerns = (patientIds: SQL, doctorIds: SQL): SQL =>
   sql`(${appointments.patientId} = any(${patientIds}) or ${appointments.doctorId} = any(${doctorIds}))`;
 
 /** The patient records that a user has or had, or manages. */
-const patientsOf = (userId: number | Placeholder): SQL =>
+const patientsOf = (userId: number | SQL | Placeholder): SQL =>
   sql`array(select ${patients.id} from ${patients} where ${isKeptBy(userId)})`;
 
 /** The doctor record that a user has. */
-const doctorsOf = (userId: number | Placeholder): SQL =>
+const doctorsOf = (userId: number | SQL | Placeholder): SQL =>
   sql`array(select ${doctors.id} from ${doctors} where ${and(eq(doctors.userId, userId), isNull(doctors.archivedAt))})`;
 
 /** Whether a user who is not staff sees an appointment. */
-export const isSeenBy = (userId: number | Placeholder): SQL => concerns(patientsOf(userId), doctorsOf(userId));
+export const isSeenBy = (userId: number | SQL | Placeholder): SQL => concerns(patientsOf(userId), doctorsOf(userId));
 
-/**
- * The same for a list, in values: else PostgreSQL plans for a doctor's many rows, and reads all for a patient.
- * @returns undefined for staff, who see all
- */
-export async function seenByCaller({ db, caller }: UserVisit): Promise<SQL | undefined> {
-  if (caller.isStaff) return undefined;
-  const { asPatient, asDoctor } = one(
-    // An array comes as PostgreSQL's text of it, and goes back as that.
-    await db.execute<{ asPatient: string; asDoctor: string }>(
-      sql`select ${patientsOf(caller.id)}::text as "asPatient", ${doctorsOf(caller.id)}::text as "asDoctor"`,
-    ),
-  );
-  return concerns(sql`${asPatient}::bigint[]`, sql`${asDoctor}::bigint[]`);
+/** The same for a list, in values: else PostgreSQL plans for a doctor's many rows, and reads all for a patient. */
+export interface Parties<Value = unknown> {
+  /** The array of ids as PostgreSQL writes it. */
+  readonly patients: Value;
+  /** Null for who is none. */
+  readonly doctor: Value;
 }
+
+const partiesByUser = directByKey((db) =>
+  db
+    .select({
+      patients: sql<string>`${patientsOf(sql.placeholder('user'))}::text`.as('patients'),
+      doctor: sql<number | null>`(${doctorsOf(sql.placeholder('user'))})[1]::float8`.as('doctor'),
+    })
+    .from(sql`(select) as one`),
+);
+
+/** @returns undefined for staff, who see all */
+export const seenParties = async ({ db, caller }: UserVisit): Promise<Parties<string | number | null> | undefined> =>
+  caller.isStaff ? undefined : one(await partiesByUser(db)({ user: caller.id }));
+
+/** What they see in two parts: a doctor's, and what else is of the patients. */
+export const partsOf = ({ patients, doctor }: Parties<SQL>): readonly [SQL, SQL] => [
+  sql`${appointments.doctorId} = ${doctor}`,
+  sql`(${appointments.patientId} = any(${patients}::bigint[]) and ${appointments.doctorId} is distinct from ${doctor})`,
+];

@@ -1,10 +1,11 @@
-import { and, asc, desc, eq, isNull, or, sql, type Placeholder, type SQL } from 'drizzle-orm';
+import { and, eq, gte, isNull, lte, or, sql, type Placeholder, type SQL } from 'drizzle-orm';
+import type { Db, Tx } from '../../../db/client.js';
 import { column, jsonObject, timestampText } from '../../../db/json.js';
 import { directByKey } from '../../../db/prepared.js';
 import { appointments, availableTimes } from '../../../db/tables/index.js';
 import type { ListAppointmentsQuery } from '../../../openapi/generated/operations.js';
 import type { Appointment } from '../../../openapi/generated/schemas.js';
-import type { Orders } from '../../lib/lists.js';
+import { arrayOf, pagesOf, type Orders } from '../../lib/lists.js';
 import {
   nameOfDoctor,
   doctorsNamed,
@@ -13,11 +14,13 @@ import {
   nameOfPatient,
   patientsNamed,
 } from '../../lib/names.js';
+import { itemOf } from '../../lib/pages.js';
 import { containing } from '../../lib/search.js';
 import type { Caller } from '../../lib/visit.js';
 import { instantsOfAppointment } from '../../scheduling/instants.js';
-import { isSeenBy } from './access.js';
-import { reasonJson, statusText, typeText } from './wire.js';
+import { isSeenBy, partsOf, type Parties } from './access.js';
+import { counted, landing } from './counts.js';
+import { hasAttendance, reasonJson, statusText, typeText, type Stored } from './wire.js';
 
 export const appointmentJson = (zone: string | Placeholder): SQL<Appointment> =>
   jsonObject<Appointment>({
@@ -43,56 +46,120 @@ export const appointmentJson = (zone: string | Placeholder): SQL<Appointment> =>
     series: column(appointments.seriesId),
   });
 
-export const appointmentById = directByKey((db, isStaff: boolean) =>
+const selectAppointments = (db: Db | Tx) =>
   db
-    .select({ text: sql<string>`${appointmentJson(sql.placeholder('zone'))}::text`.as('text') })
+    .select(itemOf(appointmentJson(sql.placeholder('zone'))))
     .from(appointments)
-    .where(
-      and(
-        eq(appointments.id, sql.placeholder('id')),
-        isNull(appointments.archivedAt),
-        isStaff ? undefined : isSeenBy(sql.placeholder('caller')),
-      ),
+    .$dynamic();
+
+export const appointmentById = directByKey((db, isStaff: boolean) =>
+  selectAppointments(db).where(
+    and(
+      eq(appointments.id, sql.placeholder('id')),
+      isNull(appointments.archivedAt),
+      isStaff ? undefined : isSeenBy(sql.placeholder('caller')),
     ),
+  ),
 );
 
 const start = sql`lower(${appointments.period})`;
 
-export const ORDERS: Orders<ListAppointmentsQuery> = {
-  id: [asc(appointments.id)],
-  date: [asc(appointments.date), asc(start), asc(appointments.id)],
-  '-date': [desc(appointments.date), sql`${start} desc nulls last`, asc(appointments.id)],
+const ORDERS: Orders<ListAppointmentsQuery> = {
+  id: [],
+  date: [
+    { of: appointments.date, type: 'date' },
+    { of: start, type: 'timestamp', isNullable: true },
+  ],
+  '-date': [
+    { of: appointments.date, type: 'date', isDescending: true },
+    { of: start, type: 'timestamp', isDescending: true, isNullable: true },
+  ],
 };
 
-/** Whether the patient's or the doctor's name has a word, judged appointment by appointment. */
-function hasName(term: string): SQL | undefined {
-  const pattern = containing(term);
-  return or(isPatientNamed(appointments.patientId, pattern), isDoctorNamed(appointments.doctorId, pattern));
-}
+/** Whether the patient's or the doctor's name is like a pattern, judged appointment by appointment. */
+const hasName = (pattern: SQL): SQL | undefined =>
+  or(isPatientNamed(appointments.patientId, pattern), isDoctorNamed(appointments.doctorId, pattern));
 
 /** The same, judged by all patients and doctors who have it. */
-function hasNameOfAll(term: string): SQL {
-  const pattern = containing(term);
-  const { patientId, doctorId } = appointments;
-  return sql`(${patientId} in ${patientsNamed(pattern)} or ${doctorId} in ${doctorsNamed(pattern)})`;
+const hasNameOfAll = (pattern: SQL): SQL =>
+  sql`(${appointments.patientId} in ${patientsNamed(pattern)} or ${appointments.doctorId} in ${doctorsNamed(pattern)})`;
+
+/** Whether an index finds it: a union, as each name has its own. */
+function isCandidate(pattern: SQL): SQL {
+  const { id, patientId, doctorId } = appointments;
+  // As an array: by a guess at the number of rows PostgreSQL may rather go through all appointments in their order.
+  return sql`${id} = any(array(select ${id} from ${appointments} where ${patientId} in ${patientsNamed(pattern)}
+    union select ${id} from ${appointments} where ${doctorId} in ${doctorsNamed(pattern)}))`;
 }
 
-/** The ids of appointments of which that is so: a union, as each name has its own index. */
-function candidates(term: string): SQL {
-  const pattern = containing(term);
-  const { id, patientId, doctorId } = appointments;
-  return sql`(select ${id} from ${appointments} where ${patientId} in ${patientsNamed(pattern)}
-    union select ${id} from ${appointments} where ${doctorId} in ${doctorsNamed(pattern)})`;
+/** What of a search the two names have to be like, by how it is best looked for. */
+interface Search {
+  readonly longest?: string;
+  readonly ofAll?: readonly string[];
+  readonly ofEach?: readonly string[];
 }
 
 /**
- * Whether the two names have every word. Who is not staff sees few appointments. For staff, who see all, an index finds
- * those that have the longest word; one of trigrams has nothing for less than three characters.
+ * How a search is best made. Who is not staff sees few appointments. For staff, who see all, an index finds those that
+ * have the longest word; one of trigrams has nothing for less than three characters.
  */
-export function hasNames(terms: readonly string[], { isStaff }: Caller): SQL | undefined {
-  if (!isStaff) return and(...terms.map(hasName));
+export function searchFor(terms: readonly string[], { isStaff }: Caller): Search | undefined {
+  if (terms.length === 0) return undefined;
+  if (!isStaff) return { ofEach: terms.map(containing) };
   const [longest = '', ...others] = terms.toSorted((a, b) => b.length - a.length);
-  if (longest.length < 3) return and(...terms.map(hasNameOfAll));
-  // As an array: by a guess at the number of rows PostgreSQL may rather go through all appointments in their order.
-  return and(sql`${appointments.id} = any(array${candidates(longest)})`, ...others.map(hasNameOfAll));
+  if (longest.length < 3) return { ofAll: terms.map(containing) };
+  return { longest: containing(longest), ofAll: others.map(containing) };
 }
+
+/** What is asked for, as the database has it. */
+type Asked = Omit<ListAppointmentsQuery, 'status' | 'type' | 'search'> & {
+  readonly status: Stored['status'] | undefined;
+  readonly type: Stored['type'] | undefined;
+  readonly search: Search | undefined;
+  /** Whose are seen by who is not staff. */
+  readonly parties: Parties<string | number | null> | undefined;
+};
+
+export const appointmentPages = pagesOf<Asked, Appointment>({
+  table: appointments,
+  where: isNull(appointments.archivedAt),
+  filters: {
+    patient_id: (id) => eq(appointments.patientId, id),
+    doctor_id: (id) => eq(appointments.doctorId, id),
+    date: (date) => eq(appointments.date, date),
+    time: (id) => eq(appointments.availableTimeId, id),
+    from: (date) => gte(appointments.date, date),
+    to: (date) => lte(appointments.date, date),
+    status: (status) => eq(appointments.status, status),
+    type: (type) => eq(appointments.type, type),
+    cancel: (isCancelled) => eq(appointments.isCancelled, isCancelled),
+    attendance: hasAttendance,
+    search: ({ longest, ofAll = [], ofEach = [] }) =>
+      and(longest && isCandidate(longest), ...ofAll.map(hasNameOfAll), ...ofEach.map(hasName)),
+    series: (id) => eq(appointments.seriesId, id),
+    parties: (parties) => or(...partsOf(parties)),
+  },
+  parts: { parties: partsOf },
+  orders: ORDERS,
+  counted,
+  landing,
+  rows: selectAppointments,
+});
+
+/** The most dates of a series. */
+const MAX_DATES = 26;
+
+/** Those of a series that somebody sees, in the order of their dates. */
+export const appointmentsOfSeries = arrayOf<
+  { readonly series: number; readonly seer: number | undefined; readonly ordering: 'date' },
+  Appointment
+>(
+  {
+    table: appointments,
+    where: isNull(appointments.archivedAt),
+    filters: { series: (id) => eq(appointments.seriesId, id), seer: isSeenBy },
+    orders: ORDERS,
+    rows: selectAppointments,
+  },
+  MAX_DATES,
+);

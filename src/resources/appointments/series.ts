@@ -20,13 +20,12 @@ import { offerFreed } from '../../scheduling/offers.js';
 import { OFF_DAYS } from '../../scheduling/slots.js';
 import { InvalidInput, NotFound } from '../../lib/errors.js';
 import { signTransaction } from '../../lib/history.js';
-import { selectList } from '../../lib/lists.js';
 import { nothingElse } from '../../lib/patches.js';
 import { inTransaction, type UserVisit, type Within } from '../../lib/visit.js';
 import { isSeenBy } from './access.js';
 import { book, bookSlot, findSlot, lockParties, Taken } from './booking.js';
 import { planChange, WrongStatus, type Present } from './plan.js';
-import { appointmentJson, ORDERS } from './queries.js';
+import { appointmentsOfSeries } from './queries.js';
 import { findVisible } from './service.js';
 import { TYPE } from './wire.js';
 
@@ -82,13 +81,10 @@ const isOf = ({ caller }: UserVisit, id: number): SQL =>
 
 /** These as JSON, in the order of their dates. */
 const listOf = (visit: UserVisit, id: number): Promise<JsonText<Appointment[]>> =>
-  selectList(visit, appointmentJson(visit.calendar.zone), (columns) =>
-    visit.db
-      .select(columns)
-      .from(appointments)
-      .where(isOf(visit, id))
-      .orderBy(...ORDERS.date)
-      .$dynamic(),
+  appointmentsOfSeries(
+    visit,
+    { series: id, seer: visit.caller.isStaff ? undefined : visit.caller.id, ordering: 'date' },
+    { zone: visit.calendar.zone },
   );
 
 /** @throws NotFound where the caller sees none of it */

@@ -1,7 +1,8 @@
-import { and, asc, count, eq, gt, gte, inArray, isNull, lte, sql, type SQL } from 'drizzle-orm';
+import { and, eq, isNull, sql, type SQL } from 'drizzle-orm';
 import { alias } from 'drizzle-orm/pg-core';
 import { Contention } from '../../../db/client.js';
 import { column, jsonObject, JsonText, timestampText } from '../../../db/json.js';
+import { directByKey } from '../../../db/prepared.js';
 import { oneOrNone } from '../../../db/rows.js';
 import { appointmentChanges, appointments, doctors, patients, users } from '../../../db/tables/index.js';
 import type {
@@ -22,13 +23,13 @@ import { changeableUntil, hasBegun, isTooLate, periodOf } from '../../scheduling
 import { InvalidInput, NotAllowed, NotFound } from '../../lib/errors.js';
 import { signTransaction } from '../../lib/history.js';
 import { keeperId } from '../../lib/keepers.js';
-import { filtered } from '../../lib/lists.js';
-import { cutPage, itemOf, selectPage, type Page, type PageQuery } from '../../lib/pages.js';
+import { pagesOf } from '../../lib/lists.js';
+import { itemOf } from '../../lib/pages.js';
 import { nothingElse } from '../../lib/patches.js';
 import { checkConditions } from '../../lib/preconditions.js';
 import { searchTerms } from '../../lib/search.js';
 import { inTransaction, type UserVisit, type Within } from '../../lib/visit.js';
-import { isSeenBy, seenByCaller } from './access.js';
+import { isSeenBy, seenParties } from './access.js';
 import { book, bookSlot, findSlot, lockParties, refusedAsTaken } from './booking.js';
 import {
   checkIsAhead,
@@ -40,7 +41,7 @@ import {
   type Change,
   type Present,
 } from './plan.js';
-import { appointmentById, appointmentJson, hasNames, ORDERS } from './queries.js';
+import { appointmentById, appointmentPages, searchFor } from './queries.js';
 import {
   changeLabel,
   changeText,
@@ -60,7 +61,7 @@ export async function getAppointment(
 ): Promise<JsonText<Appointment>> {
   const row = oneOrNone(await appointmentById(db, caller.isStaff)({ id, caller: caller.id, zone: calendar.zone }));
   if (row === undefined) throw new NotFound();
-  return new JsonText(row.text);
+  return new JsonText(row.item);
 }
 
 export async function listAppointments(
@@ -68,40 +69,14 @@ export async function listAppointments(
   { query }: Input<'listAppointments'>,
 ): Promise<JsonText<AppointmentPage>> {
   const { db, caller, calendar } = visit;
-  const terms = await searchTerms(db, query.search);
-  const where = and(
-    isNull(appointments.archivedAt),
-    await seenByCaller(visit),
-    filtered(query, {
-      patient_id: (id) => eq(appointments.patientId, id),
-      doctor_id: (id) => eq(appointments.doctorId, id),
-      date: (date) => eq(appointments.date, date),
-      time: (id) => eq(appointments.availableTimeId, id),
-      from: (date) => gte(appointments.date, date),
-      to: (date) => lte(appointments.date, date),
-      status: (status) => eq(appointments.status, STATUS[status]),
-      type: (type) => eq(appointments.type, TYPE[type]),
-      cancel: (isCancelled) => eq(appointments.isCancelled, isCancelled),
-      attendance: (word) => (word === 'none' ? isNull(appointments.attendance) : eq(appointments.attendance, word)),
-      search: () => hasNames(terms, caller),
-      series: (id) => eq(appointments.seriesId, id),
-    }),
-  );
-  const order = ORDERS[query.ordering];
-  const page = db
-    .select({ id: appointments.id })
-    .from(appointments)
-    .where(where)
-    .orderBy(...order)
-    .$dynamic();
-  const rows = db
-    .select(itemOf(appointmentJson(calendar.zone)))
-    .from(appointments)
-    .where(inArray(appointments.id, cutPage(page, query)))
-    .orderBy(...order)
-    .$dynamic();
-  const total = sql`(${db.select({ count: count() }).from(appointments).where(where)})`;
-  return selectPage<Appointment>(visit, query, { rows, total });
+  const asked = {
+    ...query,
+    status: query.status && STATUS[query.status],
+    type: query.type && TYPE[query.type],
+    search: searchFor(await searchTerms(db, query.search), caller),
+    parties: await seenParties(visit),
+  };
+  return appointmentPages(visit, asked, { zone: calendar.zone });
 }
 
 /**
@@ -289,64 +264,62 @@ const changeFields = {
   from_label: changeLabel(sql`${appointmentChanges.before}`),
   to_label: changeLabel(sql`${appointmentChanges.after}`),
 };
-const changeJson = jsonObject<AppointmentChange>({ ...changeFields, field: firstFieldText });
-const eventJson = jsonObject<AppointmentEvent>({ ...changeFields, field: fieldText });
+
+/** Changes of an appointment: all, or those since it was given to the patient who has it. */
+interface ChangesAsked {
+  readonly of: number;
+  readonly ofPatient: number | undefined;
+}
+
+/** How pages of changes are read, the oldest first. */
+const changePages = <T extends object>(item: SQL<T>, where?: SQL) =>
+  pagesOf<ChangesAsked, T>({
+    table: appointmentChanges,
+    ...(where && { where }),
+    filters: {
+      of: (id) => eq(appointmentChanges.appointmentId, id),
+      ofPatient: (id) => sql`${appointmentChanges.id} > coalesce((select max(given.id)
+        from ${appointmentChanges} as given where given.appointment_id = ${id} and given.field = 'patient'), 0)`,
+    },
+    rows: (db) => db.select(itemOf(item)).from(appointmentChanges).$dynamic(),
+  });
+const historyPages = changePages(
+  jsonObject<AppointmentChange>({ ...changeFields, field: firstFieldText }),
+  isFirstField,
+);
+const eventPages = changePages(jsonObject<AppointmentEvent>({ ...changeFields, field: fieldText }));
+
+const ownerOfChanges = directByKey((db, isStaff: boolean) =>
+  db
+    .select({ doctorUserId: sql<number>`${doctors.userId}::float8`.as('doctorUserId') })
+    .from(appointments)
+    .innerJoin(doctors, eq(doctors.id, appointments.doctorId))
+    .where(
+      and(
+        eq(appointments.id, sql.placeholder('id')),
+        isStaff ? undefined : and(isNull(appointments.archivedAt), isSeenBy(sql.placeholder('caller'))),
+      ),
+    ),
+);
 
 /**
  * The changes of an appointment that the caller sees; staff also one that is archived. What was before it was given to a
  * patient is not theirs to read.
  * @throws NotFound
  */
-async function changesOf({ db, caller }: UserVisit, id: number): Promise<SQL> {
-  const row = oneOrNone(
-    await db
-      .select({ isPatients: sql<boolean>`${doctors.userId} <> ${caller.id} and not ${caller.isStaff}::boolean` })
-      .from(appointments)
-      .innerJoin(doctors, eq(doctors.id, appointments.doctorId))
-      .where(
-        and(
-          eq(appointments.id, id),
-          caller.isStaff ? undefined : and(isNull(appointments.archivedAt), isSeenBy(caller.id)),
-        ),
-      ),
-  );
+async function changesOf({ db, caller }: UserVisit, id: number): Promise<ChangesAsked> {
+  const row = oneOrNone(await ownerOfChanges(db, caller.isStaff)({ id, caller: caller.id }));
   if (row === undefined) throw new NotFound();
-  const given = sql`(select max(given.id) from ${appointmentChanges} as given
-    where given.appointment_id = ${id} and given.field = 'patient')`;
-  return and(
-    eq(appointmentChanges.appointmentId, id),
-    row.isPatients ? gt(appointmentChanges.id, sql`coalesce(${given}, 0)`) : undefined,
-  ) as SQL;
+  return { of: id, ofPatient: caller.isStaff || row.doctorUserId === caller.id ? undefined : id };
 }
 
-/** A page of changes, the oldest first. */
-function pageOfChanges<T extends object>(
-  visit: UserVisit,
-  query: PageQuery,
-  { where, item }: { where: SQL | undefined; item: SQL<T> },
-): Promise<JsonText<Page<T>>> {
-  const { db } = visit;
-  const rows = db
-    .select(itemOf(item))
-    .from(appointmentChanges)
-    .where(where)
-    .orderBy(asc(appointmentChanges.id))
-    .$dynamic();
-  const total = sql`(${db.select({ count: count() }).from(appointmentChanges).where(where)})`;
-  return selectPage<T>(visit, query, { rows: cutPage(rows, query), total });
-}
-
-export async function listAppointmentHistory(
+export const listAppointmentHistory = async (
   visit: UserVisit,
   { params, query }: Input<'listAppointmentHistory'>,
-): Promise<JsonText<AppointmentChangePage>> {
-  const where = and(await changesOf(visit, params.id), isFirstField);
-  return pageOfChanges(visit, query, { where, item: changeJson });
-}
+): Promise<JsonText<AppointmentChangePage>> =>
+  historyPages(visit, { ...query, ...(await changesOf(visit, params.id)) });
 
-export async function listAppointmentChanges(
+export const listAppointmentChanges = async (
   visit: UserVisit,
   { params, query }: Input<'listAppointmentChanges'>,
-): Promise<JsonText<AppointmentEventPage>> {
-  return pageOfChanges(visit, query, { where: await changesOf(visit, params.id), item: eventJson });
-}
+): Promise<JsonText<AppointmentEventPage>> => eventPages(visit, { ...query, ...(await changesOf(visit, params.id)) });

@@ -76,5 +76,8 @@ export const changeLabel = (value: SQL): SQL<string | null> => sql<string | null
   when 'doctor' then ${nameOfDoctor(sql`${value}::bigint`)}
   when 'patient' then ${nameOfPatient(sql`${value}::bigint`)} end`;
 
+/** Whether the attendance is that of a word; `none` where nobody has noted it. */
+export const hasAttendance = (word: SQL): SQL => sql`coalesce(${appointments.attendance}::text, 'none') = ${word}`;
+
 export const reasonJson = sql<CancelReason>`case when ${appointments.cancelCode} is not null then
   json_build_object('code', ${appointments.cancelCode}, 'text', ${appointments.cancelText}) end`;

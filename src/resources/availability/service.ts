@@ -87,7 +87,7 @@ type Narrowing = Pick<
   'time' | 'doctor' | 'specialisation' | 'designation' | 'min_fee' | 'max_fee'
 >;
 
-const ABOUT_DOCTOR: Filters<Omit<Narrowing, 'time'>, SQL> = {
+const ABOUT_DOCTOR: Filters<Omit<Narrowing, 'time'>> = {
   doctor: (id) => eq(doctors.id, id),
   specialisation: (id) => isLinkedTo(LINKS.specialisation, id),
   designation: (id) => isLinkedTo(LINKS.designation, id),

@@ -1,14 +1,19 @@
-import { and, asc, eq, isNull, sql, type SQL } from 'drizzle-orm';
+import { and, eq, isNull, sql, type SQL } from 'drizzle-orm';
 import type { PgColumn } from 'drizzle-orm/pg-core';
+import type { Db, Tx } from '../../../db/client.js';
+import { column, jsonObject, JsonText } from '../../../db/json.js';
+import { directByKey } from '../../../db/prepared.js';
 import { oneOrNone } from '../../../db/rows.js';
 import { appointments, availableTimes, holds } from '../../../db/tables/index.js';
+import type { ListAvailableTimesQuery } from '../../../openapi/generated/operations.js';
 import type { AvailableTime } from '../../../openapi/generated/schemas.js';
 import type { Input } from '../../../openapi/operation.js';
 import type { Calendar } from '../../scheduling/calendar.js';
 import { isLive, isUpcoming, periodOf } from '../../scheduling/slots.js';
 import { explain, InUse, InvalidInput, NotFound } from '../../lib/errors.js';
-import { filtered } from '../../lib/lists.js';
+import { arrayOf } from '../../lib/lists.js';
 import { LINKS, MAX_LOOKUPS, unlinkArchivedDoctors } from '../../lib/lookups.js';
+import { itemOf } from '../../lib/pages.js';
 import { nothingElse } from '../../lib/patches.js';
 import { inTransaction, type Visit } from '../../lib/visit.js';
 import { namesWeekday, readClockRange } from './clock.js';
@@ -40,20 +45,33 @@ function one(rows: AvailableTime[]): AvailableTime {
   return row;
 }
 
-export function listAvailableTimes({ db }: Visit, { query }: Input<'listAvailableTimes'>): Promise<AvailableTime[]> {
-  return db
-    .select(columns)
-    .from(availableTimes)
-    .where(filtered(query, { id: (id) => eq(availableTimes.id, id) }))
-    .orderBy(asc(availableTimes.id))
-    .limit(MAX_LOOKUPS);
-}
+const timeJson = jsonObject<AvailableTime>({
+  ...columns,
+  id: column(availableTimes.id),
+  time: column(availableTimes.label),
+});
+
+const selectTimes = (db: Db | Tx) => db.select(itemOf(timeJson)).from(availableTimes).$dynamic();
+
+const timeList = arrayOf<ListAvailableTimesQuery, AvailableTime>(
+  { table: availableTimes, filters: { id: (id) => eq(availableTimes.id, id) }, rows: selectTimes },
+  MAX_LOOKUPS,
+);
+
+export const listAvailableTimes = (
+  visit: Visit,
+  { query }: Input<'listAvailableTimes'>,
+): Promise<JsonText<AvailableTime[]>> => timeList(visit, query);
+
+const timeById = directByKey((db) => selectTimes(db).where(eq(availableTimes.id, sql.placeholder('id'))));
 
 export async function getAvailableTime(
   { db }: Visit,
-  { params: { id } }: Input<'getAvailableTime'>,
-): Promise<AvailableTime> {
-  return one(await db.select(columns).from(availableTimes).where(eq(availableTimes.id, id)));
+  { params }: Input<'getAvailableTime'>,
+): Promise<JsonText<AvailableTime>> {
+  const row = oneOrNone(await timeById(db)(params));
+  if (row === undefined) throw new NotFound();
+  return new JsonText(row.item);
 }
 
 export async function createAvailableTime(
@@ -71,7 +89,7 @@ export async function createAvailableTime(
 export async function updateAvailableTime(
   visit: Visit,
   { params, body: { time, ...rest } }: Input<'updateAvailableTime'>,
-): Promise<AvailableTime> {
+): Promise<AvailableTime | JsonText<AvailableTime>> {
   nothingElse(rest);
   if (time === undefined) return getAvailableTime(visit, { params });
   const { calendar } = visit;

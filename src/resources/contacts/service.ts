@@ -1,15 +1,14 @@
-import { and, asc, desc, eq, inArray, sql, type SQL } from 'drizzle-orm';
+import { and, eq, sql, type SQL } from 'drizzle-orm';
 import { column, jsonObject, JsonText } from '../../../db/json.js';
+import { directByKey } from '../../../db/prepared.js';
 import { contacts } from '../../../db/tables/index.js';
 import type { Contact, ContactList } from '../../../openapi/generated/schemas.js';
 import type { Input } from '../../../openapi/operation.js';
 import { NotFound } from '../../lib/errors.js';
-import { selectList } from '../../lib/lists.js';
+import { arrayOf } from '../../lib/lists.js';
+import { itemOf } from '../../lib/pages.js';
 import { nothingElse } from '../../lib/patches.js';
 import type { Caller, UserVisit, Visit } from '../../lib/visit.js';
-
-/** The most contact requests that the list gives: the newest. */
-const MAX_CONTACTS = 10_000;
 
 const contactJson = jsonObject<Contact>({
   id: column(contacts.id),
@@ -18,12 +17,12 @@ const contactJson = jsonObject<Contact>({
   massage: column(contacts.message),
 });
 
-const contactText = { contact: sql<string>`${contactJson}::text` };
+const contactText = itemOf(contactJson);
 
 /** @throws NotFound where there is no row */
-function one([row]: { contact: string }[]): JsonText<Contact> {
+function one([row]: { item: string }[]): JsonText<Contact> {
   if (row === undefined) throw new NotFound();
-  return new JsonText(row.contact);
+  return new JsonText(row.item);
 }
 
 /** What the caller may see and change: for staff all, for others what they sent signed in. */
@@ -31,31 +30,32 @@ function visibleTo(caller: Caller): SQL | undefined {
   return caller.isStaff ? undefined : eq(contacts.userId, caller.id);
 }
 
-/** The newest that the caller may see, in the order of id. */
-export function listContacts(visit: UserVisit): Promise<JsonText<ContactList>> {
-  const { db, caller } = visit;
-  const newest = db
-    .select({ id: contacts.id })
-    .from(contacts)
-    .where(visibleTo(caller))
-    .orderBy(desc(contacts.id))
-    .limit(MAX_CONTACTS);
-  return selectList(visit, contactJson, (columns) =>
-    db.select(columns).from(contacts).where(inArray(contacts.id, newest)).orderBy(asc(contacts.id)).$dynamic(),
-  );
-}
+const newestContacts = arrayOf<{ readonly sender: number | undefined }, Contact>(
+  {
+    table: contacts,
+    filters: { sender: (userId) => eq(contacts.userId, userId) },
+    rows: (db) => db.select(contactText).from(contacts).$dynamic(),
+  },
+  1000,
+);
 
-export async function getContact(
+/** The newest that the caller may see, in the order of id. */
+export const listContacts = (visit: UserVisit): Promise<JsonText<ContactList>> =>
+  newestContacts(visit, { sender: visit.caller.isStaff ? undefined : visit.caller.id });
+
+const contactById = directByKey((db, isStaff: boolean) =>
+  db
+    .select(contactText)
+    .from(contacts)
+    .where(
+      and(eq(contacts.id, sql.placeholder('id')), isStaff ? undefined : eq(contacts.userId, sql.placeholder('caller'))),
+    ),
+);
+
+export const getContact = async (
   { db, caller }: UserVisit,
   { params: { id } }: Input<'getContact'>,
-): Promise<JsonText<Contact>> {
-  return one(
-    await db
-      .select(contactText)
-      .from(contacts)
-      .where(and(eq(contacts.id, id), visibleTo(caller))),
-  );
-}
+): Promise<JsonText<Contact>> => one(await contactById(db, caller.isStaff)({ id, caller: caller.id }));
 
 /** Stores a request of anyone, with who sent it where they are signed in. */
 export async function createContact(

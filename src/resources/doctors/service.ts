@@ -18,14 +18,14 @@ import { ProblemError } from '../../../openapi/problem-error.js';
 import { noteFreed } from '../../scheduling/offers.js';
 import { isLive, isUpcoming } from '../../scheduling/slots.js';
 import { explain, InvalidInput, NotAllowed, NotFound } from '../../lib/errors.js';
-import { readPage } from '../../lib/pages.js';
+import type { Page } from '../../lib/pages.js';
 import { namedUser } from '../../lib/named-user.js';
 import { nothingElse, type Given } from '../../lib/patches.js';
 import { withPictureUrls } from '../../lib/pictures.js';
 import { checkConditions } from '../../lib/preconditions.js';
-import { containing, searchTerms } from '../../lib/search.js';
+import { searchPatterns } from '../../lib/search.js';
 import { inTransaction, type UserVisit, type Visit, type Within } from '../../lib/visit.js';
-import { doctorById, doctorByUser, doctorPage, FILTERS, type Filter } from './queries.js';
+import { doctorById, doctorByUser, publicPages, staffPages } from './queries.js';
 
 class AlreadyDoctor extends ProblemError {
   constructor(isOwn: boolean) {
@@ -47,7 +47,7 @@ class HasAppointments extends ProblemError {
 
 /** An answer with one more field. */
 const withField = <T>({ text }: JsonText<unknown>, name: keyof T & string, value: unknown, tag: string): JsonText<T> =>
-  new JsonText<T>(`${text.slice(0, -1)}, "${name}" : ${JSON.stringify(value)}}`, tag);
+  new JsonText<T>(`${text.slice(0, -1)},"${name}":${JSON.stringify(value)}}`, tag);
 
 /** The tag of a doctor's state as staff and the doctor see it: another answer than everybody's. */
 const privateTag = (tag: string): string => `${tag}-u`;
@@ -81,19 +81,11 @@ export async function getMyDoctor(visit: UserVisit): Promise<JsonText<Doctor>> {
   return doctor;
 }
 
-export async function listDoctors(
-  { db, link, caller }: Visit,
-  { query }: Input<'listDoctors'>,
-): Promise<JsonText<DoctorPage>> {
-  const terms = await searchTerms(db, query.search);
-  const filters = (Object.keys(FILTERS) as Filter[]).filter((name) => query[name] !== undefined);
-  const isForStaff = caller?.isStaff === true;
-  const rows = await doctorPage(db, { ordering: query.ordering, filters, terms: terms.length, isForStaff })({
-    ...query,
-    ...Object.fromEntries(terms.map((term, at) => [`term${at}`, containing(term)])),
-    offset: (query.page - 1) * query.limits,
-  });
-  return withPictureUrls(readPage<Doctor>(one(rows), query, link), 'profile', link);
+export async function listDoctors(visit: Visit, { query }: Input<'listDoctors'>): Promise<JsonText<DoctorPage>> {
+  const { db, link, caller } = visit;
+  const pages = caller?.isStaff === true ? staffPages : publicPages;
+  const page = await pages(visit, { ...query, search: await searchPatterns(db, query.search) });
+  return withPictureUrls<Page<Doctor>>(page, 'profile', link);
 }
 
 /** The lists of a doctor: the field, the table of its links with the two columns, and the lookup. */

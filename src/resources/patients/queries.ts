@@ -1,16 +1,20 @@
 /** How patients are read: with whom they are by their account, where they have one, and found by name and number. */
 import { and, eq, isNull, like, or, sql, type SQL } from 'drizzle-orm';
 import { column, jsonObject, versionTag } from '../../../db/json.js';
+import type { Db, Tx } from '../../../db/client.js';
 import { directByKey } from '../../../db/prepared.js';
 import { appointments, doctors, patients, profiles, users } from '../../../db/tables/index.js';
+import type { ListPatientsQuery } from '../../../openapi/generated/operations.js';
 import type { Patient } from '../../../openapi/generated/schemas.js';
 import { keeperId } from '../../lib/keepers.js';
+import { arrayOf, pagesOf, type Held } from '../../lib/lists.js';
 import { patientName } from '../../lib/names.js';
+import { itemOf } from '../../lib/pages.js';
 import { containing } from '../../lib/search.js';
 import type { Caller } from '../../lib/visit.js';
 
 /** A patient as JSON, with the picture's name where the answer has its URL. */
-export const patientJson = jsonObject<Patient>({
+const patientJson = jsonObject<Patient>({
   id: column(patients.id),
   user: sql<string>`coalesce(${users.username}, '')`,
   profile: column(patients.picture),
@@ -24,8 +28,8 @@ export const patientJson = jsonObject<Patient>({
 // A profile can be deleted and made anew: its id tells two of one version apart.
 const patientTag = versionTag(patients.id, patients.version, users.version, profiles.id, profiles.version);
 
-export const ofUser = eq(users.id, patients.userId);
-export const ofProfile = eq(profiles.userId, patients.userId);
+const ofUser = eq(users.id, patients.userId);
+const ofProfile = eq(profiles.userId, patients.userId);
 
 /** The ids of patients who have or had an appointment, also a cancelled or archived one, with the doctor that a user is. */
 const seenByDoctor = (userId: unknown): SQL => sql`
@@ -55,44 +59,103 @@ export const patientById = patientBy(eq(patients.id, sql.placeholder('id')));
 export const patientOfCaller = patientBy(eq(patients.userId, sql.placeholder('caller')));
 
 /** The ids of all whom a user who is not staff may see. */
-const visibleTo = (userId: number): SQL => sql`
+const visibleTo = (userId: SQL): SQL => sql`
   select ${patients.id} from ${patients} where ${patients.userId} = ${userId} and ${patients.archivedAt} is null
   union select ${patients.id} from ${patients} where ${patients.managedBy} = ${userId} and ${patients.archivedAt} is null
   union ${seenByDoctor(userId)}`;
 
 export const digitsOf = (text: string): string => text.replaceAll(/\D/g, '');
 
-/** Whether a patient's id is a word, or the phone number has it; undefined for a word that is neither. */
-function numberHas(term: string): SQL | undefined {
-  if (!/^[\d+().-]+$/.test(term)) return undefined;
-  const digits = digitsOf(term);
-  return or(
-    /^[1-9]\d{0,15}$/.test(term) ? sql`${patients.id} = ${term}::bigint` : undefined,
-    digits === '' ? like(patients.phone, containing(term)) : like(patients.phoneDigits, containing(digits)),
-  );
+/** A word that is looked for, as patterns, and as an id; what is left out has nothing like it. */
+interface Word {
+  readonly text: string;
+  readonly id?: string | undefined;
+  readonly digits?: string;
+  /** Of what has no digits, but is written in phone numbers. */
+  readonly phone?: string;
 }
 
+function wordOf(term: string): Word {
+  const text = containing(term);
+  if (!/^[\d+().-]+$/.test(term)) return { text };
+  const digits = digitsOf(term);
+  if (digits === '') return { text, phone: text };
+  return { text, digits: containing(digits), id: /^[1-9]\d{0,15}$/.test(term) ? term : undefined };
+}
+
+/** Whether a patient's id is a word, or the phone number has it; undefined for a word that is neither. */
+const numberHas = ({ id, digits, phone }: Held<Word>): SQL | undefined =>
+  or(
+    id && sql`${patients.id} = ${id}::bigint`,
+    digits && like(patients.phoneDigits, digits),
+    phone && like(patients.phone, phone),
+  );
+
 /** The ids of patients who have a word: a union, so that each place to look has its index. */
-function candidates(term: string): SQL {
-  const byNumber = numberHas(term);
+function candidates(word: Held<Word>): SQL {
+  const byNumber = numberHas(word);
   return sql`
     select ${patients.id} from ${users} join ${patients} on ${patients.userId} = ${users.id}
-    where ${like(users.foldedNames, containing(term))}
-    union select ${patients.id} from ${patients} where ${like(patients.foldedNames, containing(term))}
+    where ${like(users.foldedNames, word.text)}
+    union select ${patients.id} from ${patients} where ${like(patients.foldedNames, word.text)}
     ${byNumber && sql`union select ${patients.id} from ${patients} where ${byNumber}`}`;
 }
 
 /** Whether the account, the record or the number of a patient has a word. */
-export const hasTerm = (term: string): SQL | undefined =>
-  or(like(users.foldedNames, containing(term)), like(patients.foldedNames, containing(term)), numberHas(term));
+const hasWord = (word: Held<Word>): SQL | undefined =>
+  or(like(users.foldedNames, word.text), like(patients.foldedNames, word.text), numberHas(word));
 
 /**
- * Narrows a list to few rows by an index, where one can. There is one such subquery at most, and the rest is judged row
- * by row: of two that hold more than PostgreSQL expects, each row of one would be compared with each of the other.
+ * What is asked for. `longest` and `seer` narrow the list to few rows by an index. There is one of them at most, and the
+ * rest is judged row by row: of two that hold more than PostgreSQL expects, each row of one would be compared with each
+ * of the other.
  */
-export function narrow(caller: Caller, terms: readonly string[]): SQL | undefined {
-  if (!caller.isStaff) return sql`${patients.id} in (${visibleTo(caller.id)})`;
-  const [longest = ''] = terms.toSorted((a, b) => b.length - a.length);
-  // An index of trigrams has nothing for less than three characters.
-  return longest.length < 3 ? undefined : sql`${patients.id} in (${candidates(longest)})`;
+interface Asked {
+  readonly phone: string | undefined;
+  readonly words: readonly Word[] | undefined;
+  readonly longest: Word | undefined;
+  /** Who is not staff, and sees but some. */
+  readonly seer: number | undefined;
 }
+
+const ofPatients = (db: Db | Tx) =>
+  db.select(itemOf(patientJson)).from(patients).leftJoin(users, ofUser).leftJoin(profiles, ofProfile).$dynamic();
+
+export const patientPages = pagesOf<Asked, Patient>({
+  table: patients,
+  where: isNull(patients.archivedAt),
+  filters: {
+    phone: (digits) => eq(patients.phoneDigits, digits),
+    words: (words) => and(...words.map(hasWord)),
+    longest: (word) => sql`${patients.id} in (${candidates(word)})`,
+    seer: (userId) => sql`${patients.id} in (${visibleTo(userId)})`,
+  },
+  joins: { words: (rows) => rows.leftJoin(users, ofUser) },
+  rows: ofPatients,
+});
+
+/** What a caller asks for. */
+export function ask({ phone, ...query }: ListPatientsQuery, terms: readonly string[], { id, isStaff }: Caller) {
+  const [longest = ''] = terms.toSorted((a, b) => b.length - a.length);
+  return {
+    ...query,
+    phone: phone && digitsOf(phone),
+    words: terms.length === 0 ? undefined : terms.map(wordOf),
+    // An index of trigrams has nothing for less than three characters.
+    longest: isStaff && longest.length >= 3 ? wordOf(longest) : undefined,
+    seer: isStaff ? undefined : id,
+  };
+}
+
+/** The most patients that one account manages. */
+export const MAX_DEPENDANTS = 20;
+
+export const dependantsOf = arrayOf<{ readonly manager: number }, Patient>(
+  {
+    table: patients,
+    where: isNull(patients.archivedAt),
+    filters: { manager: (userId) => eq(patients.managedBy, userId) },
+    rows: ofPatients,
+  },
+  MAX_DEPENDANTS,
+);

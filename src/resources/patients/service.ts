@@ -1,8 +1,8 @@
-import { and, asc, count, eq, inArray, isNull, sql, type SQL } from 'drizzle-orm';
+import { and, eq, isNull, sql, type SQL } from 'drizzle-orm';
 import { Contention } from '../../../db/client.js';
 import { JsonText } from '../../../db/json.js';
 import { one, oneOrNone } from '../../../db/rows.js';
-import { appointments, patients, profiles, users } from '../../../db/tables/index.js';
+import { appointments, patients, users } from '../../../db/tables/index.js';
 import type { Patient, PatientPage, PatientPatch } from '../../../openapi/generated/schemas.js';
 import type { Input } from '../../../openapi/operation.js';
 import { ProblemError } from '../../../openapi/problem-error.js';
@@ -10,15 +10,14 @@ import { cancelledFor } from '../../scheduling/cancellation.js';
 import { isLive, isTooLate, isUpcoming } from '../../scheduling/slots.js';
 import { AlreadyFilled, AlreadyTaken, explain, InvalidInput, NotAllowed, NotFound } from '../../lib/errors.js';
 import { signTransaction } from '../../lib/history.js';
-import { filtered, selectList } from '../../lib/lists.js';
 import { namedUser } from '../../lib/named-user.js';
-import { cutPage, itemOf, selectPage } from '../../lib/pages.js';
+import type { Page } from '../../lib/pages.js';
 import { nothingElse } from '../../lib/patches.js';
 import { withPictureUrls } from '../../lib/pictures.js';
 import { checkConditions } from '../../lib/preconditions.js';
 import { searchTerms } from '../../lib/search.js';
 import { inTransaction, type UserVisit, type Within } from '../../lib/visit.js';
-import { digitsOf, hasTerm, narrow, ofProfile, ofUser, patientById, patientJson, patientOfCaller } from './queries.js';
+import { ask, dependantsOf, MAX_DEPENDANTS, patientById, patientOfCaller, patientPages } from './queries.js';
 
 class NoRecordOfYourOwn extends ProblemError {
   constructor() {
@@ -59,30 +58,8 @@ export async function getMyPatient({ db, caller, link }: UserVisit): Promise<Jso
 
 export async function listPatients(visit: UserVisit, { query }: Input<'listPatients'>): Promise<JsonText<PatientPage>> {
   const { db, caller, link } = visit;
-  const terms = await searchTerms(db, query.search);
-  const where = and(
-    isNull(patients.archivedAt),
-    filtered(query, {
-      phone: (phone) => eq(patients.phoneDigits, digitsOf(phone)),
-      search: () => and(...terms.map(hasTerm)),
-    }),
-    narrow(caller, terms),
-  );
-  const needsNames = terms.length > 0;
-  const found = db.select({ id: patients.id }).from(patients).$dynamic();
-  const counted = db.select({ count: count() }).from(patients).$dynamic();
-  const onPage = cutPage((needsNames ? found.leftJoin(users, ofUser) : found).where(where), query);
-  const total = sql`(${(needsNames ? counted.leftJoin(users, ofUser) : counted).where(where)})`;
-  const rows = db
-    .select(itemOf(patientJson))
-    .from(patients)
-    .leftJoin(users, ofUser)
-    .leftJoin(profiles, ofProfile)
-    .where(inArray(patients.id, onPage.orderBy(asc(patients.id))))
-    .orderBy(asc(patients.id))
-    .$dynamic();
-  const page = await selectPage<Patient>(visit, query, { rows, total });
-  return withPictureUrls(page, 'profile', link);
+  const page = await patientPages(visit, ask(query, await searchTerms(db, query.search), caller));
+  return withPictureUrls<Page<Patient>>(page, 'profile', link);
 }
 
 /** What the database keeps of a body. */
@@ -177,9 +154,6 @@ export async function createPatient(visit: UserVisit, { body }: Input<'createPat
   });
 }
 
-/** The most patients that an account manages. */
-const MAX_DEPENDANTS = 20;
-
 /**
  * Locks a user who is to manage one more patient: of two at once only one may be the last. Users are locked before
  * doctors and patients.
@@ -198,18 +172,7 @@ async function checkMayManage({ db }: Within, id: number): Promise<void> {
 }
 
 export async function listDependants(visit: UserVisit): Promise<JsonText<Patient[]>> {
-  const { db, caller, link } = visit;
-  const list = await selectList<Patient>(visit, patientJson, (columns) =>
-    db
-      .select(columns)
-      .from(patients)
-      .leftJoin(users, ofUser)
-      .leftJoin(profiles, ofProfile)
-      .where(isManagedBy(caller.id))
-      .orderBy(asc(patients.id))
-      .$dynamic(),
-  );
-  return withPictureUrls(list, 'profile', link);
+  return withPictureUrls(await dependantsOf(visit, { manager: visit.caller.id }), 'profile', visit.link);
 }
 
 /**

@@ -1,4 +1,4 @@
-import { and, asc, count, eq, sql, type SQL } from 'drizzle-orm';
+import { and, eq, sql, type SQL } from 'drizzle-orm';
 import { Contention } from '../../../db/client.js';
 import { column, jsonObject, JsonText, timestampText, versionTag } from '../../../db/json.js';
 import { directByKey } from '../../../db/prepared.js';
@@ -7,12 +7,12 @@ import { profiles, users } from '../../../db/tables/index.js';
 import type { Profile, ProfilePage } from '../../../openapi/generated/schemas.js';
 import type { Input } from '../../../openapi/operation.js';
 import { AlreadyFilled, NotFound } from '../../lib/errors.js';
-import { filtered } from '../../lib/lists.js';
-import { cutPage, itemOf, selectPage } from '../../lib/pages.js';
+import { pagesOf } from '../../lib/lists.js';
+import { itemOf, type Page } from '../../lib/pages.js';
 import { nothingElse } from '../../lib/patches.js';
 import { withPictureUrls } from '../../lib/pictures.js';
 import { checkConditions } from '../../lib/preconditions.js';
-import { hasTerms, searchTerms } from '../../lib/search.js';
+import { hasAll, searchPatterns } from '../../lib/search.js';
 import { inTransaction, type UserVisit, type Within } from '../../lib/visit.js';
 import { userJson } from '../users/accounts.js';
 import { changeUser } from '../users/service.js';
@@ -29,6 +29,8 @@ const profileJson = jsonObject<Profile>({
   updated_at: timestampText(profiles.updatedAt),
 });
 
+const ofUser = eq(users.id, profiles.userId);
+
 const profileBy = (which: SQL) =>
   directByKey((db) =>
     db
@@ -38,7 +40,7 @@ const profileBy = (which: SQL) =>
         tag: versionTag(profiles.id, profiles.version, users.version).as('tag'),
       })
       .from(profiles)
-      .innerJoin(users, eq(users.id, profiles.userId))
+      .innerJoin(users, ofUser)
       .where(which),
   );
 const profileById = profileBy(eq(profiles.id, sql.placeholder('id')));
@@ -61,23 +63,30 @@ export const getProfile = (visit: UserVisit, { params }: Input<'getProfile'>): P
 export const getMyProfile = (visit: UserVisit): Promise<JsonText<Profile>> =>
   readProfile(visit, profileByUser, visit.caller.id);
 
+/** What is asked for: `owner` by who sees the own alone. */
+interface Asked {
+  readonly search: readonly string[] | undefined;
+  readonly owner: number | undefined;
+}
+
+const profilePages = pagesOf<Asked, Profile>({
+  table: profiles,
+  filters: {
+    search: (patterns) => hasAll(users.searchText, patterns),
+    owner: (userId) => eq(profiles.userId, userId),
+  },
+  joins: { search: (rows) => rows.innerJoin(users, ofUser) },
+  rows: (db) => db.select(itemOf(profileJson)).from(profiles).innerJoin(users, ofUser).$dynamic(),
+});
+
 export async function listProfiles(visit: UserVisit, { query }: Input<'listProfiles'>): Promise<JsonText<ProfilePage>> {
   const { db, caller, link } = visit;
-  const terms = await searchTerms(db, query.search);
-  const found = filtered(query, { search: () => hasTerms(users.searchText, terms) });
-  const where = and(caller.isStaff ? undefined : eq(profiles.userId, caller.id), found);
-  const ofUser = eq(users.id, profiles.userId);
-  const rows = db
-    .select(itemOf(profileJson))
-    .from(profiles)
-    .innerJoin(users, ofUser)
-    .where(where)
-    .orderBy(asc(profiles.id))
-    .$dynamic();
-  const counted = db.select({ count: count() }).from(profiles).$dynamic();
-  const total = sql`(${(found === undefined ? counted : counted.innerJoin(users, ofUser)).where(where)})`;
-  const page = await selectPage<Profile>(visit, query, { rows: cutPage(rows, query), total });
-  return withPictureUrls(page, 'profile_picture', link);
+  const page = await profilePages(visit, {
+    ...query,
+    search: await searchPatterns(db, query.search),
+    owner: caller.isStaff ? undefined : caller.id,
+  });
+  return withPictureUrls<Page<Profile>>(page, 'profile_picture', link);
 }
 
 type ProfileChanges = Input<'updateProfile'>['body'];

@@ -1,19 +1,19 @@
-import { and, asc, count, eq, inArray, isNull, like, sql } from 'drizzle-orm';
-import { alias, union } from 'drizzle-orm/pg-core';
+import { and, eq, isNull, like, sql, type SQL } from 'drizzle-orm';
+import { alias } from 'drizzle-orm/pg-core';
 import type { Db, Tx } from '../../../db/client.js';
 import { column, jsonObject, JsonText, versionTag } from '../../../db/json.js';
 import { directByKey } from '../../../db/prepared.js';
 import { one, oneOrNone } from '../../../db/rows.js';
 import { doctors, patients, reviews, users } from '../../../db/tables/index.js';
+import type { ListReviewsQuery } from '../../../openapi/generated/operations.js';
 import type { Rating, Review, ReviewPage } from '../../../openapi/generated/schemas.js';
 import type { Input } from '../../../openapi/operation.js';
 import { InvalidInput, NoPatientRecord, NotAllowed, NotFound } from '../../lib/errors.js';
-import { filtered } from '../../lib/lists.js';
-import { cutPage, selectPage } from '../../lib/pages.js';
+import { pagesOf } from '../../lib/lists.js';
+import { itemOf } from '../../lib/pages.js';
 import { nothingElse } from '../../lib/patches.js';
 import { checkConditions } from '../../lib/preconditions.js';
-
-import { containing, searchTerms } from '../../lib/search.js';
+import { searchPatterns } from '../../lib/search.js';
 import { inTransaction, type UserVisit, type Visit, type Within } from '../../lib/visit.js';
 
 /** The database counts the stars. */
@@ -32,18 +32,18 @@ const reviewJson = jsonObject<Review>({
 });
 
 /** Reviews as JSON text, with the users behind doctor and patient, whose records may be archived by now. */
-function selectReviews(db: Db | Tx) {
-  return db
+const selectReviews = (db: Db | Tx) =>
+  db
     .select({
-      item: sql<string>`${reviewJson}::text`.as('item'),
+      ...itemOf(reviewJson),
       tag: versionTag(reviews.id, reviews.version, doctorUsers.version, reviewers.version).as('tag'),
     })
     .from(reviews)
     .innerJoin(doctors, eq(doctors.id, reviews.doctorId))
     .innerJoin(doctorUsers, eq(doctorUsers.id, doctors.userId))
     .innerJoin(patients, eq(patients.id, reviews.patientId))
-    .innerJoin(reviewers, eq(reviewers.id, patients.userId));
-}
+    .innerJoin(reviewers, eq(reviewers.id, patients.userId))
+    .$dynamic();
 
 const reviewById = directByKey((db) => selectReviews(db).where(eq(reviews.id, sql.placeholder('id'))));
 
@@ -57,41 +57,35 @@ export async function getReview(
 }
 
 /** The reviews in which the doctor's or the reviewer's name has the word; two queries, as each has its own index. */
-function named(db: Db | Tx, pattern: string) {
-  return union(
-    db
-      .select({ id: reviews.id })
-      .from(reviews)
-      .innerJoin(doctors, eq(doctors.id, reviews.doctorId))
-      .innerJoin(users, eq(users.id, doctors.userId))
-      .where(like(users.foldedDisplayName, pattern)),
-    db
-      .select({ id: reviews.id })
-      .from(reviews)
-      .innerJoin(patients, eq(patients.id, reviews.patientId))
-      .innerJoin(users, eq(users.id, patients.userId))
-      .where(like(users.foldedShortName, pattern)),
-  );
-}
+const named = (pattern: SQL): SQL => sql`
+  (select ${reviews.id} from ${users} join ${doctors} on ${doctors.userId} = ${users.id}
+    join ${reviews} on ${reviews.doctorId} = ${doctors.id} where ${like(users.foldedDisplayName, pattern)}
+  union select ${reviews.id} from ${users} join ${patients} on ${patients.userId} = ${users.id}
+    join ${reviews} on ${reviews.patientId} = ${patients.id} where ${like(users.foldedShortName, pattern)})`;
 
-export async function listReviews(visit: Visit, { query }: Input<'listReviews'>): Promise<JsonText<ReviewPage>> {
-  const { db } = visit;
-  const terms = await searchTerms(db, query.search);
-  const where = filtered(query, {
+/** What is asked for, as the database has it. */
+type Asked = Omit<ListReviewsQuery, 'rating' | 'search'> & {
+  readonly rating: number | undefined;
+  readonly search: readonly string[] | undefined;
+};
+
+const reviewPages = pagesOf<Asked, Review>({
+  table: reviews,
+  filters: {
     doctor: (id) => eq(reviews.doctorId, id),
     reviwer: (id) => eq(reviews.patientId, id),
-    rating: (stars) => eq(reviews.rating, ratingOf(stars)),
-    search: () => and(...terms.map((term) => inArray(reviews.id, named(db, containing(term))))),
+    rating: (stars) => eq(reviews.rating, stars),
+    search: (patterns) => and(...patterns.map((pattern) => sql`${reviews.id} in ${named(pattern)}`)),
+  },
+  rows: selectReviews,
+});
+
+export const listReviews = async (visit: Visit, { query }: Input<'listReviews'>): Promise<JsonText<ReviewPage>> =>
+  reviewPages(visit, {
+    ...query,
+    rating: query.rating && ratingOf(query.rating),
+    search: await searchPatterns(visit.db, query.search),
   });
-  const page = db.select({ id: reviews.id }).from(reviews).where(where).orderBy(asc(reviews.id)).$dynamic();
-  return selectPage<Review>(visit, query, {
-    rows: selectReviews(db)
-      .where(inArray(reviews.id, cutPage(page, query)))
-      .orderBy(asc(reviews.id))
-      .$dynamic(),
-    total: sql`(${db.select({ count: count() }).from(reviews).where(where)})`,
-  });
-}
 
 /** @throws InvalidInput where there is no such doctor */
 async function checkDoctor({ db }: Within, id: number): Promise<void> {

@@ -1,4 +1,4 @@
-import { asc, eq, sql } from 'drizzle-orm';
+import { eq, sql } from 'drizzle-orm';
 import { column, jsonObject, JsonText, versionTag } from '../../../db/json.js';
 import { directByKey } from '../../../db/prepared.js';
 import { one, oneOrNone } from '../../../db/rows.js';
@@ -6,14 +6,12 @@ import { services } from '../../../db/tables/index.js';
 import type { Service, ServiceList } from '../../../openapi/generated/schemas.js';
 import type { Input } from '../../../openapi/operation.js';
 import { NotFound } from '../../lib/errors.js';
-import { selectList } from '../../lib/lists.js';
+import { arrayOf } from '../../lib/lists.js';
+import { itemOf } from '../../lib/pages.js';
 import { nothingElse } from '../../lib/patches.js';
 import { withPictureUrls } from '../../lib/pictures.js';
 import { checkConditions } from '../../lib/preconditions.js';
 import { inTransaction, type Visit, type Within } from '../../lib/visit.js';
-
-/** The most services that the list gives. */
-const MAX_SERVICES = 10_000;
 
 /** A service as JSON, with the picture's name where the answer has its URL. */
 const serviceJson = jsonObject<Service>({
@@ -46,12 +44,14 @@ export async function getService(
   return withPictureUrls(await readService(visit, id), 'image', visit.link);
 }
 
-export async function listServices(visit: Visit): Promise<JsonText<ServiceList>> {
-  const list = await selectList(visit, serviceJson, (columns) =>
-    visit.db.select(columns).from(services).orderBy(asc(services.id)).limit(MAX_SERVICES).$dynamic(),
-  );
-  return withPictureUrls(list, 'image', visit.link);
-}
+const newestServices = arrayOf<object, Service>(
+  { table: services, filters: {}, rows: (db) => db.select(itemOf(serviceJson)).from(services).$dynamic() },
+  1000,
+);
+
+/** The newest, in the order of id. */
+export const listServices = async (visit: Visit): Promise<JsonText<ServiceList>> =>
+  withPictureUrls(await newestServices(visit, {}), 'image', visit.link);
 
 export function createService(visit: Visit, { body }: Input<'createService'>): Promise<JsonText<Service>> {
   const { image: picture, name, description, ...rest } = body;

@@ -1,7 +1,9 @@
-import { and, asc, count, eq, isNull, or, sql, type SQL } from 'drizzle-orm';
+import { and, eq, sql, type SQL } from 'drizzle-orm';
 import { column, jsonObject, JsonText, timestampText } from '../../../db/json.js';
+import { directByKey } from '../../../db/prepared.js';
 import { one, oneOrNone } from '../../../db/rows.js';
 import { appointments, availableTimes, doctors, timeOff } from '../../../db/tables/index.js';
+import type { ListTimeOffQuery } from '../../../openapi/generated/operations.js';
 import type { DisplacedAppointments, NewTimeOff, TimeOff, TimeOffPage } from '../../../openapi/generated/schemas.js';
 import { DryRun, type Input } from '../../../openapi/operation.js';
 import { todayText, type Calendar } from '../../scheduling/calendar.js';
@@ -10,8 +12,8 @@ import { lockAllDoctors, lockDoctor } from '../../scheduling/locks.js';
 import { noteFreed } from '../../scheduling/offers.js';
 import { boundsJson, takesTimeOf } from '../../scheduling/working-time.js';
 import { InvalidInput, NotAllowed, NotFound } from '../../lib/errors.js';
-import { filtered } from '../../lib/lists.js';
-import { cutPage, itemOf, selectPage } from '../../lib/pages.js';
+import { pagesOf } from '../../lib/lists.js';
+import { itemOf, type PageQuery } from '../../lib/pages.js';
 import { nothingElse } from '../../lib/patches.js';
 import { inTransaction, inTrial, type UserVisit, type Within } from '../../lib/visit.js';
 
@@ -28,45 +30,49 @@ const timeOffJson = jsonObject<TimeOff>({
 });
 
 /** The clinic's is for all, a doctor's for that doctor and for staff. */
-const isSeen = ({ caller }: UserVisit): SQL | undefined =>
-  caller.isStaff
-    ? undefined
-    : or(
-        isNull(timeOff.doctorId),
-        sql`${timeOff.doctorId} in (select ${doctors.id} from ${doctors}
-          where ${doctors.userId} = ${caller.id} and ${doctors.archivedAt} is null)`,
-      );
+const isSeenBy = (userId: SQL): SQL =>
+  sql`(${timeOff.doctorId} is null or ${timeOff.doctorId} in (select ${doctors.id} from ${doctors}
+    where ${doctors.userId} = ${userId} and ${doctors.archivedAt} is null))`;
 
-export async function listTimeOff(visit: UserVisit, { query }: Input<'listTimeOff'>): Promise<JsonText<TimeOffPage>> {
-  const { db, calendar } = visit;
-  const dayOf = (moment: SQL): SQL => sql`(${moment} at time zone ${calendar.zone}::text)::date`;
-  const firstDay = sql`coalesce(${timeOff.startsOn}, ${dayOf(sql`${timeOff.startsAt}`)})`;
-  const lastDay = sql`coalesce(${timeOff.endsOn}, ${dayOf(sql`(${timeOff.endsAt} - interval '1 microsecond')`)})`;
-  const where = and(
-    isSeen(visit),
-    filtered(query, {
-      doctor: (id) => eq(timeOff.doctorId, id),
-      from: (day) => sql`${lastDay} >= ${day}::date`,
-      to: (day) => sql`${firstDay} <= ${day}::date`,
-    }),
+const dayOf = (moment: SQL): SQL => sql`(${moment} at time zone ${sql.placeholder('zone')}::text)::date`;
+const firstDay = sql`coalesce(${timeOff.startsOn}, ${dayOf(sql`${timeOff.startsAt}`)})`;
+const lastDay = sql`coalesce(${timeOff.endsOn}, ${dayOf(sql`(${timeOff.endsAt} - interval '1 microsecond')`)})`;
+
+/** What is asked for, and by whom, unless that is staff. */
+type Asked = Omit<ListTimeOffQuery, keyof PageQuery> & { readonly seer: number | undefined };
+
+const timeOffPages = pagesOf<Asked, TimeOff>({
+  table: timeOff,
+  filters: {
+    doctor: (id) => eq(timeOff.doctorId, id),
+    from: (day) => sql`${lastDay} >= ${day}::date`,
+    to: (day) => sql`${firstDay} <= ${day}::date`,
+    seer: isSeenBy,
+  },
+  rows: (db) => db.select(itemOf(timeOffJson)).from(timeOff).$dynamic(),
+});
+
+export const listTimeOff = (visit: UserVisit, { query }: Input<'listTimeOff'>): Promise<JsonText<TimeOffPage>> =>
+  timeOffPages(
+    visit,
+    { ...query, seer: visit.caller.isStaff ? undefined : visit.caller.id },
+    { zone: visit.calendar.zone },
   );
-  const rows = db.select(itemOf(timeOffJson)).from(timeOff).where(where).orderBy(asc(timeOff.id)).$dynamic();
-  const total = sql`(${db.select({ count: count() }).from(timeOff).where(where)})`;
-  return selectPage<TimeOff>(visit, query, { rows: cutPage(rows, query), total });
-}
+
+const timeOffById = directByKey((db, isStaff: boolean) =>
+  db
+    .select(itemOf(timeOffJson))
+    .from(timeOff)
+    .where(and(eq(timeOff.id, sql.placeholder('id')), isStaff ? undefined : isSeenBy(sql`${sql.placeholder('seer')}`))),
+);
 
 export async function getTimeOff(
   visit: UserVisit,
   { params: { id } }: Pick<Input<'getTimeOff'>, 'params'>,
 ): Promise<JsonText<TimeOff>> {
-  const row = oneOrNone(
-    await visit.db
-      .select({ text: sql<string>`${timeOffJson}::text` })
-      .from(timeOff)
-      .where(and(eq(timeOff.id, id), isSeen(visit))),
-  );
+  const row = oneOrNone(await timeOffById(visit.db, visit.caller.isStaff)({ id, seer: visit.caller.id }));
   if (row === undefined) throw new NotFound();
-  return new JsonText(row.text);
+  return new JsonText(row.item);
 }
 
 /** From when to when; the columns that are not given are null. */

@@ -1,4 +1,4 @@
-import { and, asc, count, eq, ne, sql } from 'drizzle-orm';
+import { and, eq, ne, sql } from 'drizzle-orm';
 import { column, jsonObject, timestampText, type JsonText } from '../../../db/json.js';
 import { oneOrNone } from '../../../db/rows.js';
 import { doctors, sessions, users } from '../../../db/tables/index.js';
@@ -6,11 +6,11 @@ import type { Message, User, UserPage } from '../../../openapi/generated/schemas
 import type { Input } from '../../../openapi/operation.js';
 import { noteFreed } from '../../scheduling/offers.js';
 import { InvalidInput, NotAllowed, NotFound } from '../../lib/errors.js';
-import { filtered } from '../../lib/lists.js';
-import { cutPage, itemOf, selectPage } from '../../lib/pages.js';
+import { pagesOf } from '../../lib/lists.js';
+import { itemOf } from '../../lib/pages.js';
 import { hashPassword, passwordFaults, verifyPassword } from '../../lib/passwords.js';
 import { nothingElse } from '../../lib/patches.js';
-import { hasTerms, searchTerms } from '../../lib/search.js';
+import { hasAll, searchPatterns } from '../../lib/search.js';
 import { inTransaction, type UserVisit, type Visit } from '../../lib/visit.js';
 import { toUser, userColumns } from './service.js';
 
@@ -26,14 +26,14 @@ export const userJson = jsonObject<User>({
   date_joined: timestampText(users.dateJoined),
 });
 
-export async function listUsers(visit: UserVisit, { query }: Input<'listUsers'>): Promise<JsonText<UserPage>> {
-  const { db } = visit;
-  const terms = await searchTerms(db, query.search);
-  const where = filtered(query, { search: () => hasTerms(users.searchText, terms) });
-  const rows = db.select(itemOf(userJson)).from(users).where(where).orderBy(asc(users.id)).$dynamic();
-  const total = sql`(${db.select({ count: count() }).from(users).where(where)})`;
-  return selectPage<User>(visit, query, { rows: cutPage(rows, query), total });
-}
+const userPages = pagesOf<{ readonly search: readonly string[] | undefined }, User>({
+  table: users,
+  filters: { search: (patterns) => hasAll(users.searchText, patterns) },
+  rows: (db) => db.select(itemOf(userJson)).from(users).$dynamic(),
+});
+
+export const listUsers = async (visit: UserVisit, { query }: Input<'listUsers'>): Promise<JsonText<UserPage>> =>
+  userPages(visit, { ...query, search: await searchPatterns(visit.db, query.search) });
 
 export async function getUser({ db }: Visit, { params: { id } }: Input<'getUser'>): Promise<User> {
   const row = oneOrNone(await db.select(userColumns).from(users).where(eq(users.id, id)));

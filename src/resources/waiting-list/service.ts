@@ -1,5 +1,6 @@
-import { and, asc, count, eq, isNull, sql, type SQL } from 'drizzle-orm';
+import { and, eq, isNull, sql, type SQL } from 'drizzle-orm';
 import { column, jsonArray, jsonObject, JsonText, timestampText } from '../../../db/json.js';
+import { directByKey } from '../../../db/prepared.js';
 import { one, oneOrNone } from '../../../db/rows.js';
 import {
   availableTimes,
@@ -10,6 +11,7 @@ import {
   waitingEntries,
   waitingEntryTimes,
 } from '../../../db/tables/index.js';
+import type { ListWaitingEntriesQuery } from '../../../openapi/generated/operations.js';
 import type {
   WaitingEntry,
   WaitingEntryInput,
@@ -24,9 +26,9 @@ import { lockDoctor } from '../../scheduling/locks.js';
 import { offerFreed } from '../../scheduling/offers.js';
 import { InvalidInput, NotFound } from '../../lib/errors.js';
 import { isKeptBy } from '../../lib/keepers.js';
-import { filtered } from '../../lib/lists.js';
+import { pagesOf } from '../../lib/lists.js';
 import { nameOfDoctor, nameOfPatient } from '../../lib/names.js';
-import { cutPage, itemOf, selectPage } from '../../lib/pages.js';
+import { itemOf, type PageQuery } from '../../lib/pages.js';
 import { nothingElse } from '../../lib/patches.js';
 import { inTransaction, type UserVisit, type Within } from '../../lib/visit.js';
 import { lockNamedPatient } from '../appointments/booking.js';
@@ -39,85 +41,91 @@ class WaitsAlready extends ProblemError {
   }
 }
 
-/** The offer of an entry that has not ended. */
-const isOfferOf = (entryId: unknown, calendar: Calendar): SQL =>
-  sql`${holds.waitingEntryId} = ${entryId} and ${holds.expiresAt} > ${moment(calendar)}`;
+const heldNow = sql`${sql.placeholder('now')}::timestamptz`;
 
-function entryJson(calendar: Calendar): SQL<WaitingEntry> {
-  const offer = jsonObject<NonNullable<WaitingOffer>>({
-    doctor: column(holds.doctorId),
-    doctor_name: nameOfDoctor(holds.doctorId),
-    date: column(holds.date),
-    time: column(holds.availableTimeId),
-    label: column(availableTimes.label),
-    ...instantsOfSlot(sql`${holds.date}`, availableTimes, calendar.zone),
-    expires_at: timestampText(holds.expiresAt),
-  });
-  return jsonObject<WaitingEntry>({
-    id: column(waitingEntries.id),
-    patient: column(waitingEntries.patientId),
-    patient_name: nameOfPatient(waitingEntries.patientId),
-    doctor: column(waitingEntries.doctorId),
-    doctor_name: nameOfDoctor(waitingEntries.doctorId),
-    specialisation: column(waitingEntries.specialisationId),
-    specialisation_name: sql<string | null>`(select ${specialisations.name} from ${specialisations}
-      where ${specialisations.id} = ${waitingEntries.specialisationId})`,
-    from: column(waitingEntries.startsOn),
-    to: column(waitingEntries.endsOn),
-    times: jsonArray<number>(sql`select ${waitingEntryTimes.availableTimeId} from ${waitingEntryTimes}
-      where ${waitingEntryTimes.entryId} = ${waitingEntries.id} order by 1`),
-    created_at: timestampText(waitingEntries.createdAt),
-    offer: sql<WaitingOffer>`(select ${offer} from ${holds}
-      join ${availableTimes} on ${availableTimes.id} = ${holds.availableTimeId}
-      where ${isOfferOf(waitingEntries.id, calendar)})`,
-  });
-}
+/** The offer of an entry that has not ended at a moment. */
+const isOfferOf = (entryId: unknown, now: SQL): SQL =>
+  sql`${holds.waitingEntryId} = ${entryId} and ${holds.expiresAt} > ${now}`;
 
-/** Who decides for the patient, and staff. */
-const isSeen = ({ caller }: UserVisit): SQL | undefined =>
-  caller.isStaff
-    ? undefined
-    : sql`${waitingEntries.patientId} in (select ${patients.id} from ${patients}
-        where ${and(isKeptBy(caller.id), isNull(patients.archivedAt))})`;
+const offerJson = jsonObject<NonNullable<WaitingOffer>>({
+  doctor: column(holds.doctorId),
+  doctor_name: nameOfDoctor(holds.doctorId),
+  date: column(holds.date),
+  time: column(holds.availableTimeId),
+  label: column(availableTimes.label),
+  ...instantsOfSlot(sql`${holds.date}`, availableTimes, sql.placeholder('zone')),
+  expires_at: timestampText(holds.expiresAt),
+});
 
-export async function listWaitingEntries(
+const entryJson = jsonObject<WaitingEntry>({
+  id: column(waitingEntries.id),
+  patient: column(waitingEntries.patientId),
+  patient_name: nameOfPatient(waitingEntries.patientId),
+  doctor: column(waitingEntries.doctorId),
+  doctor_name: nameOfDoctor(waitingEntries.doctorId),
+  specialisation: column(waitingEntries.specialisationId),
+  specialisation_name: sql<string | null>`(select ${specialisations.name} from ${specialisations}
+    where ${specialisations.id} = ${waitingEntries.specialisationId})`,
+  from: column(waitingEntries.startsOn),
+  to: column(waitingEntries.endsOn),
+  times: jsonArray<number>(sql`select ${waitingEntryTimes.availableTimeId} from ${waitingEntryTimes}
+    where ${waitingEntryTimes.entryId} = ${waitingEntries.id} order by 1`),
+  created_at: timestampText(waitingEntries.createdAt),
+  offer: sql<WaitingOffer>`(select ${offerJson} from ${holds}
+    join ${availableTimes} on ${availableTimes.id} = ${holds.availableTimeId}
+    where ${isOfferOf(waitingEntries.id, heldNow)})`,
+});
+
+/** What of the calendar an entry is shown by. */
+const shownAt = ({ now, zone }: Calendar) => ({ now: now.toISOString(), zone });
+
+/** Those who decide for the patient see an entry, and staff. */
+const isSeenBy = (userId: SQL): SQL =>
+  sql`${waitingEntries.patientId} in (select ${patients.id} from ${patients}
+    where ${and(isKeptBy(userId), isNull(patients.archivedAt))})`;
+
+/** What is asked for, and by whom, unless that is staff. */
+type ListAsked = Omit<ListWaitingEntriesQuery, keyof PageQuery> & { readonly seer: number | undefined };
+
+const entryPages = pagesOf<ListAsked, WaitingEntry>({
+  table: waitingEntries,
+  filters: {
+    patient: (id) => eq(waitingEntries.patientId, id),
+    doctor: (id) => eq(waitingEntries.doctorId, id),
+    specialisation: (id) => eq(waitingEntries.specialisationId, id),
+    offered: (isOffered) =>
+      sql`exists (select from ${holds} where ${isOfferOf(waitingEntries.id, heldNow)}) = ${isOffered}`,
+    seer: isSeenBy,
+  },
+  rows: (db) => db.select(itemOf(entryJson)).from(waitingEntries).$dynamic(),
+});
+
+export const listWaitingEntries = (
   visit: UserVisit,
   { query }: Input<'listWaitingEntries'>,
-): Promise<JsonText<WaitingEntryPage>> {
-  const { db, calendar } = visit;
-  const where = and(
-    isSeen(visit),
-    filtered(query, {
-      patient: (id) => eq(waitingEntries.patientId, id),
-      doctor: (id) => eq(waitingEntries.doctorId, id),
-      specialisation: (id) => eq(waitingEntries.specialisationId, id),
-      offered: (isOffered) =>
-        sql`exists (select from ${holds} where ${isOfferOf(waitingEntries.id, calendar)}) = ${isOffered}`,
-    }),
-  );
-  const rows = db
-    .select(itemOf(entryJson(calendar)))
+): Promise<JsonText<WaitingEntryPage>> =>
+  entryPages(visit, { ...query, seer: visit.caller.isStaff ? undefined : visit.caller.id }, shownAt(visit.calendar));
+
+const entryById = directByKey((db, isStaff: boolean) =>
+  db
+    .select(itemOf(entryJson))
     .from(waitingEntries)
-    .where(where)
-    .orderBy(asc(waitingEntries.id))
-    .$dynamic();
-  const total = sql`(${db.select({ count: count() }).from(waitingEntries).where(where)})`;
-  return selectPage<WaitingEntry>(visit, query, { rows: cutPage(rows, query), total });
-}
+    .where(
+      and(
+        eq(waitingEntries.id, sql.placeholder('id')),
+        isStaff ? undefined : isSeenBy(sql`${sql.placeholder('seer')}`),
+      ),
+    ),
+);
 
 /** @throws NotFound also where the caller may not see it */
 export async function getWaitingEntry(
-  visit: UserVisit,
+  { db, caller, calendar }: UserVisit,
   { params: { id } }: Pick<Input<'getWaitingEntry'>, 'params'>,
 ): Promise<JsonText<WaitingEntry>> {
-  const row = oneOrNone(
-    await visit.db
-      .select({ text: sql<string>`${entryJson(visit.calendar)}::text` })
-      .from(waitingEntries)
-      .where(and(eq(waitingEntries.id, id), isSeen(visit))),
-  );
+  const row = oneOrNone(await entryById(db, caller.isStaff)({ ...shownAt(calendar), id, seer: caller.id }));
   if (row === undefined) throw new NotFound();
-  return new JsonText(row.text);
+  return new JsonText(row.item);
 }
 
 /** What is waited for, as it was asked for. */
@@ -215,7 +223,10 @@ export function createWaitingEntry(
 async function lockOffered(visit: Within<UserVisit>, id: number): Promise<number | undefined> {
   await getWaitingEntry(visit, { params: { id } });
   const offer = oneOrNone(
-    await visit.db.select({ doctorId: holds.doctorId }).from(holds).where(isOfferOf(id, visit.calendar)),
+    await visit.db
+      .select({ doctorId: holds.doctorId })
+      .from(holds)
+      .where(isOfferOf(id, moment(visit.calendar))),
   );
   if (offer !== undefined) await lockDoctor(visit, offer.doctorId);
   return offer?.doctorId;
@@ -240,7 +251,10 @@ export async function deleteWaitingEntry(
 export async function declineOffer(visit: UserVisit, { params: { id } }: Input<'declineOffer'>): Promise<void> {
   await inTransaction(visit, async (visit) => {
     const doctorId = await lockOffered(visit, id);
-    const rows = await visit.db.delete(holds).where(isOfferOf(id, visit.calendar)).returning({ id: holds.id });
+    const rows = await visit.db
+      .delete(holds)
+      .where(isOfferOf(id, moment(visit.calendar)))
+      .returning({ id: holds.id });
     if (doctorId === undefined || rows.length === 0) throw new NotFound();
     await offerFreed(visit, doctorId);
   });
