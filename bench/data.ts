@@ -168,6 +168,8 @@ export async function makeData(sql: Sql, shape: Shape, log: (line: string) => vo
     await makeReviews(tx, shape);
     log(`reviews ${shape.doctors * REVIEWS_PER_DOCTOR}`);
     await withoutIndexes(tx, ['appointments', 'appointment_changes'], log, () => makeAppointments(tx, shape, log));
+    await makeFullDays(tx);
+    await tx`select add_up_appointment_counts()`;
   });
   // Or the database does it of its own, while others measure.
   await sql`vacuum analyze`;
@@ -302,12 +304,15 @@ async function makeAppointments(tx: TransactionSql, shape: Shape, log: (line: st
   }
 }
 
-/** Those that refuse what is in the way of holds and of overbooked appointments. There are none. */
-const REFUSALS = ['refuse_held_time_of_new', 'refuse_over_overbooked_when_made'];
+/**
+ * Triggers that look at each row for what comes of all at once: those that refuse what is in the way of holds and of
+ * overbooked appointments, of which there are none, and the one that keeps full days.
+ */
+const ROW_BY_ROW = ['refuse_held_time_of_new', 'refuse_over_overbooked_when_made', 'keep_full_days_of_new'];
 
 /**
  * Takes the indexes and constraints off tables that are filled at once, and puts them back: PostgreSQL then checks all rows
- * by them. All triggers stay but those that have nothing to refuse.
+ * by them. All triggers stay but those that go row by row.
  */
 async function withoutIndexes(
   tx: TransactionSql,
@@ -325,7 +330,7 @@ async function withoutIndexes(
     union all
     select format('alter table %s disable trigger %I', tgrelid::regclass, tgname), format('alter table %s enable trigger %I', tgrelid::regclass, tgname)
     from pg_trigger where tgrelid = any($1::text[]::regclass[]) and tgname = any($2::text[]) and tgenabled = 'O'`,
-    [`{${tables.join(',')}}`, `{${REFUSALS.join(',')}}`],
+    [`{${tables.join(',')}}`, `{${ROW_BY_ROW.join(',')}}`],
   );
   for (const { remove } of rows) await tx.unsafe(remove);
   await fill();
@@ -333,6 +338,14 @@ async function withoutIndexes(
     await tx.unsafe(restore);
     if (at % 5 === 4 || at === rows.length - 1) log(`indexes and constraints ${at + 1} of ${rows.length}`);
   }
+}
+
+/** Every appointment is in a slot that its doctor offers, at the slot's time. */
+async function makeFullDays(tx: TransactionSql): Promise<void> {
+  await tx.unsafe(`
+    insert into full_days (date, doctor_id)
+    select date, doctor_id from appointments where date >= ${TODAY}::date and not is_cancelled and archived_at is null
+    group by date, doctor_id having count(*) = ${SLOTS_PER_DOCTOR}`);
 }
 
 /** Deletes what was booked since the data was made. */

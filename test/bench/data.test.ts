@@ -33,10 +33,14 @@ t.test('makeData makes rows as bookings would leave them', async (t) => {
   const sql = await openData(t);
   await makeData(sql, SHAPE, () => undefined);
   await sql`create temporary table made as table appointments`;
+  await sql`create temporary table full_then as table full_days`;
   // Once more past all that makeData takes off for its time.
   await sql`delete from appointments`;
   await sql`insert into appointments overriding system value select * from made order by id`;
   t.strictSame([...(await sql`table appointments except table made`)], []);
+  const full = [...(await sql`select * from full_days where date >= (now() at time zone 'UTC')::date order by 1, 2`)];
+  t.strictSame([...(await sql`select * from full_then order by 1, 2`)], full);
+  t.equal(full.length, 20, 'five days of the four doctors');
   t.strictSame(
     [
       ...(await sql`

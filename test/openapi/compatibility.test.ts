@@ -73,7 +73,15 @@ const BREAKING: Readonly<Record<string, [change: (document: Loose) => void, line
   ],
   'an operation that is gone': [({ paths }) => delete paths['/doctors/'].get, 'listDoctors: GET /doctors/ is gone'],
   'a parameter that is gone': [
-    ({ paths }) => paths['/doctors/'].get.parameters.pop(),
+    ({
+      paths: {
+        '/doctors/': { get },
+      },
+    }) =>
+      get.parameters.splice(
+        get.parameters.findIndex(({ name }: { name?: string }) => name === 'ordering'),
+        1,
+      ),
     'listDoctors: query parameter ordering is gone',
   ],
   'a parameter that is needed': [

@@ -105,7 +105,8 @@ async function observe<T>(work: () => Promise<T>): Promise<{ result: T; plans: s
 /** Asserts that the work does not read all appointments, nor more than so many pages. */
 async function checkPlans<T>(t: Test, name: string, most: number, work: () => Promise<T>): Promise<T> {
   const { result, plans, pages } = await observe(work);
-  t.notMatch(plans.join('\n'), /Seq Scan on appointments|Filter:.*patient_id = /, name);
+  // Nothing is read for no patients.
+  t.notMatch(plans.join('\n'), /Seq Scan on appointments\b|Filter:.*patient_id = (?!ANY \('\{\}')/, name);
   t.ok(pages > 0 && pages < most, `${name} reads ${pages} pages`);
   return result;
 }
@@ -122,7 +123,7 @@ t.test('soonestDate and alternatives', async (t) => {
   const { result, plans, pages } = await observe(() => alternatives(visit, { doctorId: 1, patientId: 7 }));
   const first = { date: '2026-09-18', time: 1, label: 'slot 1' };
   t.strictSame(result[0], { ...first, start: '2026-09-18T06:00:00.000Z', end: '2026-09-18T06:30:00.000Z' });
-  t.notMatch(plans.join('\n'), /Seq Scan on appointments/);
+  t.notMatch(plans.join('\n'), /Seq Scan on appointments\b/);
   t.ok(pages < 30_000, `alternatives of a doctor who is full read ${pages} pages`);
 });
 
