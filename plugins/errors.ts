@@ -20,7 +20,7 @@ declare module 'fastify' {
 /** Whatever was thrown, as the problem that a client may see; undefined where only the log may know more. */
 function asProblem(error: unknown): ProblemError | undefined {
   if (error instanceof ProblemError) return error;
-  const { code, statusCode, expose } = (error ?? {}) as FastifyError & { expose?: boolean };
+  const { code, statusCode } = (error ?? {}) as FastifyError;
   switch (code) {
     case 'FST_ERR_CTP_BODY_TOO_LARGE':
       return new ProblemError('too-large', 'The body is larger than this operation takes.');
@@ -34,8 +34,8 @@ function asProblem(error: unknown): ProblemError | undefined {
     case 'FST_ERR_CTP_INVALID_CONTENT_LENGTH':
       return invalidBody('is not valid JSON');
   }
-  // Fastify's mark on a body that broke off, and that of the static files on a range they do not have.
-  if (statusCode === 400 || expose === true) return new ProblemError('invalid-input', 'The request is not valid.');
+  // Fastify's mark on a body that broke off.
+  if (statusCode === 400) return new ProblemError('invalid-input', 'The request is not valid.');
   if (isUnavailable(error)) {
     const detail = 'The database can not be reached at the moment.';
     return new ProblemError('unavailable', detail, {}, { 'retry-after': RETRY_AFTER });

@@ -1,22 +1,22 @@
-import swagger from '@fastify/swagger';
-import swaggerUi from '@fastify/swagger-ui';
 import type { FastifyInstance } from 'fastify';
 import fp from 'fastify-plugin';
 import { readFile } from 'node:fs/promises';
-import { parse } from 'yaml';
 import { operations } from '../../openapi/generated/operations.js';
 import { problems } from '../../openapi/generated/problems.js';
 import { ProblemError, type ProblemSlug } from '../../openapi/problem-error.js';
-import { withSamples, type Described } from '../../openapi/samples.js';
 import { serveDocument } from './documents.js';
 import { escape, layout, policy, sendPage } from './layout.js';
 import { frontPage, prefersPage, problemList, problemPage, sendNotFoundPage } from './pages.js';
 
 const file = new URL('../../../openapi/openapi.yaml', import.meta.url);
 
-/** For tools that do not take the contract as it is, as openapi/renderings.ts makes them. */
-const RENDERINGS = { 'openapi-sdk.json': 'application/json; charset=utf-8', 'openapi-3.0.yaml': 'application/yaml' };
+const JSON_TYPE = 'application/json; charset=utf-8';
 
+/** For tools that do not take the contract as it is, as openapi/renderings.ts makes them. */
+const RENDERINGS = { 'openapi-sdk.json': JSON_TYPE, 'openapi-3.0.yaml': 'application/yaml' };
+
+/** What the build puts beside this file: libraries that only pages load, and what it makes of the contract. */
+const BUILT = new URL('./', import.meta.url);
 const FOLDER = new URL('../../../plugins/docs/', import.meta.url);
 const SCRIPT = 'text/javascript; charset=utf-8';
 const STYLE = 'text/css; charset=utf-8';
@@ -65,41 +65,30 @@ export interface DocsOptions {
 /** The checked-in contract as it is, and the pages for people: Swagger UI and the reference over it, and plain ones. */
 export default fp(
   async function docs(app: FastifyInstance, { accounts }: DocsOptions) {
-    const yaml = await readFile(file, 'utf8');
-    const document = parse(yaml) as Described;
-    const json = JSON.stringify(document);
-
-    await app.register(swagger, { mode: 'static', specification: { document: document as never } });
     const page = layout({
       main: `<main id="swagger-ui" data-accounts="${escape(JSON.stringify(accounts))}"><p class="loading">The contract is being loaded.</p></main>`,
       styles: ['/docs/static/swagger-ui.css', '/docs/page/swagger-ui.css'],
       libraries: ['/docs/static/swagger-ui-bundle.js'],
       scripts: ['/docs/page/page.js'],
     });
-    await app.register(swaggerUi, {
-      routePrefix: '/docs',
-      uiHooks: {
-        // In the place of its page, which knows nothing of what this one is for, and of its renderings of the contract.
-        onRequest: (request, reply, next) => {
-          const { url = '' } = request.routeOptions;
-          if (/\/(json|yaml|swagger-initializer\.js)$/.test(url)) {
-            next(new ProblemError('not-found', 'There is nothing at this path.'));
-            return;
-          }
-          // The page may hold a tester's token: no page that opened it gets at its window.
-          void sendPage(reply.header('cross-origin-opener-policy', 'same-origin'), page, SWAGGER_UI_POLICY);
-        },
-      },
-    });
-    for (const [name, type] of Object.entries(PARTS)) {
-      const text = await readFile(new URL(name, FOLDER), 'utf8');
-      serveDocument(app, { path: `/docs/page/${name.slice(name.indexOf('/') + 1)}`, type, text });
+    // The page may hold a tester's token: no page that opened it gets at its window.
+    app.get('/docs/', (_request, reply) =>
+      sendPage(reply.header('cross-origin-opener-policy', 'same-origin'), page, SWAGGER_UI_POLICY),
+    );
+    for (const [name, type] of [
+      ['swagger-ui.css', STYLE],
+      ['swagger-ui-bundle.js', SCRIPT],
+    ] as const) {
+      serveDocument(app, { path: `/docs/static/${name}`, type, file: new URL(name, BUILT) });
     }
-    serveDocument(app, { path: '/openapi.yaml', type: 'application/yaml', text: yaml });
-    serveDocument(app, { path: '/openapi.json', type: 'application/json; charset=utf-8', text: json });
+    for (const [name, type] of Object.entries(PARTS)) {
+      const path = `/docs/page/${name.slice(name.indexOf('/') + 1)}`;
+      serveDocument(app, { path, type, file: new URL(name, FOLDER) });
+    }
+    serveDocument(app, { path: '/openapi.yaml', type: 'application/yaml', file });
+    serveDocument(app, { path: '/openapi.json', type: JSON_TYPE, file: new URL('openapi.json', BUILT) });
     for (const [name, type] of Object.entries(RENDERINGS)) {
-      const text = await readFile(new URL(`generated/${name}`, file), 'utf8');
-      serveDocument(app, { path: `/${name}`, type, text });
+      serveDocument(app, { path: `/${name}`, type, file: new URL(`generated/${name}`, file) });
     }
     const reference = layout({
       title: 'Reference',
@@ -109,11 +98,9 @@ export default fp(
       scripts: ['/docs/page/reference.js'],
     });
     app.get('/reference/', (_request, reply) => sendPage(reply, reference, REFERENCE_POLICY));
-    // The build puts it beside this file.
-    const redoc = await readFile(new URL('redoc.standalone.js', import.meta.url), 'utf8');
-    serveDocument(app, { path: '/reference/redoc.js', type: SCRIPT, text: redoc });
-    const sampled = JSON.stringify(withSamples(document));
-    serveDocument(app, { path: '/reference/openapi.json', type: 'application/json; charset=utf-8', text: sampled });
+    serveDocument(app, { path: '/reference/redoc.js', type: SCRIPT, file: new URL('redoc.standalone.js', BUILT) });
+    const sampled = new URL('openapi-with-samples.json', BUILT);
+    serveDocument(app, { path: '/reference/openapi.json', type: JSON_TYPE, file: sampled });
 
     const guide = layout({ title: 'Guide', main: await readFile(new URL('generated/guide.html', file), 'utf8') });
     app.get('/guide/', (_request, reply) => sendPage(reply, guide));

@@ -1,12 +1,21 @@
-import { dictionary } from '@zxcvbn-ts/language-common';
+import type { dictionary } from '@zxcvbn-ts/language-common';
 import argon2 from 'argon2';
 import { distance } from 'fastest-levenshtein';
+import { createRequire } from 'node:module';
 import { readText } from '../../openapi/text.js';
 
 /** OWASP's first choice for argon2id: 19 MiB, two passes, one lane. */
 const COST = { memoryCost: 19_456, timeCost: 2, parallelism: 1 } as const;
 
-const commonPasswords = new Set(dictionary['passwords-common'] as readonly string[]);
+const require = createRequire(import.meta.url);
+const words = require.resolve('@zxcvbn-ts/language-common');
+let common: ReadonlySet<string> | undefined;
+
+/** Reads them when the first new password is judged: a fifth of what the server holds after its start. */
+function commonPasswords(): ReadonlySet<string> {
+  const read = () => (require(words) as { dictionary: typeof dictionary }).dictionary['passwords-common'];
+  return (common ??= new Set(read() as readonly string[]));
+}
 
 /** From this share of equal characters on, two texts are much alike. */
 const ALIKE = 0.7;
@@ -47,7 +56,7 @@ export function passwordFaults(password: string, own: readonly string[]): string
   const faults: string[] = [];
   const lower = password.toLowerCase();
   if (/^\d+$/.test(password)) faults.push('must not be all digits');
-  if (commonPasswords.has(lower)) faults.push('must not be a commonly used password');
+  if (commonPasswords().has(lower)) faults.push('must not be a commonly used password');
   const parts = own.flatMap((value) => [value, ...value.split(/[\s@._+-]+/)]).map((value) => value.toLowerCase());
   if (parts.some((part) => isMuchLike(lower, part))) faults.push('must not be much like your user name, email or name');
   return faults;

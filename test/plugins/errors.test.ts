@@ -102,19 +102,12 @@ t.test('errors become problem documents', async (t) => {
       'invalid-input',
       'The request is not valid.',
     ],
-    [
-      'a range that a static file does not have',
-      { url: '/throw' },
-      Object.assign(new Error('secret'), { status: 416, statusCode: 416, expose: true }),
-      'invalid-input',
-      'The request is not valid.',
-    ],
     ...(
       [
         ['an error', new Error('secret')],
         ['a refused statement', wrapped('22012')],
         ['an error that names a status', Object.assign(new Error('secret'), { statusCode: 404 })],
-        ['a server error of a library', Object.assign(new Error('secret'), { statusCode: 502, expose: false })],
+        ['a server error of a library', Object.assign(new Error('secret'), { statusCode: 502 })],
         ['a text', 'secret'],
         ['an object', { message: 'secret', detail: 'secret' }],
         ['null', null],
@@ -264,15 +257,13 @@ t.test('the application', async (t) => {
       t.equal((await sendAll(Number(port), head, filler)).status, status, title);
     }
   });
-  for (const [title, url, headers, status] of [
-    ['a range past the end of a static file', '/docs/static/swagger-ui.css', { range: 'bytes=99999999-' }, 400],
-    ['a precondition on a static file', '/docs/static/swagger-ui.css', { 'if-match': '"x"' }, 400],
-    ['NUL in a path', '/docs/static/%00', {}, 400],
-    ['a path out of the static files', '/docs/static/%2e%2e/%2e%2e/package.json', {}, 404],
-    ['bad URL encoding', '/doctors/%ff/', {}, 404],
+  for (const [title, url, status] of [
+    ['NUL in a path', '/docs/static/%00', 404],
+    ['a path out of the static files', '/docs/static/%2e%2e/%2e%2e/package.json', 404],
+    ['bad URL encoding', '/doctors/%ff/', 404],
   ] as const) {
     await t.test(`${title} ${status}`, async (t) => {
-      const response = await api.app.inject({ url, headers });
+      const response = await api.app.inject({ url });
       t.equal(response.statusCode, status);
       t.match(response.json(), { status, instance: UUID });
     });
