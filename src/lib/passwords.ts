@@ -2,7 +2,9 @@ import type { dictionary } from '@zxcvbn-ts/language-common';
 import argon2 from 'argon2';
 import { distance } from 'fastest-levenshtein';
 import { createRequire } from 'node:module';
+import { availableParallelism } from 'node:os';
 import { readText } from '../../openapi/text.js';
+import { inTurn } from '../../openapi/turns.js';
 
 /** OWASP's first choice for argon2id: 19 MiB, two passes, one lane. */
 const COST = { memoryCost: 19_456, timeCost: 2, parallelism: 1 } as const;
@@ -20,8 +22,18 @@ function commonPasswords(): ReadonlySet<string> {
 /** From this share of equal characters on, two texts are much alike. */
 const ALIKE = 0.7;
 
+/** A processor stays free for whatever else is asked, and threads of libuv's for files (plugins/pictures/encoder.ts). */
+const takeTurn = inTurn({
+  running: availableParallelism() > 2 ? 2 : 1,
+  waiting: 100,
+  detail: 'Too many are signing in or up at the moment.',
+});
+
+const makeHash = (password: string): Promise<string> => argon2.hash(readText(password, 'password'), COST);
+
+/** @throws ProblemError `unavailable` where too many passwords wait to be hashed or verified */
 export function hashPassword(password: string): Promise<string> {
-  return argon2.hash(readText(password, 'password'), COST);
+  return takeTurn(() => makeHash(password));
 }
 
 /** In the place of a hash: no password is right. */
@@ -32,14 +44,18 @@ let decoy: Promise<string> | undefined;
 /**
  * Whether the password is right; takes the same time where there is no hash to compare with.
  * @param password as it was typed: hashes of old are of that
+ * @throws ProblemError `unavailable` where too many passwords wait to be hashed or verified
  */
 export async function verifyPassword(hash: string | undefined, password: string): Promise<boolean> {
-  decoy ??= hashPassword('no password has this hash');
+  // Out of turn, since it is made once, and what failed for others would stay so.
+  decoy ??= makeHash('no password has this hash');
   const isKnown = hash !== undefined && hash !== NO_PASSWORD;
   const compared = isKnown ? hash : await decoy;
   const texts = new Set([readText(password, 'password'), password]);
-  for (const text of texts) if (await argon2.verify(compared, text)) return isKnown;
-  return false;
+  return takeTurn(async () => {
+    for (const text of texts) if (await argon2.verify(compared, text)) return isKnown;
+    return false;
+  });
 }
 
 function isMuchLike(password: string, own: string): boolean {
