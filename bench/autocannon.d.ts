@@ -2,6 +2,13 @@
 declare module 'autocannon' {
   import type { EventEmitter } from 'node:events';
 
+  interface Request {
+    method: string;
+    path: string;
+    headers: Record<string, string>;
+    body: string;
+  }
+
   interface Options {
     url: string;
     connections: number;
@@ -9,14 +16,15 @@ declare module 'autocannon' {
     duration: number;
     /** Milliseconds between looks at the clock. */
     sampleInt: number;
-    requests: { path: string; headers?: Record<string, string> }[];
+    /** Seconds. */
+    timeout: number;
+    /** What a connection sends, one after the other. */
+    requests: { setupRequest: (request: Request) => Request }[];
   }
 
   interface Result {
     /** Seconds. */
     duration: number;
-    '2xx': number;
-    non2xx: number;
     errors: number;
     timeouts: number;
   }

@@ -17,6 +17,7 @@ for (const file of [
   'dist/src/admin.js',
   'dist/src/demo.js',
   'dist/bench/run.js',
+  'dist/bench/make-data.js',
   'dist/test/run.js',
 ]) {
   t.test(`${file} --help, --version`, async (t) => {

@@ -1,0 +1,129 @@
+/** The two servers, each a process of its own, and what the system tells of them. */
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { open } from 'node:fs/promises';
+import { createServer, type AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import type { Sql } from 'postgres';
+import { JWT_SECRET } from './callers.js';
+import { FLOOR } from './floor/name.js';
+
+/** Milliseconds of processor time; NaN where the system does not tell. */
+export interface ProcessorTime {
+  readonly server: number;
+  /** Of its connections' processes in PostgreSQL. */
+  readonly database: number;
+}
+
+export interface Server {
+  readonly kind: 'floor' | 'product';
+  readonly url: string;
+  /** Resident memory in MiB; NaN where the system does not tell. */
+  memory(): number;
+  /** Resolves when nothing runs any more that somebody asked for who has gone. */
+  settle(): Promise<void>;
+  /** Since it has begun. */
+  processorTime(): Promise<ProcessorTime>;
+  stop(): Promise<void>;
+}
+
+async function freePort(): Promise<number> {
+  const probe = createServer().listen(0, '127.0.0.1');
+  await once(probe, 'listening');
+  const { port } = probe.address() as AddressInfo;
+  probe.close();
+  await once(probe, 'close');
+  return port;
+}
+
+function residentMemory({ pid }: ChildProcess): number {
+  try {
+    return Number(/^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1024;
+  } catch {
+    return NaN;
+  }
+}
+
+/** User and system time of a process of that name in milliseconds. Linux counts them in hundredths of a second. */
+function timeOf(pid: number | undefined, name: RegExp): number {
+  try {
+    const [, command = '', fields = ''] = /^\d+ \((.*)\) (.*)$/s.exec(readFileSync(`/proc/${pid}/stat`, 'utf8')) ?? [];
+    const [utime, stime] = fields.split(' ').slice(11, 13).map(Number);
+    return name.test(command) ? ((utime ?? NaN) + (stime ?? NaN)) * 10 : NaN;
+  } catch {
+    return NaN;
+  }
+}
+
+interface Start {
+  readonly kind: Server['kind'];
+  readonly databaseUrl: string;
+  /** A connection of the bench's. */
+  readonly sql: Sql;
+  /** For logs and data. */
+  readonly folder: string;
+  readonly nodeOptions?: readonly string[];
+}
+
+/** What the product runs with: its production configuration, and no limit for the few addresses and users of a bench. */
+const environmentOf = (databaseUrl: string, folder: string) => ({
+  HOST: '127.0.0.1',
+  DATABASE_URL: databaseUrl,
+  DATA_DIR: join(folder, 'product'),
+  JWT_SECRET,
+  RATE_LIMIT_ANON: '1000000000',
+  RATE_LIMIT_USER: '1000000000',
+  RATE_LIMIT_AUTH: '1000000000',
+});
+
+const PRODUCT = 'hospital-management-api';
+
+/** Starts a server of this build, and waits until it answers. */
+export async function startServer({ kind, databaseUrl, sql, folder, nodeOptions = [] }: Start): Promise<Server> {
+  const isFloor = kind === 'floor';
+  const port = await freePort();
+  const script = fileURLToPath(new URL(isFloor ? 'floor.js' : '../src/server.js', import.meta.url));
+  const logFile = join(folder, `${kind}-${port}.log`);
+  const log = await open(logFile, 'w');
+  const child = spawn(process.execPath, ['--enable-source-maps', ...nodeOptions, script], {
+    // Nothing more: what the shell sets for the product must not change its configuration.
+    env: {
+      ...{ PATH: process.env['PATH'], NODE_ENV: 'production', PORT: String(port) },
+      ...(isFloor ? { DATABASE_URL: databaseUrl } : environmentOf(databaseUrl, folder)),
+    },
+    stdio: ['ignore', log.fd, log.fd],
+  });
+  await log.close();
+  const ended = once(child, 'exit');
+  const stop = async (): Promise<void> => {
+    child.kill();
+    const timer = setTimeout(() => child.kill('SIGKILL'), 10_000);
+    await ended;
+    clearTimeout(timer);
+  };
+  const url = `http://127.0.0.1:${port}`;
+  const ready = isFloor ? '/doctors/1/' : '/health/ready';
+  for (const deadline = Date.now() + 30_000; ; await sleep(50)) {
+    if (await fetch(url + ready).then((response) => response.ok, () => false)) break; // prettier-ignore
+    if (child.exitCode === null && Date.now() < deadline) continue;
+    await stop();
+    throw new Error(`the ${kind} did not start: ${readFileSync(logFile, 'utf8')}`);
+  }
+  const connections = () => sql<{ pid: number; isBusy: boolean }[]>`
+    select pid, state <> 'idle' as "isBusy" from pg_stat_activity
+    where datname = current_database() and application_name = ${isFloor ? FLOOR : PRODUCT}`;
+  return {
+    ...{ kind, url, stop },
+    memory: () => residentMemory(child),
+    settle: async () => {
+      while ((await connections()).some(({ isBusy }) => isBusy)) await sleep(20);
+    },
+    processorTime: async () => {
+      const times = (await connections()).map(({ pid }) => timeOf(pid, /^postgres/));
+      return { server: timeOf(child.pid, /./), database: times.reduce((sum, time) => sum + time, 0) };
+    },
+  };
+}
