@@ -18,6 +18,8 @@ for (const file of [
   'dist/src/demo.js',
   'dist/bench/run.js',
   'dist/bench/make-data.js',
+  'dist/bench/start.js',
+  'dist/bench/soak.js',
   'dist/test/run.js',
 ]) {
   t.test(`${file} --help, --version`, async (t) => {
