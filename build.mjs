@@ -3,12 +3,20 @@
  * development dependencies runs the dist/ that it came with.
  */
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, dirname, join, relative } from 'node:path';
 
 const outdir = 'dist';
 const folders = ['openapi', 'db', 'plugins', 'src', 'test', 'bench'];
+const pages = join(outdir, 'plugins/docs');
 /** What a page loads of a library that nothing else needs, so that it need not be installed where the server runs. */
-const redoc = join(outdir, 'plugins/docs/redoc.standalone.js');
+const redoc = join(pages, 'redoc.standalone.js');
+/** Libraries of hundreds of small files, each of which the server would look for when it starts: here each is one. */
+const bundled = [
+  '@sinclair/typebox',
+  ...['', '/pg-core', '/postgres-js', '/postgres-js/migrator'].map((part) => `drizzle-orm${part}`),
+];
+const bundles = join(outdir, 'libraries');
+const bundleOf = (library) => join(bundles, `${library.replaceAll(/\W+/g, '-').replace(/^-/, '')}.js`);
 const list = (folder, ending) =>
   existsSync(folder)
     ? readdirSync(folder, { recursive: true })
@@ -26,17 +34,42 @@ if (esbuild === undefined) {
   const sources = folders.flatMap((folder) => list(folder, '.ts')).filter((name) => !name.endsWith('.d.ts'));
   const known = new Set([...sources.map((name) => join(outdir, name.replace(/\.ts$/, '.js'))), redoc]);
   for (const name of list(outdir, '.js')) if (!known.has(name)) rmSync(name);
+  const options = { format: 'esm', platform: 'node', target: 'node20.19', bundle: true, logLevel: 'warning' };
   await esbuild.build({
+    ...options,
+    entryPoints: bundled.map((library) => ({ in: library, out: basename(bundleOf(library), '.js') })),
+    outdir: bundles,
+    splitting: true,
+    external: ['postgres'],
+  });
+  await esbuild.build({
+    ...options,
     entryPoints: sources,
     outdir,
     outbase: '.',
-    format: 'esm',
-    platform: 'node',
-    target: 'node20.19',
     sourcemap: true,
-    logLevel: 'warning',
+    sourcesContent: false,
+    plugins: [
+      {
+        name: 'file by file',
+        setup(build) {
+          build.onResolve({ filter: /./ }, ({ kind, path, importer }) => {
+            if (kind === 'entry-point') return undefined;
+            if (!bundled.includes(path)) return { path, external: true };
+            const place = relative(join(outdir, relative('.', dirname(importer))), bundleOf(path));
+            return { path: place, external: true };
+          });
+        },
+      },
+    ],
   });
   // Its one request to somebody else's server is for a picture in its foot.
   const library = readFileSync('node_modules/redoc/bundles/redoc.standalone.js', 'utf8');
   writeFileSync(redoc, library.replace('https://cdn.redoc.ly/redoc/logo-mini.svg', 'data:,'));
+  // To read the contract would be half of the server's start.
+  const { parse } = await import('yaml');
+  const { withSamples } = await import(`./${outdir}/openapi/samples.js`);
+  const contract = parse(readFileSync('openapi/openapi.yaml', 'utf8'));
+  writeFileSync(join(pages, 'openapi.json'), JSON.stringify(contract));
+  writeFileSync(join(pages, 'openapi-with-samples.json'), JSON.stringify(withSamples(contract)));
 }

@@ -3,7 +3,6 @@ import { drizzle, type PostgresJsDatabase } from 'drizzle-orm/postgres-js';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { connect } from './connect.js';
 import type postgres from './driver.js';
-import { openEmbedded } from './embedded/index.js';
 import { migrateDatabase } from './migrate.js';
 import { Outage } from './outage.js';
 import { shareConnections, type Kind, type Lane } from './shares.js';
@@ -218,7 +217,13 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
   const { log = () => undefined, warn = log } = options;
   const embedded =
     options.url === null
-      ? await openEmbedded({ dataDir: options.dataDir, join: options.join ?? false, log })
+      ? await (
+          await import('./embedded/index.js')
+        ).openEmbedded({
+          dataDir: options.dataDir,
+          join: options.join ?? false,
+          log,
+        })
       : undefined;
   const url = embedded?.url ?? (options.url as string);
   const open = (max: number, max_pipeline: number, lock_timeout: number): postgres.Sql => {

@@ -92,8 +92,12 @@ export default fp(
     app.setSerializerCompiler(({ schema }) => {
       const known = serializers.get(schema);
       if (known !== undefined) return known;
-      const stringify = fastJsonStringify(schema as object) as Serializer;
-      const serialize: Serializer = (data) => (data instanceof JsonText ? data.text : stringify(data));
+      let stringify: Serializer | undefined;
+      const serialize: Serializer = (data) => {
+        if (data instanceof JsonText) return data.text;
+        stringify ??= fastJsonStringify(schema as object) as Serializer;
+        return stringify(data);
+      };
       serializers.set(schema, serialize);
       return serialize;
     });

@@ -1,5 +1,4 @@
 import pino, { type Logger } from 'pino';
-import pretty from 'pino-pretty';
 import { loggable } from '../plugins/errors.js';
 import type { Config } from './config.js';
 
@@ -18,7 +17,7 @@ function textOf(line: Readonly<Record<string, unknown>>): string {
 }
 
 /** Opens the log: a line of JSON for each event, or outside production a line for people where a terminal shows it. */
-export function openLog({ logLevel, isProduction }: Config, isTerminal: boolean): Logger {
+export async function openLog({ logLevel, isProduction }: Config, isTerminal: boolean): Promise<Logger> {
   const options = {
     level: logLevel,
     base: { pid: process.pid },
@@ -26,6 +25,7 @@ export function openLog({ logLevel, isProduction }: Config, isTerminal: boolean)
     serializers: { err: loggable },
   };
   if (isTerminal && !isProduction) {
+    const { default: pretty } = await import('pino-pretty');
     const ignore = ['pid', 'reqId', ...ANSWERED].join(',');
     return pino(
       options,

@@ -2,7 +2,7 @@ import type { FastifyInstance } from 'fastify';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { openDatabase, type Database } from '../db/client.js';
 import { PoolerRefused } from '../db/connect.js';
-import { EmbeddedInUse } from '../db/embedded/index.js';
+import { EmbeddedInUse } from '../db/embedded/in-use.js';
 import { reasonOf } from '../db/reason.js';
 import { loggable } from '../plugins/errors.js';
 import { buildApp, type AppParts } from './app.js';
@@ -54,7 +54,7 @@ export async function startServer(
   prepare?: (parts: { config: Config; database: Pick<Database, 'db' | 'timeZone'> }) => Promise<void>,
   accounts?: AppParts['accounts'],
 ): Promise<RunningServer> {
-  const logger = openLog(config, process.stdout.isTTY);
+  const logger = await openLog(config, process.stdout.isTTY);
   let opening: Promise<Database> | undefined;
   let app: FastifyInstance | undefined;
   let stopping: Promise<void> | undefined;

@@ -4,11 +4,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import postgres from '../driver.js';
 import { findBinaries } from './binaries.js';
 import { NAME, prepareCluster, type Server } from './cluster.js';
-import { claimPlace, EmbeddedInUse } from './lock.js';
+import { EmbeddedInUse } from './in-use.js';
+import { claimPlace } from './lock.js';
 import { chooseHome, serverUser } from './place.js';
 import { keepRunning, START_SECONDS, startServer, stopServer } from './server.js';
-
-export { EmbeddedInUse } from './lock.js';
 
 export interface EmbeddedOptions {
   /** Folder that holds the cluster and its files (DATA_DIR). Made if absent. */

@@ -2,16 +2,9 @@
 import * as fs from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { EmbeddedInUse } from './in-use.js';
 import { hasLiveOwner, ownName, readIfThere } from './processes.js';
 import { START_SECONDS } from './server.js';
-
-/** A live process owns the data folder. */
-export class EmbeddedInUse extends Error {
-  override name = 'EmbeddedInUse';
-  constructor(dataDir: string, pid: number) {
-    super(`the database in ${dataDir} is in use by process ${pid}: stop that process, or choose another DATA_DIR`);
-  }
-}
 
 interface Claim {
   path: string;

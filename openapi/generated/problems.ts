@@ -296,7 +296,7 @@ export const problems = {
     status: 503,
     title: 'Temporarily unavailable',
     description: 'The server can not do its work at the moment.',
-    why: 'It can not reach its database or the folder of its pictures, its disk is full, it is busy with a locked table, or it is about to stop.',
+    why: 'It can not reach its database or the folder of its pictures, its disk is full, it is busy with a locked table, too many pictures or passwords wait for it already, or it is about to stop.',
     next: 'Try again after the seconds that `Retry-After` gives.',
     example: {
       type: '/problems/unavailable',

@@ -1,27 +1,50 @@
 import { negotiate } from '@fastify/accept-negotiator';
 import type { FastifyInstance } from 'fastify';
 import { createHash } from 'node:crypto';
-import { brotliCompressSync, constants, gzipSync } from 'node:zlib';
+import { accessSync, constants as modes } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { promisify } from 'node:util';
+import { brotliCompress, constants, gzip, type InputType } from 'node:zlib';
 import { names } from '../entity-tags.js';
 
 /** By the names of content codings (RFC 9110, section 8.4.1), the best first. */
-const CODINGS: Readonly<Record<string, (bytes: Buffer) => Buffer>> = {
-  br: (bytes) => brotliCompressSync(bytes, { params: { [constants.BROTLI_PARAM_QUALITY]: 6 } }),
-  gzip: (bytes) => gzipSync(bytes),
+const CODINGS: Readonly<Record<string, (bytes: InputType) => Promise<Buffer>>> = {
+  br: (bytes) => promisify(brotliCompress)(bytes, { params: { [constants.BROTLI_PARAM_QUALITY]: 6 } }),
+  gzip: promisify<InputType, Buffer>(gzip),
 };
 
 export interface ServedDocument {
   readonly path: string;
   readonly type: string;
-  readonly text: string;
+  readonly file: URL;
 }
 
-/** Serves a text that stays as it is while the server runs to whoever asks, pages of every origin included. */
-export function serveDocument(app: FastifyInstance, { path, type, text }: ServedDocument): void {
-  const bytes = Buffer.from(text);
-  const tag = createHash('sha256').update(bytes).digest('base64url').slice(0, 22);
-  const coded = Object.fromEntries(Object.entries(CODINGS).map(([coding, code]) => [coding, code(bytes)]));
-  app.get(path, (request, reply) => {
+/** What `make` makes when it is first asked for; again where it failed. */
+function once<T>(make: () => Promise<T>): () => Promise<T> {
+  let made: Promise<T> | undefined;
+  return () =>
+    (made ??= make().catch((error: unknown) => {
+      made = undefined;
+      throw error;
+    }));
+}
+
+/**
+ * Serves a file that stays as it is while the server runs to whoever asks, pages of every origin included. It is read, and
+ * compressed in each way, for the first who asks for that: most servers show few of their documents.
+ * @throws Error where there is no such file
+ */
+export function serveDocument(app: FastifyInstance, { path, type, file }: ServedDocument): void {
+  accessSync(file, modes.R_OK);
+  const read = once(async () => {
+    const bytes = await readFile(file);
+    return { bytes, tag: createHash('sha256').update(bytes).digest('base64url').slice(0, 22) };
+  });
+  const coded = Object.fromEntries(
+    Object.entries(CODINGS).map(([coding, code]) => [coding, once(async () => code((await read()).bytes))]),
+  );
+  app.get(path, async (request, reply) => {
+    const { bytes, tag } = await read();
     // A page of an origin that is allowed by name may send credentials, which no `*` takes.
     if (!reply.hasHeader('access-control-allow-origin')) {
       reply.header('access-control-allow-origin', '*').removeHeader('access-control-allow-credentials');
@@ -37,7 +60,7 @@ export function serveDocument(app: FastifyInstance, { path, type, text }: Served
     if (known !== undefined && names(known, tag)) return reply.code(304).send();
     const coding = negotiate(request.headers['accept-encoding'] ?? '', Object.keys(CODINGS)) ?? '';
     reply.type(type);
-    const body = coded[coding];
+    const body = await coded[coding]?.();
     return body === undefined ? reply.send(bytes) : reply.header('content-encoding', coding).send(body);
   });
 }

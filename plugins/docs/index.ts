@@ -3,20 +3,23 @@ import swaggerUi from '@fastify/swagger-ui';
 import type { FastifyInstance } from 'fastify';
 import fp from 'fastify-plugin';
 import { readFile } from 'node:fs/promises';
-import { parse } from 'yaml';
 import { operations } from '../../openapi/generated/operations.js';
 import { problems } from '../../openapi/generated/problems.js';
 import { ProblemError, type ProblemSlug } from '../../openapi/problem-error.js';
-import { withSamples, type Described } from '../../openapi/samples.js';
 import { serveDocument } from './documents.js';
 import { escape, layout, policy, sendPage } from './layout.js';
 import { frontPage, prefersPage, problemList, problemPage, sendNotFoundPage } from './pages.js';
 
 const file = new URL('../../../openapi/openapi.yaml', import.meta.url);
 
-/** For tools that do not take the contract as it is, as openapi/renderings.ts makes them. */
-const RENDERINGS = { 'openapi-sdk.json': 'application/json; charset=utf-8', 'openapi-3.0.yaml': 'application/yaml' };
+const JSON_TYPE = 'application/json; charset=utf-8';
 
+/** For tools that do not take the contract as it is, as openapi/renderings.ts makes them. */
+const RENDERINGS = { 'openapi-sdk.json': JSON_TYPE, 'openapi-3.0.yaml': 'application/yaml' };
+
+/** What the build puts beside this file: a library that only a page loads, and what it makes of the contract. */
+const BUILT = new URL('./', import.meta.url);
+const CONTRACT = new URL('openapi.json', BUILT);
 const FOLDER = new URL('../../../plugins/docs/', import.meta.url);
 const SCRIPT = 'text/javascript; charset=utf-8';
 const STYLE = 'text/css; charset=utf-8';
@@ -65,17 +68,14 @@ export interface DocsOptions {
 /** The checked-in contract as it is, and the pages for people: Swagger UI and the reference over it, and plain ones. */
 export default fp(
   async function docs(app: FastifyInstance, { accounts }: DocsOptions) {
-    const yaml = await readFile(file, 'utf8');
-    const document = parse(yaml) as Described;
-    const json = JSON.stringify(document);
-
-    await app.register(swagger, { mode: 'static', specification: { document: document as never } });
     const page = layout({
       main: `<main id="swagger-ui" data-accounts="${escape(JSON.stringify(accounts))}"><p class="loading">The contract is being loaded.</p></main>`,
       styles: ['/docs/static/swagger-ui.css', '/docs/page/swagger-ui.css'],
       libraries: ['/docs/static/swagger-ui-bundle.js'],
       scripts: ['/docs/page/page.js'],
     });
+    const document = JSON.parse(await readFile(CONTRACT, 'utf8')) as never;
+    await app.register(swagger, { mode: 'static', specification: { document } });
     await app.register(swaggerUi, {
       routePrefix: '/docs',
       uiHooks: {
@@ -92,14 +92,13 @@ export default fp(
       },
     });
     for (const [name, type] of Object.entries(PARTS)) {
-      const text = await readFile(new URL(name, FOLDER), 'utf8');
-      serveDocument(app, { path: `/docs/page/${name.slice(name.indexOf('/') + 1)}`, type, text });
+      const path = `/docs/page/${name.slice(name.indexOf('/') + 1)}`;
+      serveDocument(app, { path, type, file: new URL(name, FOLDER) });
     }
-    serveDocument(app, { path: '/openapi.yaml', type: 'application/yaml', text: yaml });
-    serveDocument(app, { path: '/openapi.json', type: 'application/json; charset=utf-8', text: json });
+    serveDocument(app, { path: '/openapi.yaml', type: 'application/yaml', file });
+    serveDocument(app, { path: '/openapi.json', type: JSON_TYPE, file: CONTRACT });
     for (const [name, type] of Object.entries(RENDERINGS)) {
-      const text = await readFile(new URL(`generated/${name}`, file), 'utf8');
-      serveDocument(app, { path: `/${name}`, type, text });
+      serveDocument(app, { path: `/${name}`, type, file: new URL(`generated/${name}`, file) });
     }
     const reference = layout({
       title: 'Reference',
@@ -109,11 +108,9 @@ export default fp(
       scripts: ['/docs/page/reference.js'],
     });
     app.get('/reference/', (_request, reply) => sendPage(reply, reference, REFERENCE_POLICY));
-    // The build puts it beside this file.
-    const redoc = await readFile(new URL('redoc.standalone.js', import.meta.url), 'utf8');
-    serveDocument(app, { path: '/reference/redoc.js', type: SCRIPT, text: redoc });
-    const sampled = JSON.stringify(withSamples(document));
-    serveDocument(app, { path: '/reference/openapi.json', type: 'application/json; charset=utf-8', text: sampled });
+    serveDocument(app, { path: '/reference/redoc.js', type: SCRIPT, file: new URL('redoc.standalone.js', BUILT) });
+    const sampled = new URL('openapi-with-samples.json', BUILT);
+    serveDocument(app, { path: '/reference/openapi.json', type: JSON_TYPE, file: sampled });
 
     const guide = layout({ title: 'Guide', main: await readFile(new URL('generated/guide.html', file), 'utf8') });
     app.get('/guide/', (_request, reply) => sendPage(reply, guide));

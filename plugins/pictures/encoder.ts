@@ -1,48 +1,68 @@
-import sharp from 'sharp';
+import { createRequire } from 'node:module';
+import type sharp from 'sharp';
+import { inTurn, type Bounds } from '../../openapi/turns.js';
 
 const MAX_PIXELS = 40_000_000;
 const LONG_SIDE = 1600;
 const DECODE_SECONDS = 20;
-/** Pictures in work at once: one of 40 megapixels can take some 400 MB. */
-const CONCURRENCY = 2;
+/**
+ * One of 40 megapixels can take some 400 MB, and each that waits up to 5 MB. With passwords (src/lib/passwords.ts) they
+ * take at most three of libuv's four threads, so that files and names of hosts do not wait for them.
+ */
+const IN_WORK: Bounds = {
+  running: 1,
+  waiting: 20,
+  detail: 'Too many pictures are being taken in at the moment.',
+};
 
-sharp.cache(false);
-sharp.concurrency(1);
-sharp.block({ operation: ['VipsForeignLoad'] });
-sharp.unblock({ operation: ['Jpeg', 'Png', 'Webp', 'Nsgif'].map((loader) => `VipsForeignLoad${loader}Buffer`) });
+let loading: Promise<typeof sharp> | undefined;
+
+/** Loads sharp for the first picture: it takes a sixth of what the server holds after its start. */
+export function loadSharp(): Promise<typeof sharp> {
+  return (loading ??= import('sharp').then(({ default: loaded }) => {
+    loaded.cache(false);
+    loaded.concurrency(1);
+    loaded.block({ operation: ['VipsForeignLoad'] });
+    const loaders = ['Jpeg', 'Png', 'Webp', 'Nsgif'].map((name) => `VipsForeignLoad${name}Buffer`);
+    loaded.unblock({ operation: loaders });
+    return loaded;
+  }));
+}
+
+/**
+ * Makes sure that pictures can be encoded, at the start rather than with the first.
+ * @throws Error where the library or its binary is not installed
+ */
+export async function findEncoder(): Promise<void> {
+  const { resolve } = createRequire(import.meta.resolve('sharp'));
+  const isThere = (libc: string): boolean => {
+    try {
+      resolve(`@img/sharp-${process.platform}${libc}-${process.arch}/sharp.node`);
+      return true;
+    } catch {
+      return false;
+    }
+  };
+  // Where it has another place, sharp itself knows.
+  if (!isThere('') && !isThere('musl')) await loadSharp();
+}
 
 export interface Encoded {
   readonly bytes: Buffer;
   readonly format: string;
 }
 
-/** Lets `count` tasks run at once; further ones wait in line. */
-function inTurn(count: number): <T>(task: () => Promise<T>) => Promise<T> {
-  const line: (() => void)[] = [];
-  let free = count;
-  return async (task) => {
-    if (free > 0) free--;
-    else await new Promise<void>((resolve) => line.push(resolve));
-    try {
-      return await task();
-    } finally {
-      const next = line.shift();
-      if (next === undefined) free++;
-      else next();
-    }
-  };
-}
-
-const takeTurn = inTurn(CONCURRENCY);
+const takeTurn = inTurn(IN_WORK);
 
 /**
  * The first frame of a picture, upright and no larger than need be; sharp makes it sRGB and leaves all metadata out.
- * @throws whatever sharp throws, which `faultOf` explains
+ * @throws ProblemError `unavailable` where too many wait; else whatever sharp throws, which `faultOf` explains
  */
 export function encode(bytes: Buffer): Promise<Encoded> {
   return takeTurn(async () => {
+    const open = await loadSharp();
     // Phones write JPEGs that libjpeg warns of ("extraneous bytes"), so warnings pass; a file that is cut short does not.
-    const { data, info } = await sharp(bytes, { failOn: 'error', limitInputPixels: MAX_PIXELS })
+    const { data, info } = await open(bytes, { failOn: 'error', limitInputPixels: MAX_PIXELS })
       .timeout({ seconds: DECODE_SECONDS })
       .autoOrient()
       .resize({ width: LONG_SIDE, height: LONG_SIDE, fit: 'inside', withoutEnlargement: true })

@@ -4,6 +4,7 @@ import { Outage } from '../../db/outage.js';
 import { operations } from '../../openapi/generated/operations.js';
 import { ProblemError } from '../../openapi/problem-error.js';
 import { loggable } from '../errors.js';
+import { findEncoder } from './encoder.js';
 import { answering, openFolder } from './store.js';
 import { pictureUploads, type Uploads } from './uploads.js';
 import { pictureUrls, type PictureUrls } from './urls.js';
@@ -32,6 +33,7 @@ const NAME = /^[ps]-[\w-]{22}\.(jpeg|png|webp|gif)$/;
 /** Keeps uploaded pictures, serves them, and removes those that no row has any more. */
 export default fp(
   async function pictures(app: FastifyInstance, { folder, secret, now = Date.now }: PicturesOptions) {
+    await findEncoder();
     const bare = await openFolder(folder);
     const outage = new Outage({
       of: `the folder of pictures, ${folder},`,

@@ -2,8 +2,9 @@ import { desc, inArray, lte, sql, type SQL } from 'drizzle-orm';
 import { randomBytes } from 'node:crypto';
 import type { Db } from '../../db/client.js';
 import { discardedPictures } from '../../db/tables/index.js';
+import { ProblemError } from '../../openapi/problem-error.js';
 import { FormBody, Upload } from '../multipart.js';
-import { encode, faultOf, type Encoded } from './encoder.js';
+import { encode, faultOf, loadSharp, type Encoded } from './encoder.js';
 import type { PictureStore } from './store.js';
 import type { Prefix } from './urls.js';
 
@@ -18,15 +19,21 @@ const BATCH = 100;
 
 const encoded = new WeakMap<Upload, Encoded>();
 
-/** Encodes the pictures of a form; one that can't be is marked with its fault. */
+/**
+ * Encodes the pictures of a form; one that can't be is marked with its fault.
+ * @throws ProblemError `unavailable` where too many wait to be encoded
+ */
 export async function encodeUploads(body: unknown, fields: readonly FileField[]): Promise<void> {
   if (!(body instanceof FormBody)) return;
   for (const { name } of fields) {
     const upload = body.fields[name];
     if (!(upload instanceof Upload) || upload.bytes.length === 0) continue;
+    // What is wrong with it is no fault of the picture.
+    await loadSharp();
     try {
       encoded.set(upload, await encode(upload.bytes));
     } catch (error) {
+      if (error instanceof ProblemError) throw error;
       upload.fault = faultOf(error);
     }
   }

@@ -1,7 +1,7 @@
 import LocalStore from '@fastify/rate-limit/store/LocalStore.js';
 import RedisStore from '@fastify/rate-limit/store/RedisStore.js';
 import type { FastifyBaseLogger } from 'fastify';
-import { Redis } from 'ioredis';
+import type { Redis } from 'ioredis';
 
 /** How often a key was counted in its window, and how many milliseconds the window has left. */
 export interface Count {
@@ -86,17 +86,9 @@ class SharedCounts implements Counts {
   #isClosed = false;
   #retry: NodeJS.Timeout | undefined;
 
-  constructor(url: string, log: FastifyBaseLogger) {
+  constructor(redis: Redis, log: FastifyBaseLogger) {
     this.#log = log;
-    this.#redis = new Redis(url, {
-      lazyConnect: true,
-      connectTimeout: CONNECT_TIMEOUT,
-      // For what the client asks by itself; requests wait for less.
-      commandTimeout: CONNECT_TIMEOUT,
-      enableOfflineQueue: false,
-      autoResendUnfulfilledCommands: false,
-      maxRetriesPerRequest: 0,
-    });
+    this.#redis = redis;
     this.#redis.on('error', (error: Error) => this.#leave(error));
     this.#store = new RedisStore(false, false, this.#redis, PREFIX);
   }
@@ -202,7 +194,17 @@ function inTime<T>(ask: (resolve: (value: T) => void, reject: (error: Error) => 
 /** @param redisUrl where the counts are that instances share; null: this instance counts on its own */
 export async function openCounts(redisUrl: string | null, log: FastifyBaseLogger): Promise<Counts> {
   if (redisUrl === null) return new LocalCounts();
-  const counts = new SharedCounts(redisUrl, log);
+  const { Redis } = await import('ioredis');
+  const redis = new Redis(redisUrl, {
+    lazyConnect: true,
+    connectTimeout: CONNECT_TIMEOUT,
+    // For what the client asks by itself; requests wait for less.
+    commandTimeout: CONNECT_TIMEOUT,
+    enableOfflineQueue: false,
+    autoResendUnfulfilledCommands: false,
+    maxRetriesPerRequest: 0,
+  });
+  const counts = new SharedCounts(redis, log);
   await counts.connect();
   return counts;
 }

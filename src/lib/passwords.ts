@@ -1,18 +1,39 @@
-import { dictionary } from '@zxcvbn-ts/language-common';
+import type { dictionary } from '@zxcvbn-ts/language-common';
 import argon2 from 'argon2';
 import { distance } from 'fastest-levenshtein';
+import { createRequire } from 'node:module';
+import { availableParallelism } from 'node:os';
 import { readText } from '../../openapi/text.js';
+import { inTurn } from '../../openapi/turns.js';
 
 /** OWASP's first choice for argon2id: 19 MiB, two passes, one lane. */
 const COST = { memoryCost: 19_456, timeCost: 2, parallelism: 1 } as const;
 
-const commonPasswords = new Set(dictionary['passwords-common'] as readonly string[]);
+const require = createRequire(import.meta.url);
+const words = require.resolve('@zxcvbn-ts/language-common');
+let common: ReadonlySet<string> | undefined;
+
+/** Reads them when the first new password is judged: a fifth of what the server holds after its start. */
+function commonPasswords(): ReadonlySet<string> {
+  const read = () => (require(words) as { dictionary: typeof dictionary }).dictionary['passwords-common'];
+  return (common ??= new Set(read() as readonly string[]));
+}
 
 /** From this share of equal characters on, two texts are much alike. */
 const ALIKE = 0.7;
 
+/** A processor stays free for whatever else is asked, and threads of libuv's for files (plugins/pictures/encoder.ts). */
+const takeTurn = inTurn({
+  running: availableParallelism() > 2 ? 2 : 1,
+  waiting: 100,
+  detail: 'Too many are signing in or up at the moment.',
+});
+
+const makeHash = (password: string): Promise<string> => argon2.hash(readText(password, 'password'), COST);
+
+/** @throws ProblemError `unavailable` where too many passwords wait to be hashed or verified */
 export function hashPassword(password: string): Promise<string> {
-  return argon2.hash(readText(password, 'password'), COST);
+  return takeTurn(() => makeHash(password));
 }
 
 /** In the place of a hash: no password is right. */
@@ -23,14 +44,18 @@ let decoy: Promise<string> | undefined;
 /**
  * Whether the password is right; takes the same time where there is no hash to compare with.
  * @param password as it was typed: hashes of old are of that
+ * @throws ProblemError `unavailable` where too many passwords wait to be hashed or verified
  */
 export async function verifyPassword(hash: string | undefined, password: string): Promise<boolean> {
-  decoy ??= hashPassword('no password has this hash');
+  // Out of turn, since it is made once, and what failed for others would stay so.
+  decoy ??= makeHash('no password has this hash');
   const isKnown = hash !== undefined && hash !== NO_PASSWORD;
   const compared = isKnown ? hash : await decoy;
   const texts = new Set([readText(password, 'password'), password]);
-  for (const text of texts) if (await argon2.verify(compared, text)) return isKnown;
-  return false;
+  return takeTurn(async () => {
+    for (const text of texts) if (await argon2.verify(compared, text)) return isKnown;
+    return false;
+  });
 }
 
 function isMuchLike(password: string, own: string): boolean {
@@ -47,7 +72,7 @@ export function passwordFaults(password: string, own: readonly string[]): string
   const faults: string[] = [];
   const lower = password.toLowerCase();
   if (/^\d+$/.test(password)) faults.push('must not be all digits');
-  if (commonPasswords.has(lower)) faults.push('must not be a commonly used password');
+  if (commonPasswords().has(lower)) faults.push('must not be a commonly used password');
   const parts = own.flatMap((value) => [value, ...value.split(/[\s@._+-]+/)]).map((value) => value.toLowerCase());
   if (parts.some((part) => isMuchLike(lower, part))) faults.push('must not be much like your user name, email or name');
   return faults;

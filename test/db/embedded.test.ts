@@ -10,7 +10,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import postgres from 'postgres';
 import t, { type Test } from 'tap';
-import { EmbeddedInUse, openEmbedded, type EmbeddedOptions } from '../../db/embedded/index.js';
+import { EmbeddedInUse } from '../../db/embedded/in-use.js';
+import { openEmbedded, type EmbeddedOptions } from '../../db/embedded/index.js';
 import type { Answer } from '../helpers/embedded-owner.js';
 import { databaseEndsWithUs, endsWithUs } from '../helpers/reaper.js';
 

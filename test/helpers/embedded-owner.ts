@@ -2,7 +2,8 @@
  * A process that opens the embedded database for a test: `node embedded-owner.js <EmbeddedOptions as JSON>`. It answers
  * with one line of JSON, and stops the database when its standard input ends. Ctrl-C does not end it.
  */
-import { EmbeddedInUse, openEmbedded, type EmbeddedOptions } from '../../db/embedded/index.js';
+import { EmbeddedInUse } from '../../db/embedded/in-use.js';
+import { openEmbedded, type EmbeddedOptions } from '../../db/embedded/index.js';
 
 export interface Answer {
   url?: string;

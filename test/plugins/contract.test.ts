@@ -1,3 +1,5 @@
+import { Ajv } from 'ajv';
+import fastJsonStringify from 'fast-json-stringify';
 import Fastify, { type FastifyInstance, type RouteHandlerMethod } from 'fastify';
 import t, { type Test } from 'tap';
 import { JsonText } from '../../db/json.js';
@@ -28,6 +30,19 @@ async function build(
   }
   return app;
 }
+
+t.test('each schema of the contract can be compiled, as the server does when it is first needed', async (t) => {
+  const ajv = new Ajv({ strict: false });
+  for (const { config, schema } of allOperations) {
+    const { response, ...parts } = schema;
+    for (const [status, answer] of Object.entries(response)) {
+      t.doesNotThrow(() => fastJsonStringify(answer as object), `${config.operationId} ${status}`);
+    }
+    for (const [part, node] of Object.entries(parts)) {
+      t.equal(ajv.validateSchema(node as object), true, `${config.operationId} ${part}: ${ajv.errorsText()}`);
+    }
+  }
+});
 
 t.test('the start', async (t) => {
   await t.test('needs a handler for every operation', async (t) => {

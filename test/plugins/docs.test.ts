@@ -1,16 +1,23 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { brotliDecompressSync, gunzipSync } from 'node:zlib';
+import Fastify from 'fastify';
 import t from 'tap';
 import { parse } from 'yaml';
 import { operations } from '../../openapi/generated/operations.js';
 import { problems } from '../../openapi/generated/problems.js';
+import { serveDocument } from '../../plugins/docs/documents.js';
 import { buildTestApp } from '../helpers/app.js';
 
 const file = readFileSync(new URL('../../../openapi/openapi.yaml', import.meta.url), 'utf8');
 
 /** What browsers send that go to an address. */
 const BROWSER = 'text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8';
+
+t.test('a document that is not there stops the start', async (t) => {
+  const file = new URL('nothing.json', import.meta.url);
+  t.throws(() => serveDocument(Fastify(), { path: '/nothing', type: 'application/json', file }), { code: 'ENOENT' });
+});
 
 t.test('documentation', async (t) => {
   const api = await buildTestApp(t, { RATE_LIMIT_ANON: '50', CORS_ORIGINS: 'https://front.example' });

@@ -19,6 +19,8 @@ import multipart, { readForm } from '../../plugins/multipart.js';
 import { discardPictures, encodePictures, storePictures } from '../../plugins/pictures/hooks.js';
 import pictures from '../../plugins/pictures/index.js';
 import validation from '../../plugins/validation.js';
+import { encode } from '../../plugins/pictures/encoder.js';
+import { keepFull } from '../helpers/line.js';
 import { madeUp } from '../helpers/operations.js';
 import { databaseEndsWithUs } from '../helpers/reaper.js';
 
@@ -356,6 +358,23 @@ void t.test('replaceDoctor 200 for many at once', async (t) => {
   const [row] = await db.select({ picture: doctors.picture }).from(doctors);
   t.match(row?.picture, /^p-.*\.png$/);
   t.same([files(), await listed(), log], [[row?.picture], [], []]);
+});
+
+void t.test('replaceDoctor 503 where too many pictures wait, and nothing is left of them', async (t) => {
+  const { app, files, log } = await build(t);
+  const count = await keepFull(
+    () => encode(small),
+    async () => {
+      const answers = await Promise.all(Array.from({ length: 12 }, () => put(app, '/doctor/', small)));
+      for (const answer of answers) {
+        t.match(answer, { statusCode: 503, headers: { 'retry-after': '5' } });
+        t.match(answer.json(), { type: '/problems/unavailable' });
+      }
+    },
+  );
+  t.ok(count > 20);
+  t.same([files(), await listed(), log], [[], [], []]);
+  t.equal((await put(app, '/doctor/', small)).statusCode, 200);
 });
 
 void t.test('what is due is removed', async (t) => {

@@ -4,7 +4,9 @@ import t from 'tap';
 import { caseless } from '../../db/tables/columns.js';
 import { patients, profiles, sessions, users } from '../../db/tables/index.js';
 import { ensureStaff, InvalidStaff, promoteUser } from '../../src/resources/users/staff.js';
+import { hashPassword } from '../../src/lib/passwords.js';
 import { anotherInstance, buildTestApp, PASSWORD, type TestApp } from '../helpers/app.js';
+import { keepFull } from '../helpers/line.js';
 import { claimsOf, forgeToken, now } from '../helpers/tokens.js';
 
 const REGISTER = '/api/user/register/';
@@ -291,6 +293,26 @@ t.test('logIn', async (t) => {
     const answers = await Promise.all(Array.from({ length: 10 }, () => logIn(api, 'Ada')));
     t.strictSame(new Set(answers.map(({ status }) => status)), new Set([200]));
     t.equal(new Set(answers.map(({ body }) => claimsOf(body.refresh)['jti'])).size, 10);
+  });
+
+  await t.test('logIn 503, registerUser 503 where too many passwords wait, none of which is judged', async (t) => {
+    const count = await keepFull(
+      () => hashPassword(PASSWORD),
+      async () => {
+        const calls = Array.from({ length: 12 }, () => [
+          logIn(api, 'Ada'),
+          logIn(api, 'nobody'),
+          logIn(api, 'Ada', 'x'),
+        ]);
+        const answers = await Promise.all([...calls.flat(), api.post(REGISTER, { body: person('late') })]);
+        for (const { status, headers, body } of answers) {
+          t.match([status, headers['retry-after'], body.type], [503, '5', '/problems/unavailable']);
+        }
+      },
+    );
+    t.ok(count > 100);
+    t.equal(await usersNamed(api, 'late'), 0);
+    t.equal((await logIn(api, 'Ada')).status, 200, 'what was not judged is no failed login');
   });
 
   await t.test('logIn clears away sessions that have expired, and no others', async (t) => {

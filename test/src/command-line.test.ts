@@ -19,6 +19,8 @@ for (const file of [
   'dist/bench/run.js',
   'dist/bench/make-data.js',
   'dist/bench/growth.js',
+  'dist/bench/start.js',
+  'dist/bench/soak.js',
   'dist/test/run.js',
 ]) {
   t.test(`${file} --help, --version`, async (t) => {
