@@ -2081,6 +2081,7 @@ export const operations = {
         doctor: Type.Optional(S.Id),
         min_fee: Type.Optional(S.Fee),
         per_doctor: Type.Optional(Type.Boolean()),
+        type: Type.Optional(S.AppointmentType),
       }),
       response: {
         200: S.DoctorSlotPage,

@@ -650,6 +650,13 @@ export const Clinic = Type.Object({
 });
 export type Clinic = Static<typeof Clinic>;
 
+export const AppointmentType = Type.Unsafe<'Online' | 'Offline'>({
+  type: 'string',
+  enum: ['Online', 'Offline'],
+  maxLength: 7,
+});
+export type AppointmentType = Static<typeof AppointmentType>;
+
 export const DoctorSlot = Type.Object({
   doctor: Id,
   doctor_name: Type.String({ maxLength: 301 }),
@@ -677,13 +684,6 @@ export const AppointmentStatus = Type.Unsafe<'Pendding' | 'Runing' | 'Complated'
   'x-enum-varnames': ['Pending', 'Running', 'Completed'],
 });
 export type AppointmentStatus = Static<typeof AppointmentStatus>;
-
-export const AppointmentType = Type.Unsafe<'Online' | 'Offline'>({
-  type: 'string',
-  enum: ['Online', 'Offline'],
-  maxLength: 7,
-});
-export type AppointmentType = Static<typeof AppointmentType>;
 
 export const CancelCode = Type.Unsafe<'patient' | 'doctor' | 'clinic' | 'no_contact' | 'other'>({
   type: 'string',

@@ -11,7 +11,7 @@ const DECODE_SECONDS = 20;
  */
 const IN_WORK: Bounds = {
   running: 1,
-  waiting: 20,
+  waiting: 30,
   detail: 'Too many pictures are being taken in at the moment.',
 };
 

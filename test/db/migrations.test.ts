@@ -65,7 +65,16 @@ t.test(
 /** A copy of the built program, with migrations of its own. */
 function copyProgram(t: Test): string {
   const root = t.testdir();
-  for (const part of ['dist/openapi', 'dist/db', 'dist/plugins', 'dist/src', 'openapi', 'plugins/docs', folder]) {
+  for (const part of [
+    'dist/libraries',
+    'dist/openapi',
+    'dist/db',
+    'dist/plugins',
+    'dist/src',
+    'openapi',
+    'plugins/docs',
+    folder,
+  ]) {
     cpSync(part, join(root, part), { recursive: true });
   }
   cpSync('package.json', join(root, 'package.json'));

@@ -653,7 +653,7 @@ t.test('availability', async (t) => {
   });
 
   await t.test('searchAvailability 200', async (t) => {
-    const other = await api.registerDoctor({ available_time: [1], fee: 50 });
+    const other = await api.registerDoctor({ available_time: [1], fee: 50, meet_link: 'https://meet.example.com/1' });
     const answer = await api.get('/availability/?from=2026-03-03&to=2026-03-03&limits=3');
     t.equal(answer.body.count, 3);
     t.match(answer.body.results, [
@@ -673,6 +673,13 @@ t.test('availability', async (t) => {
     t.equal((await api.get('/availability/?from=2026-03-03&to=2026-03-03&per_doctor=0')).body.count, 3);
     t.equal((await api.get(`/availability/?from=2026-03-03&to=2026-03-03&doctor=${other.doctorId}`)).body.count, 1);
     t.equal((await api.get('/availability/?doctor=999')).body.count, 0);
+    const online = await api.get('/availability/?from=2026-03-03&to=2026-03-03&type=Online');
+    t.strictSame(
+      online.body.results.map((slot: { doctor: number }) => slot.doctor),
+      [other.doctorId],
+    );
+    t.equal((await api.get('/availability/?from=2026-03-03&to=2026-03-03&type=Offline')).body.count, 3);
+    t.equal((await api.get('/availability/?type=online')).status, 400);
     t.equal((await api.get('/availability/?from=2026-03-03&to=2026-03-03&min_fee=10')).body.count, 1);
     t.equal((await api.get('/availability/?per_doctor=x')).status, 400);
     t.equal((await api.get('/availability/?from=2026-03-03&to=2026-03-03&max_fee=10')).body.count, 2);

@@ -84,7 +84,7 @@ const SOONEST_FIRST = sql`day, free.start_minute nulls last, time, doctor`;
 /** What narrows a search, but for its days. */
 type Narrowing = Pick<
   SearchAvailabilityQuery,
-  'time' | 'doctor' | 'specialisation' | 'designation' | 'min_fee' | 'max_fee'
+  'time' | 'doctor' | 'specialisation' | 'designation' | 'min_fee' | 'max_fee' | 'type'
 >;
 
 const ABOUT_DOCTOR: Filters<Omit<Narrowing, 'time'>> = {
@@ -93,6 +93,7 @@ const ABOUT_DOCTOR: Filters<Omit<Narrowing, 'time'>> = {
   designation: (id) => isLinkedTo(LINKS.designation, id),
   min_fee: (fee) => gte(doctors.fee, fee),
   max_fee: (fee) => lte(doctors.fee, fee),
+  type: (type) => sql`(${type} = 'Offline' or ${doctors.meetLink} <> '')`,
 };
 
 /** What a search's queries depend on besides their values. */
