@@ -44,7 +44,8 @@ async function stored(api: TestApp): Promise<string> {
     ({ name }) =>
       `select '${name} ' || coalesce(md5(string_agg(x::text, ',' order by x::text)), '') as part from "${name}" x`,
   );
-  const rows = await api.database.db.execute<{ part: string }>(parts.join(' union all '));
+  // In no order of their own: what is planned in parallel comes as it gets ready.
+  const rows = await api.database.db.execute<{ part: string }>(`${parts.join(' union all ')} order by 1`);
   return rows.map(({ part }) => part).join('\n');
 }
 
