@@ -5,9 +5,10 @@
 import { and, eq, inArray, isNull, sql } from 'drizzle-orm';
 import { direct } from '../../db/prepared.js';
 import { oneOrNone } from '../../db/rows.js';
-import { doctors, patients } from '../../db/tables/index.js';
+import { appointments, doctors, patients } from '../../db/tables/index.js';
 import { isKeptBy } from '../lib/keepers.js';
 import type { UserVisit, Within } from '../lib/visit.js';
+import { isLive, isUpcoming } from './slots.js';
 
 interface LockedDoctor {
   readonly isActive: boolean;
@@ -38,6 +39,14 @@ export async function lockDoctor(
 ): Promise<LockedDoctor | undefined> {
   const rows = await doctorsForUpdate(db)({ id, otherId });
   return rows.find((doctor) => doctor.id === id);
+}
+
+/** Locks the doctors of a patient's upcoming appointments, whose time may become free. */
+export async function lockDoctorsOf({ db, calendar }: Within, patientId: number): Promise<void> {
+  await db.execute(sql`select from ${doctors} where ${doctors.id} in (
+      select ${appointments.doctorId} from ${appointments}
+      where ${appointments.patientId} = ${patientId} and ${isLive} and ${isUpcoming(calendar)})
+    order by ${doctors.id} for no key update`);
 }
 
 /** Locks what a user, or somebody at an address, holds: it is counted. */

@@ -123,6 +123,22 @@ t.test('deleteDoctor 204 or 409 while the doctor is booked: one of the two is re
   t.equal((await api.delete(`/doctors/${doctorId}/`, { token })).status, 409);
 });
 
+t.test('deletePatient 204 waits for the doctor first, and keeps the patient from nobody meanwhile', async (t) => {
+  const { api, client, patient, doctor, book } = await clinic(t);
+  const [ann, { doctorId }] = [await patient(), await doctor()];
+  t.equal((await book(ann.token, doctorId)).status, 201);
+  let gone: Promise<TestAnswer> | undefined;
+  await client.begin(async (tx) => {
+    await tx`select from doctors where id = ${doctorId} for no key update`;
+    gone = api.delete(`/patients/${ann.patientId}/`, { token: ann.token });
+    await waiting(client);
+    // As a booking does, which has the doctor by then: else the two would wait for each other.
+    const rows = await tx`select from patients where id = ${ann.patientId} for no key update nowait`;
+    t.equal(rows.length, 1);
+  });
+  t.equal((await (gone as unknown as Promise<TestAnswer>)).status, 204);
+});
+
 t.test('everyone wants what another one has: nobody is stuck, and nothing overlaps', async (t) => {
   const { api, client, staff, patient, doctor, book } = await clinic(t);
   const patients = await Promise.all([patient(), patient(), patient()]);

@@ -7,6 +7,7 @@ import type { Patient, PatientPage, PatientPatch } from '../../../openapi/genera
 import type { Input } from '../../../openapi/operation.js';
 import { ProblemError } from '../../../openapi/problem-error.js';
 import { cancelledFor } from '../../scheduling/cancellation.js';
+import { lockDoctorsOf } from '../../scheduling/locks.js';
 import { isLive, isTooLate, isUpcoming } from '../../scheduling/slots.js';
 import { AlreadyFilled, AlreadyTaken, explain, InvalidInput, NotAllowed, NotFound } from '../../lib/errors.js';
 import { signTransaction } from '../../lib/history.js';
@@ -253,6 +254,7 @@ export async function deletePatient(visit: UserVisit, { params: { id } }: Input<
   await inTransaction(visit, async (visit) => {
     const { db, caller, calendar } = visit;
     await signTransaction(visit);
+    await lockDoctorsOf(visit, id);
     await lockPatient(visit, id);
     await db
       .update(patients)
