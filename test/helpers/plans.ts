@@ -106,7 +106,7 @@ export class PlannedDatabase {
         const found = scanned(plan).filter((table) => tables.includes(table));
         t.strictSame(found, [], `${how} without a sequential scan`, { query: text, values });
         const pages = plan['Shared Hit Blocks'] + plan['Shared Read Blocks'];
-        t.ok(pages < most, `${how} with ${pages} pages`);
+        t.ok(pages < most, `${how} with ${pages} pages`, { query: text, values });
       }
     }
   }
