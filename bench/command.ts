@@ -1,5 +1,9 @@
 /** What the commands of the bench have in common: they end with 1 and one line, and tidy up, also after Ctrl-C. */
 
+import { chmod, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
 const steps: (() => unknown)[] = [];
 let undone: Promise<void> | undefined;
 
@@ -18,6 +22,14 @@ function cleanUp(): Promise<void> {
       }
     }
   })());
+}
+
+/** A folder that is gone in the end; an embedded database in it may run as another user. */
+export async function temporaryFolder(): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'hospital-bench-'));
+  later(() => rm(folder, { recursive: true, force: true }));
+  await chmod(folder, 0o755);
+  return folder;
 }
 
 export async function runCommand(main: () => Promise<void>): Promise<void> {

@@ -2,13 +2,10 @@
  * `npm run bench:growth`: what the product's operations cost as appointments become more.
  * @see HELP
  */
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import type { Sql } from 'postgres';
 import { readFlags } from '../src/command-line.js';
 import { headersOf } from './callers.js';
-import { later, numberOf, runCommand, say } from './command.js';
+import { later, numberOf, runCommand, say, temporaryFolder } from './command.js';
 import { firstSlotOf, freeSlots, staffId, undoBookings, type Shape } from './data.js';
 import { openDatabase } from './database.js';
 import { appointmentFilters, bookings, day, numbers, sample, type Call } from './endpoints.js';
@@ -182,8 +179,7 @@ function judge({ name, loads }: Growth, first: Growth): Judged {
 async function openSize(into: string, shape: Shape): Promise<Size> {
   const database = await openDatabase(into, shape, say);
   later(() => database.close());
-  const folder = await mkdtemp(join(tmpdir(), 'hospital-bench-'));
-  later(() => rm(folder, { recursive: true, force: true }));
+  const folder = await temporaryFolder();
   const server = await startServer({ kind: 'product', databaseUrl: database.url, sql: database.sql, folder });
   later(() => server.stop());
   const operations = await operationsOf(server, database.sql, shape);
@@ -212,11 +208,7 @@ async function main(): Promise<void> {
     'no-targets': { type: 'boolean', default: false },
   });
   const length = { rounds: numberOf(values, 'rounds', 1), seconds: numberOf(values, 'seconds', 0.1) };
-  let { into } = values;
-  if (into === undefined) {
-    const folder = (into = await mkdtemp(join(tmpdir(), 'hospital-bench-')));
-    later(() => rm(folder, { recursive: true, force: true }));
-  }
+  const into = values.into ?? (await temporaryFolder());
   const sizes: Size[] = [];
   for (const appointments of values.sizes.split(',').map(Number)) {
     sizes.push(await openSize(into, { doctors: Number(values.doctors), appointments }));

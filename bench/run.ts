@@ -2,11 +2,8 @@
  * `npm run bench`: the product in its production configuration against the floor, on one database, in turn.
  * @see HELP
  */
-import { chmod, mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { readFlags } from '../src/command-line.js';
-import { later, numberOf, runCommand, say } from './command.js';
+import { later, numberOf, runCommand, say, temporaryFolder } from './command.js';
 import { compareBookings, compareReads } from './compare.js';
 import { staffId, undoBookings } from './data.js';
 import { openDatabase, type BenchDatabase } from './database.js';
@@ -139,10 +136,7 @@ async function main(): Promise<void> {
   const length = { rounds: numberOf(values, 'rounds', 1), seconds: numberOf(values, 'seconds', 0.1) };
   const shape = { doctors: Number(values.doctors), appointments: Number(values.appointments) };
 
-  const folder = await mkdtemp(join(tmpdir(), 'hospital-bench-'));
-  later(() => rm(folder, { recursive: true, force: true }));
-  // The embedded database may run as another user.
-  await chmod(folder, 0o755);
+  const folder = await temporaryFolder();
   const into = values.into ?? (process.env['DATABASE_URL'] ? undefined : folder);
   const database = await openDatabase(into, shape, say);
   later(() => database.close());

@@ -1,12 +1,9 @@
 /** `npm run bench:soak`: memory under load that goes on, and what heavy requests leave to the others. @see HELP */
-import { chmod, mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import sharp from 'sharp';
 import { readFlags } from '../src/command-line.js';
 import { headersOf, type Caller } from './callers.js';
-import { later, numberOf, runCommand, say } from './command.js';
+import { later, numberOf, runCommand, say, temporaryFolder } from './command.js';
 import { staffId, type Shape } from './data.js';
 import { openDatabase } from './database.js';
 import { sample } from './endpoints.js';
@@ -61,10 +58,11 @@ const cycle = (asks: readonly Ask[]) => (count: number) => asks[count % asks.len
 
 function streamsOf(shape: Shape, picture: Blob): Record<'small' | 'pages' | 'logins' | 'pictures', Stream> {
   const ids = sample(shape);
+  const pages = Math.ceil(shape.doctors / 20);
   const staff = (path: string): Ask => ({ path, caller: 'staff' });
   const small = ids.doctors.flatMap((id, at) => [
     { path: `/doctors/${id}/` },
-    { path: `/doctors/?limits=20&page=${1 + (at % 50)}` },
+    { path: `/doctors/?limits=20&page=${1 + (at % pages)}` },
     staff(`/appointments/${ids.appointments[at % ids.appointments.length]}/`),
     staff(`/appointments/?limits=20&doctor_id=${ids.busyDoctors[at % ids.busyDoctors.length]}`),
   ]);
@@ -101,7 +99,8 @@ async function run(server: Server, { perSecond, ask, status }: Stream, seconds: 
   let refused = 0;
   const begin = performance.now();
   const asked: Promise<void>[] = [];
-  for (let count = 0; count < perSecond * seconds; count++) {
+  const failures: unknown[] = [];
+  for (let count = 0; count < perSecond * seconds && failures.length === 0; count++) {
     const due = begin + (count * 1000) / perSecond;
     await sleep(Math.max(0, due - performance.now()));
     const { path, caller, method = 'GET', body } = ask(count);
@@ -110,16 +109,16 @@ async function run(server: Server, { perSecond, ask, status }: Stream, seconds: 
       ...(typeof body === 'string' && { 'content-type': 'application/json' }),
     };
     const answer = fetch(server.url + path, { method, headers, ...(body !== undefined && { body }) });
-    asked.push(
-      answer.then(async (response) => {
-        await response.arrayBuffer();
-        if (response.status === 503) refused++;
-        else if (response.status === status) taken.push(performance.now() - due);
-        else throw new Error(`${method} ${path} was answered with ${response.status}`);
-      }),
-    );
+    const read = async (response: Response): Promise<void> => {
+      await response.arrayBuffer();
+      if (response.status === 503) refused++;
+      else if (response.status === status) taken.push(performance.now() - due);
+      else throw new Error(`${method} ${path} was answered with ${response.status}`);
+    };
+    asked.push(answer.then(read).catch((error: unknown) => void failures.push(error)));
   }
   await Promise.all(asked);
+  if (failures.length > 0) throw failures[0];
   return { taken, refused };
 }
 
@@ -137,10 +136,7 @@ async function main(): Promise<void> {
   });
   const seconds = numberOf(values, 'minutes', 0.1) * 60;
   const shape = { doctors: Number(values.doctors), appointments: Number(values.appointments) };
-  const folder = await mkdtemp(join(tmpdir(), 'hospital-bench-'));
-  later(() => rm(folder, { recursive: true, force: true }));
-  // The embedded database may run as another user.
-  await chmod(folder, 0o755);
+  const folder = await temporaryFolder();
   const into = values.into ?? (process.env['DATABASE_URL'] ? undefined : folder);
   const database = await openDatabase(into, shape, say);
   later(() => database.close());

@@ -1,12 +1,10 @@
 /** `npm run bench:start`: how long the product takes to be ready, and what it holds then. @see HELP */
-import { chmod, mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect } from '../db/connect.js';
 import { openEmbedded } from '../db/embedded/index.js';
 import { migrateDatabase } from '../db/migrate.js';
 import { readFlags } from '../src/command-line.js';
-import { later, numberOf, runCommand, say } from './command.js';
+import { later, numberOf, runCommand, say, temporaryFolder } from './command.js';
 import { median } from './load.js';
 import { startServer } from './servers.js';
 import { table } from './table.js';
@@ -31,10 +29,7 @@ async function main(): Promise<void> {
     'no-targets': { type: 'boolean', default: false },
     profile: { type: 'string' },
   });
-  const folder = await mkdtemp(join(tmpdir(), 'hospital-bench-'));
-  later(() => rm(folder, { recursive: true, force: true }));
-  // The embedded database may run as another user.
-  await chmod(folder, 0o755);
+  const folder = await temporaryFolder();
   let databaseUrl = process.env['DATABASE_URL'] ?? '';
   if (databaseUrl === '') {
     const embedded = await openEmbedded({ dataDir: join(folder, 'data') });
