@@ -154,7 +154,7 @@ async function main(): Promise<void> {
   let refused = 0;
   for (let round = 1; round <= ROUNDS; round++) {
     const memory: number[] = [];
-    const reading = setInterval(() => memory.push(server.memory()), (seconds * 1000) / ROUNDS / READINGS);
+    const reading = setInterval(() => memory.push(server.memory()), (seconds * 1000) / ROUNDS / READINGS).unref();
     for (const turn of turns) {
       const [small, ...rest] = await Promise.all(
         (['small', ...turn.beside] as const).map((kind) =>
