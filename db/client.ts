@@ -188,7 +188,10 @@ function clientOf(kind: Kind, { options }: postgres.Sql): postgres.Sql {
   const unsafe = (query: string, parameters: never[], more: object) => {
     const run = (read: (pending: postgres.PendingQuery<postgres.Row[]>) => PromiseLike<unknown>) => () =>
       kind.use((client) => read(client.unsafe(query, parameters, more)));
-    return Object.assign(lazy(run((rows) => rows)), { values: run((rows) => rows.values()) });
+    return Object.assign(lazy(run((rows) => rows)), {
+      values: run((rows) => rows.values()),
+      raw: run((rows) => rows.raw()),
+    });
   };
   const begin = (work: (tx: postgres.TransactionSql) => Promise<unknown>) => kind.use((client) => client.begin(work));
   return { options, unsafe, begin } as unknown as postgres.Sql;

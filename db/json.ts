@@ -2,20 +2,31 @@ import { sql, type GetColumnData, type SQL } from 'drizzle-orm';
 import type { PgColumn } from 'drizzle-orm/pg-core';
 import { hash } from 'node:crypto';
 
-/** JSON that PostgreSQL has built already and that leaves as it is; `T` is what it holds. */
+/**
+ * JSON that PostgreSQL has built already and that leaves as it is; `T` is what it holds. A long one stays the bytes that
+ * came: to make text of them and bytes again takes longer than all else that happens to a page.
+ */
 export class JsonText<T> {
-  readonly text: string;
+  readonly #json: string | Buffer;
   readonly #tag: string | undefined;
   declare protected readonly holds: T;
 
-  /** @param tag names the state that the text shows; by default it is a digest of the text */
-  constructor(text: string, tag?: string) {
-    this.text = text;
+  /** @param tag names the state that the JSON shows; by default it is a digest of it */
+  constructor(json: string | Buffer, tag?: string) {
+    this.#json = json;
     this.#tag = tag;
   }
 
+  get text(): string {
+    return this.#json.toString();
+  }
+
+  get bytes(): Buffer {
+    return typeof this.#json === 'string' ? Buffer.from(this.#json) : this.#json;
+  }
+
   get tag(): string {
-    return this.#tag ?? hash('sha1', this.text, 'base64url');
+    return this.#tag ?? hash('sha1', this.#json, 'base64url');
   }
 }
 

@@ -14,22 +14,34 @@ interface Selection<Row> extends PromiseLike<Row[]> {
 /** Runs a query with the values of its placeholders. */
 type Run<Row> = (values: Record<string, unknown>) => PromiseLike<Row[]>;
 
+/** The bytes of each of a row's columns, as PostgreSQL wrote them. */
+type Bytes = readonly (Buffer | null)[];
+
 /** What Drizzle itself sends its queries by; of a transaction, the one connection that it has. */
 const clientOf = (db: Db | Tx): Sql =>
   '$client' in db ? (db.$client as Sql) : (db as unknown as { session: { client: Sql } }).session.client;
 
+/** Begins the query of a shape, written once, with the values of its placeholders. */
+function begin<Shape extends readonly unknown[]>(
+  build: (db: Db | Tx, ...shape: Shape) => Selection<unknown>,
+  clientOf: (db: Db | Tx) => Sql,
+) {
+  const queries = new LRUCache<string, { sql: string; params: unknown[] }>({ max: MAX_SHAPES });
+  return (db: Db | Tx, shape: Shape, values: Record<string, unknown>) => {
+    const key = JSON.stringify(shape);
+    let query = queries.get(key);
+    if (query === undefined) queries.set(key, (query = build(db, ...shape).toSQL()));
+    return clientOf(db).unsafe(query.sql, fillPlaceholders(query.params, values) as never[]);
+  };
+}
+
 const runOn =
   (clientOf: (db: Db | Tx) => Sql) =>
   <Row, Shape extends readonly unknown[]>(build: (db: Db | Tx, ...shape: Shape) => Selection<Row>) => {
-    const queries = new LRUCache<string, { sql: string; params: unknown[] }>({ max: MAX_SHAPES });
-    return (db: Db | Tx, ...shape: Shape): Run<Row> => {
-      const key = JSON.stringify(shape);
-      let query = queries.get(key);
-      if (query === undefined) queries.set(key, (query = build(db, ...shape).toSQL()));
-      const { sql, params } = query;
-      const client = clientOf(db);
-      return (values) => client.unsafe<Row[] & never[]>(sql, fillPlaceholders(params, values) as never[]);
-    };
+    const query = begin(build, clientOf);
+    return (db: Db | Tx, ...shape: Shape): Run<Row> =>
+      (values) =>
+        query(db, shape, values) as PromiseLike<unknown> as PromiseLike<Row[]>;
   };
 
 /**
@@ -40,6 +52,16 @@ const runOn =
  * its shape, and each shape has a query of its own
  */
 export const direct = runOn(clientOf);
+
+/** As `direct`, for rows with JSON that leaves as it is: their columns, in the order of the selection, come as bytes. */
+export function directBytes<Shape extends readonly unknown[]>(
+  build: (db: Db | Tx, ...shape: Shape) => Selection<unknown>,
+) {
+  const query = begin(build, clientOf);
+  return (db: Db | Tx, ...shape: Shape): Run<Bytes> =>
+    (values) =>
+      query(db, shape, values).raw() as PromiseLike<unknown> as PromiseLike<Bytes[]>;
+}
 
 /** As `direct`, for reads by a key that never take long: they share connections. */
 export const directByKey = runOn((db) => pipelineOf(db) ?? clientOf(db));

@@ -1,6 +1,6 @@
 import fastifyJwt from '@fastify/jwt';
 import { eq, sql } from 'drizzle-orm';
-import type { FastifyInstance, onRequestAsyncHookHandler, onRequestHookHandler } from 'fastify';
+import type { FastifyInstance, FastifyRequest, onRequestHookHandler } from 'fastify';
 import fp from 'fastify-plugin';
 import { LRUCache } from 'lru-cache';
 import { direct } from '../db/prepared.js';
@@ -63,8 +63,8 @@ type Bearer = { userId: number; session: string | null; generation: number } | '
 interface Callers {
   /** @param authorization the header */
   read(authorization: string | undefined): Bearer;
-  /** Null where the user is gone or inactive, or the token is void. */
-  find(bearer: Exclude<Bearer, string>): Promise<Caller | null>;
+  /** Null where the user is gone or inactive, or the token is void; at once of a user who was looked up a moment ago. */
+  find(bearer: Exclude<Bearer, string>): Caller | null | Promise<Caller | null>;
 }
 
 declare module 'fastify' {
@@ -83,6 +83,9 @@ declare module '@fastify/jwt' {
     payload: { sub: string; use: 'access' | 'refresh'; jti?: string; sid?: string; gen?: number };
   }
 }
+
+/** Access tokens of which an instance remembers that their signature is right. */
+const KNOWN_TOKENS = 5_000;
 
 /** How long an instance trusts what it knows of a user, in milliseconds; the contract allows 5 s. */
 const USER_TTL = 2_000;
@@ -122,38 +125,49 @@ export const identify: onRequestHookHandler = function identifyBearer(request, _
   next();
 };
 
+/** Goes on with the caller that a token names, or null. */
+function findCaller(
+  { bearer, server }: FastifyRequest,
+  proceed: (caller: Caller | null) => void,
+  fail: (error: Error) => void,
+): void {
+  const found = typeof bearer === 'object' ? server.callers.find(bearer) : null;
+  if (found instanceof Promise) found.then(proceed, fail);
+  else proceed(found);
+}
+
 /** Lets anybody in, and knows who has a valid token: the answer differs for some. */
 const recognize: onRequestHookHandler = function recognizeCaller(request, reply, next) {
   const varying = reply.getHeader('vary');
   reply.header('vary', varying === undefined ? 'Authorization' : `${String(varying)}, Authorization`);
-  const { bearer } = request;
-  if (typeof bearer !== 'object') {
-    next();
-    return;
-  }
-  request.server.callers.find(bearer).then((caller) => {
+  const proceed = (caller: Caller | null): void => {
     request.caller = caller;
     next();
-  }, next);
+  };
+  findCaller(request, proceed, next);
 };
 
 /** Holds a request to the `security` that the contract gives its operation. */
-export function guard({
-  config: { access, ignoredTokens },
-}: Operation): onRequestHookHandler | onRequestAsyncHookHandler | undefined {
+export function guard({ config: { access, ignoredTokens } }: Operation): onRequestHookHandler | undefined {
   if (access === 'public') return undefined;
   if (ignoredTokens === 'all') return recognize;
-  const guardAccess: onRequestAsyncHookHandler = async (request) => {
-    const { bearer } = request;
-    if (typeof bearer === 'object') request.caller = await request.server.callers.find(bearer);
-    if (request.caller === null) {
+  const refusalOf = (bearer: Bearer, caller: Caller | null): ProblemError | undefined => {
+    if (caller === null) {
       const isAnonymous = bearer === 'none' || (bearer !== 'invalid' && ignoredTokens === 'expired');
-      if (access === 'optional' && isAnonymous) return;
-      throw unauthenticated(typeof bearer === 'object' ? DETAILS.invalid : DETAILS[bearer]);
+      if (access === 'optional' && isAnonymous) return undefined;
+      return unauthenticated(typeof bearer === 'object' ? DETAILS.invalid : DETAILS[bearer]);
     }
-    if (access === 'staff' && !request.caller.isStaff) throw new ProblemError('not-allowed', 'Only staff may do this.');
+    return access === 'staff' && !caller.isStaff
+      ? new ProblemError('not-allowed', 'Only staff may do this.')
+      : undefined;
   };
-  return guardAccess;
+  return function guardAccess(request, _reply, next) {
+    const proceed = (caller: Caller | null): void => {
+      request.caller = caller;
+      next(refusalOf(request.bearer, caller));
+    };
+    findCaller(request, proceed, next);
+  };
 }
 
 /** Signs and reads tokens, and knows who calls by them. */
@@ -162,7 +176,7 @@ export default fp(
     await app.register(fastifyJwt, {
       secret,
       sign: { algorithm: 'HS256' },
-      verify: { algorithms: ['HS256'], cache: 5_000 },
+      verify: { algorithms: ['HS256'] },
     });
 
     const db = app.database.of('callers');
@@ -205,18 +219,29 @@ export default fp(
       },
       forgetUser: (userId) => void knownUsers.delete(userId),
     });
+    /** By the header that it came in: to check a signature again costs more than to look for it. */
+    const knownTokens = new LRUCache<string, { bearer: Bearer; expiresAt: number }>({ max: KNOWN_TOKENS });
+    const callerOf = ({ userId, session, generation }: Exclude<Bearer, string>, user: KnownUser): Caller | null => {
+      const isCurrent = generation === user.generation || session === (user.keptSession ?? '');
+      return user.isActive && isCurrent ? { id: userId, isStaff: user.isStaff, session } : null;
+    };
     app.decorate('callers', {
       read: (authorization) => {
         if (authorization === undefined) return 'none';
+        const known = knownTokens.get(authorization);
+        if (known !== undefined) return Date.now() < known.expiresAt ? known.bearer : 'expired';
         const token = /^Bearer +([\w.~+/=-]{1,2000}) *$/i.exec(authorization)?.[1];
         const claims = token === undefined ? 'invalid' : read(token, 'access');
         if (typeof claims === 'string') return claims;
-        return { userId: Number(claims.sub), session: claims.sid ?? null, generation: claims.gen ?? 0 };
+        const { sub, sid = null, gen = 0, exp } = claims;
+        const bearer = { userId: Number(sub), session: sid, generation: gen };
+        knownTokens.set(authorization, { bearer, expiresAt: exp * 1000 });
+        return bearer;
       },
-      find: async ({ userId, session, generation }) => {
-        const user = await knownUsers.fetch(userId);
-        const isCurrent = generation === user?.generation || session === (user?.keptSession ?? '');
-        return user?.isActive === true && isCurrent ? { id: userId, isStaff: user.isStaff, session } : null;
+      find: (bearer) => {
+        const user = knownUsers.get(bearer.userId);
+        if (user !== undefined) return callerOf(bearer, user);
+        return knownUsers.fetch(bearer.userId).then((user) => (user === undefined ? null : callerOf(bearer, user)));
       },
     });
     app.decorateRequest('bearer', 'none');

@@ -94,7 +94,8 @@ export default fp(
       if (known !== undefined) return known;
       let stringify: Serializer | undefined;
       const serialize: Serializer = (data) => {
-        if (data instanceof JsonText) return data.text;
+        // Fastify sends bytes as well, which its types do not know.
+        if (data instanceof JsonText) return data.bytes as Buffer & string;
         stringify ??= fastJsonStringify(schema as object) as Serializer;
         return stringify(data);
       };

@@ -6,7 +6,7 @@ import { and, count, desc, sql, type Placeholder, type SQL } from 'drizzle-orm';
 import type { PgColumn, PgSelect, PgTable } from 'drizzle-orm/pg-core';
 import type { Db, Tx } from '../../db/client.js';
 import { JsonText } from '../../db/json.js';
-import { direct } from '../../db/prepared.js';
+import { directBytes } from '../../db/prepared.js';
 import { one } from '../../db/rows.js';
 import { allItems, readPage, type Page, type PageQuery } from './pages.js';
 import { following, orderBy, orderingOf, readPosition, type Key } from './positions.js';
@@ -217,7 +217,7 @@ const FAR = 5_000;
 /** A list that comes in pages. */
 export function pagesOf<Asked extends object, T>(list: List<Asked>): Reader<Asked & PageQuery, Page<T>> {
   const limits = sql.placeholder('limits');
-  const select = direct((db, shape: Shape) => {
+  const select = directBytes((db, shape: Shape) => {
     const { cut, position, total, select } = write(db, list, shape);
     return select(cut(), limits, { count: total.as('count'), position: position.as('position') });
   });
@@ -226,18 +226,15 @@ export function pagesOf<Asked extends object, T>(list: List<Asked>): Reader<Aske
     const { page, limits, after } = asked;
     const offset = (page - 1) * limits;
     const [shape, values] = read(list, asked, { ...more, limits, most: limits + 1, offset });
-    if (after === undefined) {
-      const row = one(await select(db, { ...shape, isFar: offset >= FAR })(values));
-      return readPage(row, asked, link);
+    let place: Pick<Shape, 'after' | 'isFar'> = { isFar: offset >= FAR };
+    if (after !== undefined) {
+      const position = readPosition(after, shape.ordering, keysOf(list, shape.ordering));
+      take(position, 'after', values);
+      place = { after: position.map((value) => value === null) };
     }
-    const ordering = orderingOf(asked);
-    const position = readPosition(after, ordering, keysOf(list, ordering));
-    take(position, 'after', values);
-    return readPage(
-      one(await select(db, { ...shape, after: position.map((value) => value === null) })(values)),
-      asked,
-      link,
-    );
+    const row = one(await select(db, { ...shape, ...place })(values));
+    const [count, position, results] = row as [Buffer, Buffer | null, Buffer];
+    return readPage({ count: Number(count), position: position && String(position), results }, asked, link);
   };
 }
 
@@ -246,12 +243,13 @@ export function pagesOf<Asked extends object, T>(list: List<Asked>): Reader<Aske
  * @param most how many rows it has at the most: the newest
  */
 export function arrayOf<Asked extends object, T>(list: List<Asked>, most: number): Reader<Asked, T[]> {
-  const select = direct((db, shape: Shape) => {
+  const select = directBytes((db, shape: Shape) => {
     const { ids, select } = write(db, list, shape);
     return select(ids().orderBy(desc(list.table.id)).limit(most).getSQL(), most, {});
   });
   return async ({ db }, asked, more = {}) => {
     const [shape, values] = read(list, asked, more);
-    return new JsonText(one(await select(db, shape)(values)).results);
+    const [results] = one(await select(db, shape)(values)) as [Buffer];
+    return new JsonText(results);
   };
 }

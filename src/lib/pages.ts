@@ -71,7 +71,7 @@ interface PageRow {
   /** The number of all rows. */
   readonly count: number;
   /** The page's rows as a JSON array. */
-  readonly results: string;
+  readonly results: string | Buffer;
   /** Where the page ends, as a JSON array, if another comes; undefined of a list that has no positions. */
   readonly position?: string | null;
 }
@@ -79,6 +79,8 @@ interface PageRow {
 interface Asked extends PageQuery {
   readonly ordering?: string;
 }
+
+const END = Buffer.from('}');
 
 /** @throws ProblemError not-found for a page past the end, but not for the first page, nor after a position */
 export function readPage<T>({ count, results, position }: PageRow, asked: Asked, link: Link): JsonText<Page<T>> {
@@ -90,7 +92,8 @@ export function readPage<T>({ count, results, position }: PageRow, asked: Asked,
   const end = typeof position === 'string' ? positionText(orderingOf(asked), position) : undefined;
   const next = isLast ? 'null' : pageLink(link, page + 1, end);
   const previous = page > 1 ? pageLink(link, page - 1) : 'null';
-  const text = `{"count":${count},"next":${next},"previous":${previous},"results":${results}}`;
+  const head = Buffer.from(`{"count":${count},"next":${next},"previous":${previous},"results":`);
+  const { bytes, tag } = new JsonText(results);
   // The links name the host, which is no part of the state.
-  return new JsonText(text, new JsonText(`${count} ${results}`).tag);
+  return new JsonText(Buffer.concat([head, bytes, END]), `${count}-${tag}`);
 }

@@ -10,7 +10,19 @@ type Item<T> = T extends { results: (infer R)[] } | (infer R)[] ? R : T;
  */
 export function withPictureUrls<T>(json: JsonText<T>, field: keyof Item<T> & string, link: Link): JsonText<T> {
   // No text of a record can look so: a quotation mark in it has a backslash before it.
-  const named = new RegExp(`"${field}":"([^"\\\\]+)"`, 'g');
-  const text = json.text.replace(named, (_all, name: string) => `"${field}":${JSON.stringify(link.picture(name))}`);
-  return new JsonText(text, json.tag);
+  const named = Buffer.from(`"${field}":"`);
+  const { bytes } = json;
+  const parts: Uint8Array[] = [];
+  let from = 0;
+  for (let at = bytes.indexOf(named); at >= 0; at = bytes.indexOf(named, from)) {
+    const start = at + named.length;
+    const end = bytes.indexOf('"', start);
+    parts.push(
+      bytes.subarray(from, start - 1),
+      Buffer.from(JSON.stringify(link.picture(bytes.toString('latin1', start, end)))),
+    );
+    from = end + 1;
+  }
+  if (parts.length === 0) return json;
+  return new JsonText(Buffer.concat([...parts, bytes.subarray(from)]), json.tag);
 }
