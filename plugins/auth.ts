@@ -5,7 +5,7 @@ import fp from 'fastify-plugin';
 import { LRUCache } from 'lru-cache';
 import { direct } from '../db/prepared.js';
 import { oneOrNone } from '../db/rows.js';
-import { users } from '../db/tables/index.js';
+import { sessions, users } from '../db/tables/index.js';
 import type { Operation } from '../openapi/operation.js';
 import { ProblemError } from '../openapi/problem-error.js';
 
@@ -54,6 +54,8 @@ export interface Tokens {
   readRefresh(token: string, mayBeExpired: boolean): { userId: number; sessionId: string } | null;
   /** Makes the next request of a user see the user's stored state at once, on this instance. */
   forgetUser(userId: number): void;
+  /** The same of a session. @param session the hash that names it */
+  forgetSession(session: string): void;
 }
 
 /** The user whose access token came with a request, before anyone looked whether the user is still active. */
@@ -63,7 +65,10 @@ type Bearer = { userId: number; session: string | null; generation: number } | '
 interface Callers {
   /** @param authorization the header */
   read(authorization: string | undefined): Bearer;
-  /** Null where the user is gone or inactive, or the token is void; at once of a user who was looked up a moment ago. */
+  /**
+   * Null where the user is gone or inactive, the token is void, or its session has ended; at once of a user who was looked
+   * up a moment ago.
+   */
   find(bearer: Exclude<Bearer, string>): Caller | null | Promise<Caller | null>;
 }
 
@@ -87,7 +92,7 @@ declare module '@fastify/jwt' {
 /** Access tokens of which an instance remembers that their signature is right. */
 const KNOWN_TOKENS = 5_000;
 
-/** How long an instance trusts what it knows of a user, in milliseconds; the contract allows 5 s. */
+/** How long an instance trusts what it knows of a user or session, in milliseconds; the contract allows 5 s. */
 const USER_TTL = 2_000;
 
 interface KnownUser {
@@ -108,6 +113,13 @@ const userById = direct((db) =>
     })
     .from(users)
     .where(eq(users.id, sql.placeholder('id'))),
+);
+
+const sessionByHash = direct((db) =>
+  db
+    .select({ userId: sql<number>`${sessions.userId}::float8`.as('userId') })
+    .from(sessions)
+    .where(eq(sessions.tokenHash, sql.placeholder('session'))),
 );
 
 const unauthenticated = (detail: string): ProblemError =>
@@ -190,6 +202,13 @@ export default fp(
         return row ?? { isStaff: false, isActive: false, generation: 0, keptSession: null };
       },
     });
+    /** Whether they are open. */
+    const knownSessions = new LRUCache<string, boolean>({
+      max: 20_000,
+      ttl: USER_TTL,
+      ignoreFetchAbort: true,
+      fetchMethod: async (session) => oneOrNone(await sessionByHash(db)({ session })) !== undefined,
+    });
 
     function read(token: string, use: Claims['use']): Claims | 'invalid' | 'expired' {
       try {
@@ -218,12 +237,18 @@ export default fp(
         return { userId: Number(claims.sub), sessionId: claims.jti };
       },
       forgetUser: (userId) => void knownUsers.delete(userId),
+      forgetSession: (session) => void knownSessions.delete(session),
     });
     /** By the header that it came in: to check a signature again costs more than to look for it. */
     const knownTokens = new LRUCache<string, { bearer: Bearer; expiresAt: number }>({ max: KNOWN_TOKENS });
-    const callerOf = ({ userId, session, generation }: Exclude<Bearer, string>, user: KnownUser): Caller | null => {
+    const callerOf = (
+      { userId, session, generation }: Exclude<Bearer, string>,
+      user: KnownUser | undefined,
+      isOpen: boolean | undefined,
+    ): Caller | null => {
+      if (user?.isActive !== true || isOpen !== true) return null;
       const isCurrent = generation === user.generation || session === (user.keptSession ?? '');
-      return user.isActive && isCurrent ? { id: userId, isStaff: user.isStaff, session } : null;
+      return isCurrent ? { id: userId, isStaff: user.isStaff, session } : null;
     };
     app.decorate('callers', {
       read: (authorization) => {
@@ -239,9 +264,12 @@ export default fp(
         return bearer;
       },
       find: (bearer) => {
-        const user = knownUsers.get(bearer.userId);
-        if (user !== undefined) return callerOf(bearer, user);
-        return knownUsers.fetch(bearer.userId).then((user) => (user === undefined ? null : callerOf(bearer, user)));
+        const { userId, session } = bearer;
+        const user = knownUsers.get(userId);
+        const isOpen = session === null || knownSessions.get(session);
+        if (user !== undefined && isOpen !== undefined) return callerOf(bearer, user, isOpen);
+        const asked = session === null ? Promise.resolve(true) : knownSessions.fetch(session);
+        return Promise.all([knownUsers.fetch(userId), asked]).then(([user, isOpen]) => callerOf(bearer, user, isOpen));
       },
     });
     app.decorateRequest('bearer', 'none');

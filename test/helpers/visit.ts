@@ -28,6 +28,7 @@ export const visitOf = (db: Db, parts: Partial<UserVisit> = {}): UserVisit => ({
     signAccess: notToBeCalled,
     readRefresh: notToBeCalled,
     forgetUser: () => undefined,
+    forgetSession: () => undefined,
   },
   logins: { judge: notToBeCalled, succeed: notToBeCalled },
   ...parts,

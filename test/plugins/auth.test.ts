@@ -3,7 +3,7 @@ import { createHmac } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import postgres from 'postgres';
 import t from 'tap';
-import { patients, users } from '../../db/tables/index.js';
+import { patients, sessions, users } from '../../db/tables/index.js';
 import { anotherInstance, buildTestApp, type TestApp } from '../helpers/app.js';
 import { someoneWaits } from '../helpers/database.js';
 import { claimsOf, forgeToken, now } from '../helpers/tokens.js';
@@ -125,13 +125,14 @@ t.test('tokens', async (t) => {
   });
 });
 
-t.test('an access token of a user who is no more, or no longer active', async (t) => {
+t.test('an access token of a user who is no more, or no longer active, or of a session that has ended', async (t) => {
   const first = await buildTestApp(t);
   const second = await anotherInstance(t, first);
   const { db } = first.database;
   const gone = await first.register();
   const inactive = await first.register();
   const demoted = await first.registerStaff();
+  const left = await first.register();
   const body = { name: 'n', slug: 's' };
   const outcomes = () =>
     Promise.all(
@@ -139,16 +140,18 @@ t.test('an access token of a user who is no more, or no longer active', async (t
         (await knock(api, bearer(gone.token))).status,
         (await knock(api, bearer(inactive.token))).status,
         (await api.put('/designations/999999/', { body, token: demoted.token })).status,
+        (await knock(api, bearer(left.token))).status,
       ]),
     );
   t.strictSame(await outcomes(), [
-    [404, 404, 404],
-    [404, 404, 404],
+    [404, 404, 404, 404],
+    [404, 404, 404, 404],
   ]);
   await db.delete(patients).where(eq(patients.userId, gone.id));
   await db.delete(users).where(eq(users.id, gone.id));
   await db.update(users).set({ isActive: false }).where(eq(users.id, inactive.id));
   await db.update(users).set({ isStaff: false }).where(eq(users.id, demoted.id));
+  await db.delete(sessions).where(eq(sessions.userId, left.id));
   const changed = performance.now();
   let began;
   let seen;
@@ -157,12 +160,12 @@ t.test('an access token of a user who is no more, or no longer active', async (t
     began = performance.now();
     seen = await outcomes();
     await sleep(50);
-  } while (String(seen) !== '401,401,403,401,401,403' && began - changed < 5_000);
+  } while (String(seen) !== '401,401,403,401,401,401,403,401' && began - changed < 5_000);
   t.strictSame(
     seen,
     [
-      [401, 401, 403],
-      [401, 401, 403],
+      [401, 401, 403, 401],
+      [401, 401, 403, 401],
     ],
     'stops within 5 s on every instance',
   );

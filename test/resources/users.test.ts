@@ -7,6 +7,7 @@ import { ensureStaff, InvalidStaff, promoteUser } from '../../src/resources/user
 import { hashPassword } from '../../src/lib/passwords.js';
 import { anotherInstance, buildTestApp, PASSWORD, type TestApp } from '../helpers/app.js';
 import { keepFull } from '../helpers/line.js';
+import { race } from '../helpers/races.js';
 import { claimsOf, forgeToken, now } from '../helpers/tokens.js';
 
 const REGISTER = '/api/user/register/';
@@ -328,6 +329,30 @@ t.test('logIn', async (t) => {
     t.equal(await count(idle.id), 2, "another user's stay");
   });
 
+  for (const [title, change] of [
+    ['its password is changed', `password_hash = '!'`],
+    ['it becomes inactive', 'is_active = false'],
+  ] as const) {
+    await t.test(
+      `logIn 401, changePassword 400 for a user of whom, while the old password is judged, ${title}`,
+      async (t) => {
+        const { id, token, username } = await api.register();
+        const body = { current_password: PASSWORD, password: 'walnut-Ladder-63', confirm_password: 'walnut-Ladder-63' };
+        const answers = await race(
+          api,
+          `update users set ${change}, token_generation = token_generation + 1 where id = ${id}`,
+          [() => logIn(api, username), () => api.post('/api/user/password/', { token, body })],
+        );
+        t.strictSame(
+          answers.map(({ status }) => status),
+          [401, 400],
+        );
+        t.match(answers[1]?.body, { errors: { current_password: ['is wrong'] } });
+        t.equal(await db.$count(sessions, eq(sessions.userId, id)), 1, 'and no session is opened');
+      },
+    );
+  }
+
   await t.test('no token is in the database', async (t) => {
     const rows = await db.select().from(sessions);
     t.ok(rows.length > 0);
@@ -452,7 +477,8 @@ t.test('logOut', async (t) => {
         t.notOk(await isOpen(own.refresh));
       }
       t.ok(await isOpen(ada.refresh), 'other sessions go on');
-      t.equal(await knock(api, own.access), 404, 'and so does the access token until it expires');
+      t.equal(await knock(api, own.access), 401, 'its access tokens end with it');
+      t.equal(await knock(api, ada.token), 404);
     });
   }
 

@@ -12,7 +12,7 @@ import { hashPassword, passwordFaults, verifyPassword } from '../../lib/password
 import { nothingElse } from '../../lib/patches.js';
 import { hasAll, searchPatterns } from '../../lib/search.js';
 import { inTransaction, type UserVisit, type Visit } from '../../lib/visit.js';
-import { toUser, userColumns } from './service.js';
+import { isUnchanged, toUser, userColumns } from './service.js';
 
 /** A user as JSON. */
 export const userJson = jsonObject<User>({
@@ -76,7 +76,7 @@ export async function changePassword(visit: UserVisit, { body }: Input<'changePa
   const { db, caller, logins, tokens } = visit;
   const user = oneOrNone(
     await db
-      .select({ ...userColumns, passwordHash: users.passwordHash })
+      .select({ ...userColumns, passwordHash: users.passwordHash, generation: users.tokenGeneration })
       .from(users)
       .where(eq(users.id, caller.id)),
   );
@@ -89,10 +89,13 @@ export async function changePassword(visit: UserVisit, { body }: Input<'changePa
   if (Object.keys(errors).length > 0) throw new InvalidInput(errors);
   const passwordHash = await hashPassword(body.password);
   await inTransaction(visit, async ({ db }) => {
-    await db
+    const changed = await db
       .update(users)
       .set({ passwordHash, tokenGeneration: sql`${users.tokenGeneration} + 1`, keptSession: caller.session })
-      .where(eq(users.id, caller.id));
+      .where(isUnchanged(user))
+      .returning({ id: users.id });
+    // Changed by somebody else meanwhile, it is no longer what was judged.
+    if (changed.length === 0) throw new InvalidInput({ current_password: ['is wrong'] });
     await db.delete(sessions).where(and(eq(sessions.userId, caller.id), ne(sessions.tokenHash, caller.session ?? '')));
   });
   tokens.forgetUser(caller.id);

@@ -27,6 +27,12 @@ class BadCredentials extends ProblemError {
   }
 }
 
+class WrongPassword extends BadCredentials {
+  constructor() {
+    super('User name or password is wrong, or the user is inactive.');
+  }
+}
+
 export const userColumns = {
   id: users.id,
   username: users.username,
@@ -62,16 +68,31 @@ export function toUser(row: UserRow): User {
   };
 }
 
-/** Opens a session and gives its two tokens. */
+/** Holds of a user while all is as it was when the password was judged. */
+export const isUnchanged = ({ id, generation }: { id: number; generation: number }) =>
+  and(eq(users.id, id), eq(users.tokenGeneration, generation), eq(users.isActive, true));
+
+/**
+ * Opens a session and gives its two tokens.
+ * @param user with the generation that was read with the password
+ * @returns undefined where that is another one by now: the password was changed while it was judged, or the user has
+ * become inactive
+ */
 async function openSession(
   { db, tokens }: Pick<Visit, 'db' | 'tokens'>,
-  { id: userId, generation }: { id: number; generation: number },
-): Promise<Tokens> {
+  user: { id: number; generation: number },
+): Promise<Tokens | undefined> {
   const sessionId = newToken();
-  const { token, expiresAt } = tokens.signRefresh(userId, sessionId);
+  const { token, expiresAt } = tokens.signRefresh(user.id, sessionId);
   const tokenHash = hashToken(sessionId);
-  await db.insert(sessions).values({ tokenHash, userId, expiresAt });
-  return { refresh: token, access: tokens.signAccess(userId, tokenHash, generation) };
+  // Locked, the user is read as a change that is under way leaves it, or that change finds the session to end.
+  const stored = await db.execute(sql`
+    insert into ${sessions} (token_hash, user_id, expires_at)
+    select ${tokenHash}, ${users.id}, ${expiresAt.toISOString()}::timestamptz from ${users}
+    where ${isUnchanged(user)} for share
+    returning user_id`);
+  if (stored.length === 0) return undefined;
+  return { refresh: token, access: tokens.signAccess(user.id, tokenHash, user.generation) };
 }
 
 export interface NewUser {
@@ -170,9 +191,11 @@ export async function changeUser(
 }
 
 export async function registerUser(visit: Visit, { body }: Input<'registerUser'>): Promise<RegistrationResult> {
-  const { user, result } = await createUser(visit.db, body, (db, { id }) =>
-    openSession({ ...visit, db }, { id, generation: 0 }),
-  );
+  const { user, result } = await createUser(visit.db, body, async (db, { id }) => {
+    const tokens = await openSession({ ...visit, db }, { id, generation: 0 });
+    if (tokens === undefined) throw new Error('a user who was made here is another one');
+    return tokens;
+  });
   return { message: 'User registered successfully.', tokens: result, user };
 }
 
@@ -194,9 +217,10 @@ export async function logIn(visit: Visit, { body }: Input<'logIn'>): Promise<Tok
     const isRight = await verifyPassword(row?.passwordHash, body.password);
     return isRight && row?.isActive === true ? row : undefined;
   });
-  if (user === undefined) throw new BadCredentials('User name or password is wrong, or the user is inactive.');
+  if (user === undefined) throw new WrongPassword();
   await logins.succeed(user.id);
   const pair = await openSession(visit, user);
+  if (pair === undefined) throw new WrongPassword();
   await db.delete(sessions).where(and(eq(sessions.userId, user.id), lt(sessions.expiresAt, sql`now()`)));
   return pair;
 }
@@ -236,6 +260,8 @@ export async function logOut({ db, tokens, caller }: Visit, { body }: Input<'log
   const claims = tokens.readRefresh(body.refresh, true);
   if (claims === null) throw new InvalidInput({ refresh: ['must be a refresh token of this server'] });
   if (caller !== null && caller.id !== claims.userId) throw new NotAllowed('The refresh token is of another user.');
-  await db.delete(sessions).where(eq(sessions.tokenHash, hashToken(claims.sessionId)));
+  const session = hashToken(claims.sessionId);
+  await db.delete(sessions).where(eq(sessions.tokenHash, session));
+  tokens.forgetSession(session);
   return { message: 'Logged out successfully.' };
 }
