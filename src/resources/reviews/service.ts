@@ -4,7 +4,7 @@ import type { Db, Tx } from '../../../db/client.js';
 import { column, jsonObject, JsonText, versionTag } from '../../../db/json.js';
 import { directByKey } from '../../../db/prepared.js';
 import { one, oneOrNone } from '../../../db/rows.js';
-import { doctors, patients, reviews, users } from '../../../db/tables/index.js';
+import { doctors, patients, reviewCounts, reviews, users } from '../../../db/tables/index.js';
 import type { ListReviewsQuery } from '../../../openapi/generated/operations.js';
 import type { Rating, Review, ReviewPage } from '../../../openapi/generated/schemas.js';
 import type { Input } from '../../../openapi/operation.js';
@@ -80,6 +80,11 @@ const reviewPages = pagesOf<Asked, Review>({
       and(...patterns.map((pattern) => isAmong(reviews, reviewersNamed(pattern), doctorsNamed(pattern)))),
   },
   once: { longest: 'found', others: 'judged' },
+  counted: ({ rating, ...others }: { readonly rating?: SQL }) =>
+    Object.keys(others).length > 0
+      ? undefined
+      : sql`(select coalesce(sum(${reviewCounts.total}), 0) from ${reviewCounts}
+          where ${rating ? eq(reviewCounts.rating, rating) : sql`true`})`,
   rows: selectReviews,
 });
 
