@@ -1,10 +1,11 @@
 /** The numbers of reviews that are kept beside them, against the reviews themselves. */
+import postgres from 'postgres';
 import t from 'tap';
 import type { ListReviewsQuery } from '../../openapi/generated/operations.js';
 import type { ReviewPage } from '../../openapi/generated/schemas.js';
 import { listReviews } from '../../src/resources/reviews/service.js';
 import { someOf, staysRight } from '../helpers/counts.js';
-import { openTestDatabase } from '../helpers/database.js';
+import { createTestDatabase, openTestDatabase } from '../helpers/database.js';
 import { visitOf } from '../helpers/visit.js';
 
 const PEOPLE = `
@@ -45,6 +46,28 @@ t.test('the numbers are right at every moment of what many writers do, and few',
   t.ok(kept <= 64 + 5, `${kept} rows`);
   await reader`truncate reviews`;
   t.strictSame([...(await reader.unsafe(WRONG))], [], 'right when all is gone');
+});
+
+t.test('no writer waits for another one that counts, nor fails for it', async (t) => {
+  const url = await createTestDatabase(t);
+  const [first, second] = [1, 2].map(() => postgres(url, { max: 1 })) as [postgres.Sql, postgres.Sql];
+  t.teardown(() => Promise.all([first.end(), second.end()]));
+  await first.unsafe(PEOPLE);
+  await first`set lock_timeout = '5s'`;
+  const fill = async (sql: Pick<postgres.Sql, 'unsafe'>) => {
+    for (let left = 65; left > 0; left--) await sql.unsafe(INSERT, [1]);
+  };
+  await fill(first);
+  await second.begin(async (tx) => {
+    await fill(tx);
+    await fill(first);
+  });
+  await first.begin('isolation level repeatable read', async (tx) => {
+    await tx`select count(*) from reviews`;
+    await fill(second);
+    await fill(tx);
+  });
+  t.strictSame([...(await first.unsafe(WRONG))], []);
 });
 
 t.test('a list of reviews counts what it has', async (t) => {
