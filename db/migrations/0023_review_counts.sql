@@ -4,6 +4,7 @@ CREATE TABLE "review_counts" (
 	"total" integer NOT NULL
 );
 --> statement-breakpoint
+CREATE INDEX "patients_phone_digits_idx" ON "patients" USING btree ("phone_digits");--> statement-breakpoint
 -- As those of appointments in 0022_appointment_counts, but that what has been added up is among the changes.
 CREATE FUNCTION count_reviews() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 DECLARE
