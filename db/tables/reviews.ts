@@ -1,5 +1,5 @@
 import { sql } from 'drizzle-orm';
-import { check, date, index, pgTable, smallint, varchar } from 'drizzle-orm/pg-core';
+import { check, date, index, integer, pgTable, smallint, varchar } from 'drizzle-orm/pg-core';
 import { createdAt, id, reference, updatedAt, version } from './columns.js';
 import { doctors } from './doctors.js';
 import { patients } from './patients.js';
@@ -31,3 +31,13 @@ export const reviews = pgTable(
     index('reviews_rating_idx').on(table.rating, table.id),
   ],
 );
+
+/**
+ * How many reviews there are by their stars, kept by triggers: the sum of the rows. Each statement only adds some, so that
+ * none waits for another; every so many, one adds up what there is.
+ */
+export const reviewCounts = pgTable('review_counts', {
+  id: id(),
+  rating: smallint().notNull(),
+  total: integer().notNull(),
+});

@@ -2,7 +2,7 @@
  * How lists are read: each is declared once, and its SQL is written and prepared once for every set of filters and order
  * that is asked for. PostgreSQL builds the JSON, in one round trip.
  */
-import { and, count, desc, sql, type Placeholder, type SQL } from 'drizzle-orm';
+import { and, count, desc, or, sql, type Placeholder, type SQL } from 'drizzle-orm';
 import type { PgColumn, PgSelect, PgTable } from 'drizzle-orm/pg-core';
 import type { Db, Tx } from '../../db/client.js';
 import { JsonText } from '../../db/json.js';
@@ -60,6 +60,12 @@ export interface List<Asked> {
   readonly joins?: Readonly<Record<string, Join>>;
   /** Of a filter that no index serves in order, what it has in parts of which each is so served; no row is in two. */
   readonly parts?: Readonly<Record<string, (value: never) => readonly SQL[]>>;
+  /**
+   * Filters whose rows are found once, and then counted and cut, as to look for them costs more than to hold their ids.
+   * What is `found` by an index comes before all else is judged: PostgreSQL takes it for few rows, and may take another
+   * condition for fewer, whose rows would each be compared with all that is looked for.
+   */
+  readonly once?: Readonly<Record<string, 'found' | 'judged'>>;
   /** The number of rows, where it is known without reading them all. */
   readonly counted?: (asked: Readonly<Record<string, unknown>>) => SQL | undefined;
   readonly landing?: (ordering: string, asked: Readonly<Record<string, unknown>>) => Landing | undefined;
@@ -130,51 +136,62 @@ function read<Asked extends object>({ filters }: List<Asked>, asked: Asked, more
 
 /** The parts of a list's query. */
 function write<Asked>(db: Db | Tx, list: List<Asked>, { filters, ordering, after, isFar = false }: Shape) {
-  const { table, joins = {}, parts = {} } = list;
+  const { table, joins = {}, parts = {}, once = {} } = list;
   const names = Object.keys(filters);
   const asked = Object.fromEntries(names.map((name) => [name, hold(filters[name] as Form, name)]));
   const holds = list.filters as Readonly<Record<string, (value: unknown) => SQL | undefined>>;
-  const conditions = (names: string[]) => and(list.where, ...names.map((name) => holds[name]?.(asked[name])));
+  const conditions = (names: string[]) => names.map((name) => holds[name]?.(asked[name]));
   const joined = (rows: PgSelect, names: string[]) => names.reduce((rows, name) => joins[name]?.(rows) ?? rows, rows);
   const keys = keysOf(list, ordering);
   const order = orderBy(keys);
+  const byName = keys.map((key, at) => ({ ...key, of: sql`${sql.identifier(`k${at}`)}` }));
   const columns = Object.fromEntries(keys.map(({ of }, at) => [`k${at}`, sql`${of}`.as(`k${at}`)]));
-  const where = conditions(names.filter((name) => parts[name] === undefined));
-  const ids = (range?: SQL) =>
+  const rowsOf = (source: PgTable | SQL, where: SQL | undefined) =>
     joined(
       db
         .select({ id: sql`${table.id}`.as('id'), ...columns })
-        .from(table)
+        .from(source)
         .$dynamic(),
       [...names, ordering],
-    )
-      .where(and(where, range))
-      .orderBy(...order);
+    ).where(where);
+  const where = and(list.where, ...conditions(names.filter((name) => parts[name] === undefined)));
+  const ids = (range?: SQL) => rowsOf(table, and(where, range)).orderBy(...order);
+  const found = names.filter((name) => once[name] === 'found');
+  /** All rows, in no order. */
+  const hits = (): SQL => {
+    const rest = conditions(names.filter((name) => !found.includes(name)));
+    if (found.length === 0) return rowsOf(table, and(list.where, ...rest)).getSQL();
+    const first = sql`(select * from ${table} where ${and(list.where, ...conditions(found))} offset 0) as ${table}`;
+    return rowsOf(first, and(...rest)).getSQL();
+  };
   const total = () =>
-    sql`(${joined(db.select({ count: count() }).from(table).$dynamic(), names).where(conditions(names))})`;
+    sql`(${joined(db.select({ count: count() }).from(table).$dynamic(), names).where(and(list.where, ...conditions(names)))})`;
+  const isOnce = names.some((name) => once[name] !== undefined);
+  const values = after?.map((isNull, at) => (isNull ? null : sql`${sql.placeholder(`after.${at}`)}`));
   /** What is read by itself, in order, each no further than the page reaches. */
   const ranges = (): (SQL | undefined)[] => {
-    const values = after?.map((isNull, at) => (isNull ? null : sql`${sql.placeholder(`after.${at}`)}`));
     const rest = values ? following(keys, values) : [undefined];
     const split = names.flatMap((name) => parts[name]?.(asked[name] as never) ?? []);
     return split.length === 0 ? rest : rest.flatMap((range) => split.map((part) => and(range, part)));
   };
   const offset = sql`${after ? 0 : sql.placeholder('offset')}::bigint`;
-  const landing = isFar ? list.landing?.(ordering, asked) : undefined;
+  const landing = isFar && !isOnce ? list.landing?.(ordering, asked) : undefined;
   return {
     ids,
     /** The rows of a page, and one more, which tells whether there is another page. */
     cut: (): SQL => {
       const most = sql.placeholder('most');
+      const inOrder = sql`order by ${sql.join(orderBy(byName), sql`, `)} limit ${most} offset ${offset}`;
+      if (isOnce) {
+        return sql`select * from hits where ${values ? or(...following(byName, values)) : sql`true`} ${inOrder}`;
+      }
       if (landing) {
         return sql`${ids(landing.starts)} limit ${most} offset ${offset} - (select before from landing)`;
       }
       const [first, ...others] = ranges();
       if (others.length === 0) return sql`${ids(first)} limit ${most} offset ${offset}`;
       const all = [first, ...others].map((range) => sql`(${ids(range)} limit ${most}::bigint + ${offset})`);
-      const byName = keys.map((key, at) => ({ ...key, of: sql`${sql.identifier(`k${at}`)}` }));
-      return sql`${sql.join(all, sql` union all `)} order by ${sql.join(orderBy(byName), sql`, `)}
-        limit ${most} offset ${offset}`;
+      return sql`${sql.join(all, sql` union all `)} ${inOrder}`;
     },
     /** Of the last row of a page after which another comes: what it is ordered by. */
     position: sql<string | null>`(select json_build_array(${sql.join(
@@ -182,7 +199,7 @@ function write<Asked>(db: Db | Tx, list: List<Asked>, { filters, ordering, after
       sql`, `,
     )})::text from ids where (select count(*) from ids) > ${sql.placeholder('limits')}::int
       offset ${sql.placeholder('limits')}::int - 1 limit 1)`,
-    total: sql<number>`${list.counted?.(asked) ?? total()}::int`,
+    total: sql<number>`${isOnce ? sql`(select count(*) from hits)` : (list.counted?.(asked) ?? total())}::int`,
     /** Reads the rows of a cut, in order: it is made before anything is joined, so that no other row costs a join. */
     select: <Fields extends Record<string, SQL.Aliased>>(cut: SQL, most: Placeholder | number, fields: Fields) => {
       const isListed = (id: PgColumn) => sql`${id} = any(array(select id from ids limit ${most}))`;
@@ -190,7 +207,11 @@ function write<Asked>(db: Db | Tx, list: List<Asked>, { filters, ordering, after
         .rows(db, isListed)
         .where(isListed(table.id))
         .orderBy(...order);
-      const withs = [...(landing ? [['landing', landingRow(landing)] as const] : []), ['ids', cut] as const];
+      const withs = [
+        ...(landing ? [['landing', landingRow(landing)] as const] : []),
+        ...(isOnce ? [['hits', hits()] as const] : []),
+        ['ids', cut] as const,
+      ];
       return db
         .with(...withs.map(([name, query]) => db.$with(name, { id: sql<number>`id` }).as(query)))
         .select({ ...fields, results: allItems })

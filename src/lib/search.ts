@@ -1,4 +1,4 @@
-import { and, like, sql, type Column, type SQL } from 'drizzle-orm';
+import { and, sql, type Column, type SQL } from 'drizzle-orm';
 import type { Db, Tx } from '../../db/client.js';
 import { directByKey } from '../../db/prepared.js';
 import { one } from '../../db/rows.js';
@@ -26,12 +26,29 @@ export async function searchTerms(db: Db | Tx, search = ''): Promise<string[]> {
     .slice(0, MAX_TERMS);
 }
 
+/**
+ * The words of a search, by how they are best looked for where an index would have to find rows by each: it finds those
+ * that have the longest, which are then judged by the others. An index of trigrams has nothing for less than three
+ * characters.
+ */
+export function byLongest(terms: readonly string[]): Partial<{ longest: string; others: readonly string[] }> {
+  const [longest] = terms.filter((term) => /[\p{L}\p{M}\p{N}]{3}/u.test(term)).toSorted((a, b) => b.length - a.length);
+  const others = terms.filter((term) => term !== longest);
+  return { ...(longest !== undefined && { longest }), ...(others.length > 0 && { others }) };
+}
+
 /** The words of a search as patterns; undefined where there is nothing to search for. */
 export async function searchPatterns(db: Db | Tx, search: string | undefined): Promise<string[] | undefined> {
   const terms = await searchTerms(db, search);
   return terms.length === 0 ? undefined : terms.map(containing);
 }
 
+/**
+ * Whether a folded text is like a pattern. The plan is one for all of them, as PostgreSQL does not know the pattern when
+ * it plans: by what it expects of one, it may rather compare each row with all that something else has found.
+ */
+export const isLike = (text: Column, pattern: SQL): SQL => sql`${text} like (select ${pattern}::text)`;
+
 /** Whether a folded text is like every pattern. */
 export const hasAll = (text: Column, patterns: readonly SQL[]): SQL | undefined =>
-  and(...patterns.map((pattern) => like(text, pattern)));
+  and(...patterns.map((pattern) => isLike(text, pattern)));

@@ -1,5 +1,11 @@
 import t from 'tap';
-import type { ListPatientsQuery, ListProfilesQuery, ListReviewsQuery } from '../../openapi/generated/operations.js';
+import type {
+  ListAppointmentsQuery,
+  ListPatientsQuery,
+  ListProfilesQuery,
+  ListReviewsQuery,
+} from '../../openapi/generated/operations.js';
+import { listAppointments } from '../../src/resources/appointments/service.js';
 import { getMyPatient, getPatient, listDependants, listPatients } from '../../src/resources/patients/service.js';
 import { listProfiles } from '../../src/resources/profiles/service.js';
 import { listReviews } from '../../src/resources/reviews/service.js';
@@ -114,6 +120,24 @@ t.test('lists of 100,000 people', async (t) => {
       );
     }
   });
+
+  const appointmentQueries: Readonly<Record<string, Partial<ListAppointmentsQuery>>> = {
+    "a doctor's or a patient's name": { search: 'user77' },
+    'a rare name': { search: 'xanthippe' },
+    'two words': { search: 'xanthippe quux' },
+    'a word and a letter': { search: 'xanthippe x' },
+    'a name, by date': { search: 'user77', ordering: 'date' },
+    'a name within many days': { search: 'user77', from: '2000-01-01', to: '2099-12-31' },
+    'a name and a doctor': { search: 'user77', doctor_id: 3 },
+    'nothing that is there': { search: 'zzyzx' },
+  };
+  for (const [what, query] of Object.entries(appointmentQueries)) {
+    await t.test(`listAppointments by ${what}`, (t) =>
+      database.usesIndexes(t, ['users', 'patients', 'appointments'], (db) =>
+        listAppointments(visitOf(db), { query: { ...FIRST_PAGE, ordering: 'id', ...query } }),
+      ),
+    );
+  }
 
   const reviewQueries: Readonly<Record<string, Partial<ListReviewsQuery>>> = {
     "a doctor's name": { search: 'xanthippe quux' },

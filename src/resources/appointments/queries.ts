@@ -9,13 +9,15 @@ import { arrayOf, pagesOf, type Orders } from '../../lib/lists.js';
 import {
   nameOfDoctor,
   doctorsNamed,
+  isAmong,
   isDoctorNamed,
+  isOfAny,
   isPatientNamed,
   nameOfPatient,
   patientsNamed,
 } from '../../lib/names.js';
 import { itemOf } from '../../lib/pages.js';
-import { containing } from '../../lib/search.js';
+import { byLongest, containing } from '../../lib/search.js';
 import type { Caller } from '../../lib/visit.js';
 import { instantsOfAppointment } from '../../scheduling/instants.js';
 import { isSeenBy, partsOf, type Parties } from './access.js';
@@ -80,45 +82,29 @@ const ORDERS: Orders<ListAppointmentsQuery> = {
 const hasName = (pattern: SQL): SQL | undefined =>
   or(isPatientNamed(appointments.patientId, pattern), isDoctorNamed(appointments.doctorId, pattern));
 
-/** The same, judged by all patients and doctors who have it. */
-const hasNameOfAll = (pattern: SQL): SQL =>
-  sql`(${appointments.patientId} in ${patientsNamed(pattern)} or ${appointments.doctorId} in ${doctorsNamed(pattern)})`;
-
-/** Whether an index finds it: a union, as each name has its own. */
-function isCandidate(pattern: SQL): SQL {
-  const { id, patientId, doctorId } = appointments;
-  // As an array: by a guess at the number of rows PostgreSQL may rather go through all appointments in their order.
-  return sql`${id} = any(array(select ${id} from ${appointments} where ${patientId} in ${patientsNamed(pattern)}
-    union select ${id} from ${appointments} where ${doctorId} in ${doctorsNamed(pattern)}))`;
-}
-
-/** What of a search the two names have to be like, by how it is best looked for. */
+/** Of a search, what the two names have to be like, by how it is best looked for. */
 interface Search {
   readonly longest?: string;
-  readonly ofAll?: readonly string[];
+  readonly others?: readonly string[];
   readonly ofEach?: readonly string[];
 }
 
-/**
- * How a search is best made. Who is not staff sees few appointments. For staff, who see all, an index finds those that
- * have the longest word; one of trigrams has nothing for less than three characters.
- */
-export function searchFor(terms: readonly string[], { isStaff }: Caller): Search | undefined {
-  if (terms.length === 0) return undefined;
+/** How a search is best made. Who is not staff sees few appointments; for staff, who see all, an index finds them. */
+export function searchFor(terms: readonly string[], { isStaff }: Caller): Search {
+  if (terms.length === 0) return {};
   if (!isStaff) return { ofEach: terms.map(containing) };
-  const [longest = '', ...others] = terms.toSorted((a, b) => b.length - a.length);
-  if (longest.length < 3) return { ofAll: terms.map(containing) };
-  return { longest: containing(longest), ofAll: others.map(containing) };
+  const { longest, others } = byLongest(terms);
+  return { ...(longest && { longest: containing(longest) }), ...(others && { others: others.map(containing) }) };
 }
 
 /** What is asked for, as the database has it. */
-type Asked = Omit<ListAppointmentsQuery, 'status' | 'type' | 'search'> & {
-  readonly status: Stored['status'] | undefined;
-  readonly type: Stored['type'] | undefined;
-  readonly search: Search | undefined;
-  /** Whose are seen by who is not staff. */
-  readonly parties: Parties<string | number | null> | undefined;
-};
+type Asked = Omit<ListAppointmentsQuery, 'status' | 'type' | 'search'> &
+  Search & {
+    readonly status: Stored['status'] | undefined;
+    readonly type: Stored['type'] | undefined;
+    /** Whose are seen by who is not staff. */
+    readonly parties: Parties<string | number | null> | undefined;
+  };
 
 export const appointmentPages = pagesOf<Asked, Appointment>({
   table: appointments,
@@ -134,11 +120,14 @@ export const appointmentPages = pagesOf<Asked, Appointment>({
     type: (type) => eq(appointments.type, type),
     cancel: (isCancelled) => eq(appointments.isCancelled, isCancelled),
     attendance: hasAttendance,
-    search: ({ longest, ofAll = [], ofEach = [] }) =>
-      and(longest && isCandidate(longest), ...ofAll.map(hasNameOfAll), ...ofEach.map(hasName)),
+    longest: (pattern) => isOfAny(appointments, patientsNamed(pattern), doctorsNamed(pattern)),
+    others: (patterns) =>
+      and(...patterns.map((pattern) => isAmong(appointments, patientsNamed(pattern), doctorsNamed(pattern)))),
+    ofEach: (patterns) => and(...patterns.map(hasName)),
     series: (id) => eq(appointments.seriesId, id),
     parties: (parties) => or(...partsOf(parties)),
   },
+  once: { longest: 'found', others: 'judged', ofEach: 'judged' },
   parts: { parties: partsOf },
   orders: ORDERS,
   counted,

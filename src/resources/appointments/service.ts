@@ -73,7 +73,7 @@ export async function listAppointments(
     ...query,
     status: query.status && STATUS[query.status],
     type: query.type && TYPE[query.type],
-    search: searchFor(await searchTerms(db, query.search), caller),
+    ...searchFor(await searchTerms(db, query.search), caller),
     parties: await seenParties(visit),
   };
   return appointmentPages(visit, asked, { zone: calendar.zone });

@@ -105,8 +105,10 @@ const pagesAs = <T extends object>(json: (lists: Lists) => SQL<T>) =>
       min_fee: (value) => gte(doctors.fee, value),
       max_fee: (value) => lte(doctors.fee, value),
       search: (patterns) =>
-        sql`${doctors.userId} in (select ${users.id} from ${users} where ${hasAll(users.foldedDisplayName, patterns)})`,
+        sql`${doctors.userId} = any(array(select ${users.id} from ${users}
+          where ${hasAll(users.foldedDisplayName, patterns)}))`,
     },
+    once: { search: 'found' },
     orders: ORDERS,
     joins: { name: (rows) => rows.innerJoin(users, ofUser) },
     rows: (db, isListed) => {

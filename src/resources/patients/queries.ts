@@ -1,5 +1,5 @@
 /** How patients are read: with whom they are by their account, where they have one, and found by name and number. */
-import { and, eq, isNull, like, or, sql, type SQL } from 'drizzle-orm';
+import { and, eq, isNull, or, sql, type SQL } from 'drizzle-orm';
 import { column, jsonObject, versionTag } from '../../../db/json.js';
 import type { Db, Tx } from '../../../db/client.js';
 import { directByKey } from '../../../db/prepared.js';
@@ -10,7 +10,7 @@ import { keeperId } from '../../lib/keepers.js';
 import { arrayOf, pagesOf, type Held } from '../../lib/lists.js';
 import { patientName } from '../../lib/names.js';
 import { itemOf } from '../../lib/pages.js';
-import { containing } from '../../lib/search.js';
+import { byLongest, containing, isLike } from '../../lib/search.js';
 import type { Caller } from '../../lib/visit.js';
 
 /** A patient as JSON, with the picture's name where the answer has its URL. */
@@ -87,33 +87,27 @@ function wordOf(term: string): Word {
 const numberHas = ({ id, digits, phone }: Held<Word>): SQL | undefined =>
   or(
     id && sql`${patients.id} = ${id}::bigint`,
-    digits && like(patients.phoneDigits, digits),
-    phone && like(patients.phone, phone),
+    digits && isLike(patients.phoneDigits, digits),
+    phone && isLike(patients.phone, phone),
   );
 
-/** The ids of patients who have a word: a union, so that each place to look has its index. */
-function candidates(word: Held<Word>): SQL {
-  const byNumber = numberHas(word);
-  return sql`
-    select ${patients.id} from ${users} join ${patients} on ${patients.userId} = ${users.id}
-    where ${like(users.foldedNames, word.text)}
-    union select ${patients.id} from ${patients} where ${like(patients.foldedNames, word.text)}
-    ${byNumber && sql`union select ${patients.id} from ${patients} where ${byNumber}`}`;
-}
+/** Whether the account, the record or the number of a patient has a word, by their indexes. */
+const isFoundBy = (word: Held<Word>): SQL | undefined =>
+  or(
+    sql`${patients.userId} = any(array(select ${users.id} from ${users} where ${isLike(users.foldedNames, word.text)}))`,
+    isLike(patients.foldedNames, word.text),
+    numberHas(word),
+  );
 
-/** Whether the account, the record or the number of a patient has a word. */
+/** The same, row by row. */
 const hasWord = (word: Held<Word>): SQL | undefined =>
-  or(like(users.foldedNames, word.text), like(patients.foldedNames, word.text), numberHas(word));
+  or(isLike(users.foldedNames, word.text), isLike(patients.foldedNames, word.text), numberHas(word));
 
-/**
- * What is asked for. `longest` and `seer` narrow the list to few rows by an index. There is one of them at most, and the
- * rest is judged row by row: of two that hold more than PostgreSQL expects, each row of one would be compared with each
- * of the other.
- */
+/** What is asked for. */
 interface Asked {
   readonly phone: string | undefined;
-  readonly words: readonly Word[] | undefined;
   readonly longest: Word | undefined;
+  readonly words: readonly Word[] | undefined;
   /** Who is not staff, and sees but some. */
   readonly seer: number | undefined;
 }
@@ -126,23 +120,24 @@ export const patientPages = pagesOf<Asked, Patient>({
   where: isNull(patients.archivedAt),
   filters: {
     phone: (digits) => eq(patients.phoneDigits, digits),
+    longest: isFoundBy,
     words: (words) => and(...words.map(hasWord)),
-    longest: (word) => sql`${patients.id} in (${candidates(word)})`,
     seer: (userId) => sql`${patients.id} in (${visibleTo(userId)})`,
   },
   joins: { words: (rows) => rows.leftJoin(users, ofUser) },
+  once: { phone: 'found', longest: 'found', words: 'judged', seer: 'found' },
   rows: ofPatients,
 });
 
 /** What a caller asks for. */
 export function ask({ phone, ...query }: ListPatientsQuery, terms: readonly string[], { id, isStaff }: Caller) {
-  const [longest = ''] = terms.toSorted((a, b) => b.length - a.length);
+  // Who is not staff sees few.
+  const { longest, others } = isStaff ? byLongest(terms) : { others: terms };
   return {
     ...query,
     phone: phone && digitsOf(phone),
-    words: terms.length === 0 ? undefined : terms.map(wordOf),
-    // An index of trigrams has nothing for less than three characters.
-    longest: isStaff && longest.length >= 3 ? wordOf(longest) : undefined,
+    longest: longest === undefined ? undefined : wordOf(longest),
+    words: others?.map(wordOf),
     seer: isStaff ? undefined : id,
   };
 }

@@ -63,29 +63,29 @@ export const getProfile = (visit: UserVisit, { params }: Input<'getProfile'>): P
 export const getMyProfile = (visit: UserVisit): Promise<JsonText<Profile>> =>
   readProfile(visit, profileByUser, visit.caller.id);
 
-/** What is asked for: `owner` by who sees the own alone. */
+/** What is asked for: `owner` by who sees the own alone, whom a search is for then, too. */
 interface Asked {
-  readonly search: readonly string[] | undefined;
+  readonly search: { readonly patterns: readonly string[]; readonly owner?: number | undefined } | undefined;
   readonly owner: number | undefined;
 }
 
 const profilePages = pagesOf<Asked, Profile>({
   table: profiles,
   filters: {
-    search: (patterns) => hasAll(users.searchText, patterns),
+    search: ({ patterns, owner }) =>
+      sql`${profiles.userId} = any(array(select ${users.id} from ${users}
+        where ${and(hasAll(users.searchText, patterns), owner && eq(users.id, owner))}))`,
     owner: (userId) => eq(profiles.userId, userId),
   },
-  joins: { search: (rows) => rows.innerJoin(users, ofUser) },
+  once: { search: 'found' },
   rows: (db) => db.select(itemOf(profileJson)).from(profiles).innerJoin(users, ofUser).$dynamic(),
 });
 
 export async function listProfiles(visit: UserVisit, { query }: Input<'listProfiles'>): Promise<JsonText<ProfilePage>> {
   const { db, caller, link } = visit;
-  const page = await profilePages(visit, {
-    ...query,
-    search: await searchPatterns(db, query.search),
-    owner: caller.isStaff ? undefined : caller.id,
-  });
+  const owner = caller.isStaff ? undefined : caller.id;
+  const patterns = await searchPatterns(db, query.search);
+  const page = await profilePages(visit, { ...query, search: patterns && { patterns, owner }, owner });
   return withPictureUrls<Page<Profile>>(page, 'profile_picture', link);
 }
 

@@ -1,19 +1,20 @@
-import { and, eq, isNull, like, sql, type SQL } from 'drizzle-orm';
+import { and, eq, isNull, sql, type SQL } from 'drizzle-orm';
 import { alias } from 'drizzle-orm/pg-core';
 import type { Db, Tx } from '../../../db/client.js';
 import { column, jsonObject, JsonText, versionTag } from '../../../db/json.js';
 import { directByKey } from '../../../db/prepared.js';
 import { one, oneOrNone } from '../../../db/rows.js';
-import { doctors, patients, reviews, users } from '../../../db/tables/index.js';
+import { doctors, patients, reviewCounts, reviews, users } from '../../../db/tables/index.js';
 import type { ListReviewsQuery } from '../../../openapi/generated/operations.js';
 import type { Rating, Review, ReviewPage } from '../../../openapi/generated/schemas.js';
 import type { Input } from '../../../openapi/operation.js';
 import { InvalidInput, NoPatientRecord, NotAllowed, NotFound } from '../../lib/errors.js';
 import { pagesOf } from '../../lib/lists.js';
+import { doctorsNamed, isAmong, isOfAny } from '../../lib/names.js';
 import { itemOf } from '../../lib/pages.js';
 import { nothingElse } from '../../lib/patches.js';
 import { checkConditions } from '../../lib/preconditions.js';
-import { searchPatterns } from '../../lib/search.js';
+import { byLongest, containing, isLike, searchTerms } from '../../lib/search.js';
 import { inTransaction, type UserVisit, type Visit, type Within } from '../../lib/visit.js';
 
 /** The database counts the stars. */
@@ -56,17 +57,16 @@ export async function getReview(
   return new JsonText(row.item, row.tag);
 }
 
-/** The reviews in which the doctor's or the reviewer's name has the word; two queries, as each has its own index. */
-const named = (pattern: SQL): SQL => sql`
-  (select ${reviews.id} from ${users} join ${doctors} on ${doctors.userId} = ${users.id}
-    join ${reviews} on ${reviews.doctorId} = ${doctors.id} where ${like(users.foldedDisplayName, pattern)}
-  union select ${reviews.id} from ${users} join ${patients} on ${patients.userId} = ${users.id}
-    join ${reviews} on ${reviews.patientId} = ${patients.id} where ${like(users.foldedShortName, pattern)})`;
+/** The ids of the patients by whose name, as the public sees it, a reviewer is found. */
+const reviewersNamed = (pattern: SQL): SQL => sql`
+  (select ${patients.id} from ${users} join ${patients} on ${patients.userId} = ${users.id}
+    where ${isLike(users.foldedShortName, pattern)})`;
 
 /** What is asked for, as the database has it. */
 type Asked = Omit<ListReviewsQuery, 'rating' | 'search'> & {
   readonly rating: number | undefined;
-  readonly search: readonly string[] | undefined;
+  readonly longest: string | undefined;
+  readonly others: readonly string[] | undefined;
 };
 
 const reviewPages = pagesOf<Asked, Review>({
@@ -75,17 +75,28 @@ const reviewPages = pagesOf<Asked, Review>({
     doctor: (id) => eq(reviews.doctorId, id),
     reviwer: (id) => eq(reviews.patientId, id),
     rating: (stars) => eq(reviews.rating, stars),
-    search: (patterns) => and(...patterns.map((pattern) => sql`${reviews.id} in ${named(pattern)}`)),
+    longest: (pattern) => isOfAny(reviews, reviewersNamed(pattern), doctorsNamed(pattern)),
+    others: (patterns) =>
+      and(...patterns.map((pattern) => isAmong(reviews, reviewersNamed(pattern), doctorsNamed(pattern)))),
   },
+  once: { longest: 'found', others: 'judged' },
+  counted: ({ rating, ...others }: { readonly rating?: SQL }) =>
+    Object.keys(others).length > 0
+      ? undefined
+      : sql`(select coalesce(sum(${reviewCounts.total}), 0) from ${reviewCounts}
+          where ${rating ? eq(reviewCounts.rating, rating) : sql`true`})`,
   rows: selectReviews,
 });
 
-export const listReviews = async (visit: Visit, { query }: Input<'listReviews'>): Promise<JsonText<ReviewPage>> =>
-  reviewPages(visit, {
+export async function listReviews(visit: Visit, { query }: Input<'listReviews'>): Promise<JsonText<ReviewPage>> {
+  const { longest, others } = byLongest(await searchTerms(visit.db, query.search));
+  return reviewPages(visit, {
     ...query,
     rating: query.rating && ratingOf(query.rating),
-    search: await searchPatterns(visit.db, query.search),
+    longest: longest && containing(longest),
+    others: others?.map(containing),
   });
+}
 
 /** @throws InvalidInput where there is no such doctor */
 async function checkDoctor({ db }: Within, id: number): Promise<void> {

@@ -29,6 +29,7 @@ export const userJson = jsonObject<User>({
 const userPages = pagesOf<{ readonly search: readonly string[] | undefined }, User>({
   table: users,
   filters: { search: (patterns) => hasAll(users.searchText, patterns) },
+  once: { search: 'judged' },
   rows: (db) => db.select(itemOf(userJson)).from(users).$dynamic(),
 });
 
