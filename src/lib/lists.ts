@@ -48,6 +48,15 @@ export interface Landing {
   readonly starts: SQL;
 }
 
+/** What stands in the place of filters that no index serves in an order: keys, for each of which one does. */
+export interface Spread {
+  readonly filters: ReadonlySet<string>;
+  /** Rows of `key`, in the order in which rows with low ids are most likely. */
+  readonly keys: SQL;
+  /** Holds of the rows of the key that `spread.key` tells. */
+  readonly holds: SQL;
+}
+
 export interface List<Asked> {
   /** The table whose rows the list has. */
   readonly table: PgTable & { readonly id: PgColumn };
@@ -60,6 +69,8 @@ export interface List<Asked> {
   readonly joins?: Readonly<Record<string, Join>>;
   /** Of a filter that no index serves in order, what it has in parts of which each is so served; no row is in two. */
   readonly parts?: Readonly<Record<string, (value: never) => readonly SQL[]>>;
+  /** For an order by ids alone. */
+  readonly spread?: (asked: Readonly<Record<string, unknown>>) => Spread | undefined;
   /** The number of rows, where it is known without reading them all. */
   readonly counted?: (asked: Readonly<Record<string, unknown>>) => SQL | undefined;
   readonly landing?: (ordering: string, asked: Readonly<Record<string, unknown>>) => Landing | undefined;
@@ -78,6 +89,9 @@ export function filtered<Query extends object>(
   const conditions = Object.entries(filters) as [keyof Query, (value: unknown) => SQL | undefined][];
   return and(...conditions.map(([name, holds]) => (query[name] === undefined ? undefined : holds(query[name]))));
 }
+
+/** Of the keys of a spread, those by which it is found how far all of them have to be read. */
+const FIRST_KEYS = 31;
 
 /** What a value is made of: 0 stands for a value of its own. */
 type Form = 0 | readonly Form[] | { readonly [part: string]: Form };
@@ -139,7 +153,8 @@ function write<Asked>(db: Db | Tx, list: List<Asked>, { filters, ordering, after
   const keys = keysOf(list, ordering);
   const order = orderBy(keys);
   const columns = Object.fromEntries(keys.map(({ of }, at) => [`k${at}`, sql`${of}`.as(`k${at}`)]));
-  const where = conditions(names.filter((name) => parts[name] === undefined));
+  const spread = ordering === 'id' ? list.spread?.(asked) : undefined;
+  const where = conditions(names.filter((name) => parts[name] === undefined && !spread?.filters.has(name)));
   const ids = (range?: SQL) =>
     joined(
       db
@@ -170,8 +185,11 @@ function write<Asked>(db: Db | Tx, list: List<Asked>, { filters, ordering, after
         return sql`${ids(landing.starts)} limit ${most} offset ${offset} - (select before from landing)`;
       }
       const [first, ...others] = ranges();
-      if (others.length === 0) return sql`${ids(first)} limit ${most} offset ${offset}`;
-      const all = [first, ...others].map((range) => sql`(${ids(range)} limit ${most}::bigint + ${offset})`);
+      if (others.length === 0 && !spread) return sql`${ids(first)} limit ${most} offset ${offset}`;
+      const enough = sql`${most}::bigint + ${offset}`;
+      const all = [first, ...others].map((range) =>
+        spread ? spreadOut(spread, table.id, (more) => ids(and(range, more)), enough) : sql`(${ids(range)} limit ${enough})`,
+      );
       const byName = keys.map((key, at) => ({ ...key, of: sql`${sql.identifier(`k${at}`)}` }));
       return sql`${sql.join(all, sql` union all `)} order by ${sql.join(orderBy(byName), sql`, `)}
         limit ${most} offset ${offset}`;
@@ -197,6 +215,18 @@ function write<Asked>(db: Db | Tx, list: List<Asked>, { filters, ordering, after
         .from(rows.as('page'));
     },
   };
+}
+
+/**
+ * The first rows of each key, of which those with the lowest ids are the first of all. What the first keys have enough of is
+ * a bound to the others, most of which have then little or nothing to be read.
+ */
+function spreadOut({ keys, holds }: Spread, id: PgColumn, ids: (range?: SQL) => PgSelect, enough: SQL): SQL {
+  const each = (keys: SQL, bound?: SQL) =>
+    sql`(select each.* from ${keys} as spread cross join lateral (${ids(and(holds, bound))} limit ${enough}) as each)`;
+  const first = each(sql`(select * from ${keys} as keys limit ${sql.raw(String(FIRST_KEYS))})`);
+  const last = sql`(select id from ${first} as firsts order by id limit 1 offset ${enough} - 1)`;
+  return each(keys, sql`${id} <= coalesce(${last}, 9223372036854775807)`);
 }
 
 /** The step in which a row far from the first is found, and how many rows come before the step. */

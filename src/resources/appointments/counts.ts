@@ -1,7 +1,7 @@
 /** How many appointments a list has, from the numbers that the database keeps: else it would read them all. */
 import { and, eq, isNull, sql, type SQL } from 'drizzle-orm';
 import { appointmentCountChanges, appointmentCounts, appointments } from '../../../db/tables/index.js';
-import type { Landing } from '../../lib/lists.js';
+import type { Landing, Spread } from '../../lib/lists.js';
 import { partsOf, type Parties } from './access.js';
 import { hasAttendance } from './wire.js';
 
@@ -114,5 +114,18 @@ export function landing(ordering: string, asked: Asked): Landing | undefined {
       date: sql`${appointments.date} >= ${day}`,
       '-date': sql`${appointments.date} <= ${day}`,
     }[ordering] as SQL,
+  };
+}
+
+/** The days of a range, which an index has in the order of ids; what is up to a day alone begins with the first ids. */
+export function spread(asked: Asked): Spread | undefined {
+  if (asked['from'] === undefined) return undefined;
+  const keyed = keyedBy(withoutParts(asked));
+  if (keyed?.by !== 'day') return undefined;
+  return {
+    filters: new Set(['from', 'to']),
+    keys: sql`(select ${EPOCH} + key::int as key from ${numbers(asked, keyed)}
+      group by 1 having sum(total) > 0 order by 1)`,
+    holds: sql`${appointments.date} = spread.key`,
   };
 }

@@ -19,7 +19,7 @@ import { containing } from '../../lib/search.js';
 import type { Caller } from '../../lib/visit.js';
 import { instantsOfAppointment } from '../../scheduling/instants.js';
 import { isSeenBy, partsOf, type Parties } from './access.js';
-import { counted, landing } from './counts.js';
+import { counted, landing, spread } from './counts.js';
 import { hasAttendance, reasonJson, statusText, typeText, type Stored } from './wire.js';
 
 export const appointmentJson = (zone: string | Placeholder): SQL<Appointment> =>
@@ -141,6 +141,7 @@ export const appointmentPages = pagesOf<Asked, Appointment>({
   },
   parts: { parties: partsOf },
   orders: ORDERS,
+  spread,
   counted,
   landing,
   rows: selectAppointments,
