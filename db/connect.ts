@@ -32,9 +32,6 @@ const SESSION = {
   random_page_cost: '1.1',
   // Compiling a query takes longer than any of ours runs; bookings that wait for each other would add that up.
   jit: 'off',
-  // Planning takes about as long as a query runs. Of a limit that it does not know PostgreSQL expects much more than a page
-  // has, and would plan every time, in the hope of less.
-  plan_cache_mode: 'force_generic_plan',
 };
 
 /** Those on which answers depend; the others are limits, speed and a name, and how soon a disk has what is stored. */

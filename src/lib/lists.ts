@@ -51,8 +51,10 @@ export interface Landing {
 /** What stands in the place of filters that no index serves in an order: keys, for each of which one does. */
 export interface Spread {
   readonly filters: ReadonlySet<string>;
-  /** Rows of `key`, in the order in which rows with low ids are most likely. */
+  /** Rows of `key`. */
   readonly keys: SQL;
+  /** By what the keys are in the order of the list, where they are: then no more of them are read than the page needs. */
+  readonly order?: SQL;
   /** Holds of the rows of the key that `spread.key` tells. */
   readonly holds: SQL;
 }
@@ -69,8 +71,7 @@ export interface List<Asked> {
   readonly joins?: Readonly<Record<string, Join>>;
   /** Of a filter that no index serves in order, what it has in parts of which each is so served; no row is in two. */
   readonly parts?: Readonly<Record<string, (value: never) => readonly SQL[]>>;
-  /** For an order by ids alone. */
-  readonly spread?: (asked: Readonly<Record<string, unknown>>) => Spread | undefined;
+  readonly spread?: (ordering: string, asked: Readonly<Record<string, unknown>>) => Spread | undefined;
   /** The number of rows, where it is known without reading them all. */
   readonly counted?: (asked: Readonly<Record<string, unknown>>) => SQL | undefined;
   readonly landing?: (ordering: string, asked: Readonly<Record<string, unknown>>) => Landing | undefined;
@@ -124,6 +125,8 @@ interface Shape {
   /** Which values are null of a position that the rows come after. */
   readonly after?: readonly boolean[];
   readonly isFar?: boolean;
+  /** Of a page that no rows are skipped for: no fewer rows than it may have, and one. */
+  readonly cap?: number | undefined;
 }
 
 function keysOf<Asked>({ table, orders }: List<Asked>, ordering: string): readonly Key[] {
@@ -143,7 +146,7 @@ function read<Asked extends object>({ filters }: List<Asked>, asked: Asked, more
 }
 
 /** The parts of a list's query. */
-function write<Asked>(db: Db | Tx, list: List<Asked>, { filters, ordering, after, isFar = false }: Shape) {
+function write<Asked>(db: Db | Tx, list: List<Asked>, { filters, ordering, after, isFar = false, cap }: Shape) {
   const { table, joins = {}, parts = {} } = list;
   const names = Object.keys(filters);
   const asked = Object.fromEntries(names.map((name) => [name, hold(filters[name] as Form, name)]));
@@ -153,7 +156,7 @@ function write<Asked>(db: Db | Tx, list: List<Asked>, { filters, ordering, after
   const keys = keysOf(list, ordering);
   const order = orderBy(keys);
   const columns = Object.fromEntries(keys.map(({ of }, at) => [`k${at}`, sql`${of}`.as(`k${at}`)]));
-  const spread = ordering === 'id' ? list.spread?.(asked) : undefined;
+  const spread = isFar ? undefined : list.spread?.(ordering, asked);
   const where = conditions(names.filter((name) => parts[name] === undefined && !spread?.filters.has(name)));
   const ids = (range?: SQL) =>
     joined(
@@ -174,24 +177,37 @@ function write<Asked>(db: Db | Tx, list: List<Asked>, { filters, ordering, after
     const split = names.flatMap((name) => parts[name]?.(asked[name] as never) ?? []);
     return split.length === 0 ? rest : rest.flatMap((range) => split.map((part) => and(range, part)));
   };
-  const offset = sql`${after ? 0 : sql.placeholder('offset')}::bigint`;
+  const offset = sql`${cap === undefined ? sql.placeholder('offset') : 0}::bigint`;
+  const most = sql.placeholder('most');
+  /**
+   * No more than the page needs. Of a limit that it does not know PostgreSQL expects a tenth of all rows, and would plan for
+   * each request, which takes as long as to run it, in the hope of less.
+   */
+  const enoughOf = (rows: SQL) =>
+    cap === undefined
+      ? sql`${rows} limit ${most}::bigint + ${offset}`
+      : sql`select * from (${rows} limit ${sql.raw(String(cap))}) as capped limit ${most}`;
   const landing = isFar ? list.landing?.(ordering, asked) : undefined;
   return {
     ids,
     /** The rows of a page, and one more, which tells whether there is another page. */
     cut: (): SQL => {
-      const most = sql.placeholder('most');
       if (landing) {
         return sql`${ids(landing.starts)} limit ${most} offset ${offset} - (select before from landing)`;
       }
       const [first, ...others] = ranges();
-      if (others.length === 0 && !spread) return sql`${ids(first)} limit ${most} offset ${offset}`;
-      const enough = sql`${most}::bigint + ${offset}`;
-      const all = [first, ...others].map((range) =>
-        spread ? spreadOut(spread, table.id, (more) => ids(and(range, more)), enough) : sql`(${ids(range)} limit ${enough})`,
-      );
+      if (others.length === 0 && !spread) {
+        const rows = sql`${ids(first)}`;
+        return cap === undefined ? sql`${rows} limit ${most} offset ${offset}` : enoughOf(rows);
+      }
       const byName = keys.map((key, at) => ({ ...key, of: sql`${sql.identifier(`k${at}`)}` }));
-      return sql`${sql.join(all, sql` union all `)} order by ${sql.join(orderBy(byName), sql`, `)}
+      const order = sql.join(orderBy(byName), sql`, `);
+      const all = [first, ...others].map((range) =>
+        spread
+          ? spreadOut(spread, { id: table.id, order, enoughOf, ids: (more) => ids(and(range, more)) })
+          : sql`(${enoughOf(sql`${ids(range)}`)})`,
+      );
+      return sql`select * from (${sql.join(all, sql` union all `)}) as found order by ${order}
         limit ${most} offset ${offset}`;
     },
     /** Of the last row of a page after which another comes: what it is ordered by. */
@@ -217,16 +233,26 @@ function write<Asked>(db: Db | Tx, list: List<Asked>, { filters, ordering, after
   };
 }
 
+interface SpreadRows {
+  readonly id: PgColumn;
+  readonly ids: (range: SQL | undefined) => PgSelect;
+  readonly order: SQL;
+  /** No more of some rows than are needed. */
+  readonly enoughOf: (rows: SQL) => SQL;
+}
+
 /**
- * The first rows of each key, of which those with the lowest ids are the first of all. What the first keys have enough of is
- * a bound to the others, most of which have then little or nothing to be read.
+ * The first rows of each key, among which are the first of all. Of keys that are in no order those with the lowest ids
+ * are: what the first keys have enough of is a bound to the others, most of which then have little or nothing to be read.
  */
-function spreadOut({ keys, holds }: Spread, id: PgColumn, ids: (range?: SQL) => PgSelect, enough: SQL): SQL {
+function spreadOut({ keys, order: byKey, holds }: Spread, { id, ids, order, enoughOf }: SpreadRows): SQL {
   const each = (keys: SQL, bound?: SQL) =>
-    sql`(select each.* from ${keys} as spread cross join lateral (${ids(and(holds, bound))} limit ${enough}) as each)`;
+    sql`select each.* from ${keys} as spread cross join lateral (${enoughOf(sql`${ids(and(holds, bound))}`)}) as each`;
+  if (byKey) return sql`(${enoughOf(sql`(${each(keys)} order by ${byKey}, ${order})`)})`;
   const first = each(sql`(select * from ${keys} as keys limit ${sql.raw(String(FIRST_KEYS))})`);
-  const last = sql`(select id from ${first} as firsts order by id limit 1 offset ${enough} - 1)`;
-  return each(keys, sql`${id} <= coalesce(${last}, 9223372036854775807)`);
+  const last = sql`(select max(id) from (${enoughOf(sql`(${first} order by id)`)}) as firsts
+    having count(*) = ${sql.placeholder('most')} + ${sql.placeholder('offset')}::bigint)`;
+  return sql`(${each(keys, sql`${id} <= coalesce(${last}, 9223372036854775807)`)})`;
 }
 
 /** The step in which a row far from the first is found, and how many rows come before the step. */
@@ -240,6 +266,9 @@ const landingRow = ({ steps, isDescending }: Landing): SQL => {
 
 /** Reads a list as it is asked for. `values` are those of placeholders that its own SQL has. */
 type Reader<Asked, Answer> = (visit: Visit, asked: Asked, values?: Values) => Promise<JsonText<Answer>>;
+
+/** For the most pages: their texts are as few as the caps, and not one for each limit. */
+const CAPS = [101, 1001];
 
 /** How many rows a page is off, for it to be worth a look where it begins. */
 const FAR = 5_000;
@@ -255,16 +284,20 @@ export function pagesOf<Asked extends object, T>(list: List<Asked>): Reader<Aske
   return async ({ db, link }, asked, more = {}) => {
     const { page, limits, after } = asked;
     const offset = (page - 1) * limits;
-    const [shape, values] = read(list, asked, { ...more, limits, most: limits + 1, offset });
+    const most = limits + 1;
+    const cap = CAPS.find((cap) => cap >= most);
+    const [shape, values] = read(list, asked, { ...more, limits, most, offset });
     if (after === undefined) {
-      const row = one(await select(db, { ...shape, isFar: offset >= FAR })(values));
+      const place = offset === 0 ? { cap } : { isFar: offset >= FAR };
+      const row = one(await select(db, { ...shape, ...place })(values));
       return readPage(row, asked, link);
     }
     const ordering = orderingOf(asked);
     const position = readPosition(after, ordering, keysOf(list, ordering));
     take(position, 'after', values);
+    values['offset'] = 0;
     return readPage(
-      one(await select(db, { ...shape, after: position.map((value) => value === null) })(values)),
+      one(await select(db, { ...shape, cap, after: position.map((value) => value === null) })(values)),
       asked,
       link,
     );

@@ -32,10 +32,10 @@ function numbers({ status, type, cancel, attendance }: Asked, { by, keys = [] as
   const { key, total } = appointmentCounts;
   const changes = appointmentCountChanges;
   const keyOfChange = {
-    all: sql`0`,
+    all: sql`0::bigint`,
     doctor: sql`${changes.doctorId}`,
     time: sql`${changes.availableTimeId}`,
-    day: dayNumber(sql`${changes.date}`),
+    day: sql`${dayNumber(sql`${changes.date}`)}::bigint`,
     block: sql`${changes.block}`,
   }[by];
   return sql`(select ${key} as key, ${total} as total from ${appointmentCounts}
@@ -117,15 +117,30 @@ export function landing(ordering: string, asked: Asked): Landing | undefined {
   };
 }
 
-/** The days of a range, which an index has in the order of ids; what is up to a day alone begins with the first ids. */
-export function spread(asked: Asked): Spread | undefined {
-  if (asked['from'] === undefined) return undefined;
-  const keyed = keyedBy(withoutParts(asked));
-  if (keyed?.by !== 'day') return undefined;
+/**
+ * Days or blocks of ids with what is asked for, each of which an index has in the order: of a range of days in the order of
+ * ids, unless it begins with the first ones; of a status, a type or an attendance, which may be those of few, in an order in
+ * which no index has them.
+ */
+export function spread(ordering: string, asked: Asked): Spread | undefined {
+  const others = withoutParts(asked);
+  const keyed = keyedBy(others);
+  const { from, date } = others;
+  const isById = ordering === 'id';
+  const isOfParts = isById ? asked.attendance !== undefined : Object.keys(others).length < Object.keys(asked).length;
+  if (date !== undefined || !keyed || !['all', 'day'].includes(keyed.by)) return undefined;
+  if (isById && keyed.by === 'day' ? from === undefined : !isOfParts) return undefined;
+  const by = isById && keyed.by === 'all' ? 'block' : 'day';
+  const key = sql`spread.key`;
+  const order = ordering === '-date' ? sql`key desc` : sql`key`;
+  const first = sql`${key} * ${sql.raw(String(BLOCK))}`;
   return {
     filters: new Set(['from', 'to']),
-    keys: sql`(select ${EPOCH} + key::int as key from ${numbers(asked, keyed)}
-      group by 1 having sum(total) > 0 order by 1)`,
-    holds: sql`${appointments.date} = spread.key`,
+    keys: sql`(select key from ${numbers(asked, { ...keyed, by })} group by key having sum(total) > 0 order by ${order})`,
+    ...(!(isById && by === 'day') && { order: sql`spread.${order}` }),
+    holds:
+      by === 'day'
+        ? sql`${appointments.date} = ${EPOCH} + ${key}::int`
+        : sql`${appointments.id} between ${first} and ${first} + ${sql.raw(String(BLOCK - 1))}`,
   };
 }
