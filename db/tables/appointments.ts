@@ -91,7 +91,12 @@ export const appointments = pgTable(
     index('appointments_latest_idx')
       .on(table.date.desc().nullsFirst(), sql`lower(${table.period}) desc nulls last`, table.id)
       .where(sql`archived_at is null`),
-    index('appointments_archived_by_idx').on(table.archivedBy),
+    index('appointments_day_idx')
+      .on(table.date, table.id)
+      .where(sql`archived_at is null`),
+    index('appointments_archived_by_idx')
+      .on(table.archivedBy)
+      .where(sql`archived_by is not null`),
     index('appointments_series_id_idx').on(table.seriesId),
   ],
 );

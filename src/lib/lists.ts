@@ -48,6 +48,17 @@ export interface Landing {
   readonly starts: SQL;
 }
 
+/** What stands in the place of filters that no index serves in an order: keys, for each of which one does. */
+export interface Spread {
+  readonly filters: ReadonlySet<string>;
+  /** Rows of `key`. */
+  readonly keys: SQL;
+  /** By what the keys are in the order of the list, where they are: then no more of them are read than the page needs. */
+  readonly order?: SQL;
+  /** Holds of the rows of the key that `spread.key` tells. */
+  readonly holds: SQL;
+}
+
 export interface List<Asked> {
   /** The table whose rows the list has. */
   readonly table: PgTable & { readonly id: PgColumn };
@@ -66,6 +77,7 @@ export interface List<Asked> {
    * condition for fewer, whose rows would each be compared with all that is looked for.
    */
   readonly once?: Readonly<Record<string, 'found' | 'judged'>>;
+  readonly spread?: (ordering: string, asked: Readonly<Record<string, unknown>>) => Spread | undefined;
   /** The number of rows, where it is known without reading them all. */
   readonly counted?: (asked: Readonly<Record<string, unknown>>) => SQL | undefined;
   readonly landing?: (ordering: string, asked: Readonly<Record<string, unknown>>) => Landing | undefined;
@@ -84,6 +96,9 @@ export function filtered<Query extends object>(
   const conditions = Object.entries(filters) as [keyof Query, (value: unknown) => SQL | undefined][];
   return and(...conditions.map(([name, holds]) => (query[name] === undefined ? undefined : holds(query[name]))));
 }
+
+/** Of the keys of a spread, those by which it is found how far all of them have to be read. */
+const FIRST_KEYS = 31;
 
 /** What a value is made of: 0 stands for a value of its own. */
 type Form = 0 | readonly Form[] | { readonly [part: string]: Form };
@@ -116,6 +131,8 @@ interface Shape {
   /** Which values are null of a position that the rows come after. */
   readonly after?: readonly boolean[];
   readonly isFar?: boolean;
+  /** Of a page that no rows are skipped for: no fewer rows than it may have, and one. */
+  readonly cap?: number | undefined;
 }
 
 function keysOf<Asked>({ table, orders }: List<Asked>, ordering: string): readonly Key[] {
@@ -135,7 +152,7 @@ function read<Asked extends object>({ filters }: List<Asked>, asked: Asked, more
 }
 
 /** The parts of a list's query. */
-function write<Asked>(db: Db | Tx, list: List<Asked>, { filters, ordering, after, isFar = false }: Shape) {
+function write<Asked>(db: Db | Tx, list: List<Asked>, { filters, ordering, after, isFar = false, cap }: Shape) {
   const { table, joins = {}, parts = {}, once = {} } = list;
   const names = Object.keys(filters);
   const asked = Object.fromEntries(names.map((name) => [name, hold(filters[name] as Form, name)]));
@@ -146,6 +163,8 @@ function write<Asked>(db: Db | Tx, list: List<Asked>, { filters, ordering, after
   const order = orderBy(keys);
   const byName = keys.map((key, at) => ({ ...key, of: sql`${sql.identifier(`k${at}`)}` }));
   const columns = Object.fromEntries(keys.map(({ of }, at) => [`k${at}`, sql`${of}`.as(`k${at}`)]));
+  const isOnce = names.some((name) => once[name] !== undefined);
+  const spread = isFar || isOnce ? undefined : list.spread?.(ordering, asked);
   const rowsOf = (source: PgTable | SQL, where: SQL | undefined) =>
     joined(
       db
@@ -154,7 +173,8 @@ function write<Asked>(db: Db | Tx, list: List<Asked>, { filters, ordering, after
         .$dynamic(),
       [...names, ordering],
     ).where(where);
-  const where = and(list.where, ...conditions(names.filter((name) => parts[name] === undefined)));
+  const inOrder = names.filter((name) => parts[name] === undefined && !spread?.filters.has(name));
+  const where = and(list.where, ...conditions(inOrder));
   const ids = (range?: SQL) => rowsOf(table, and(where, range)).orderBy(...order);
   const found = names.filter((name) => once[name] === 'found');
   /** All rows, in no order. */
@@ -166,7 +186,6 @@ function write<Asked>(db: Db | Tx, list: List<Asked>, { filters, ordering, after
   };
   const total = () =>
     sql`(${joined(db.select({ count: count() }).from(table).$dynamic(), names).where(and(list.where, ...conditions(names)))})`;
-  const isOnce = names.some((name) => once[name] !== undefined);
   const values = after?.map((isNull, at) => (isNull ? null : sql`${sql.placeholder(`after.${at}`)}`));
   /** What is read by itself, in order, each no further than the page reaches. */
   const ranges = (): (SQL | undefined)[] => {
@@ -174,24 +193,38 @@ function write<Asked>(db: Db | Tx, list: List<Asked>, { filters, ordering, after
     const split = names.flatMap((name) => parts[name]?.(asked[name] as never) ?? []);
     return split.length === 0 ? rest : rest.flatMap((range) => split.map((part) => and(range, part)));
   };
-  const offset = sql`${after ? 0 : sql.placeholder('offset')}::bigint`;
+  const offset = sql`${cap === undefined ? sql.placeholder('offset') : 0}::bigint`;
+  const most = sql.placeholder('most');
+  /**
+   * No more than the page needs. Of a limit that it does not know PostgreSQL expects a tenth of all rows, and would plan for
+   * each request, which takes as long as to run it, in the hope of less.
+   */
+  const enoughOf = (rows: SQL) =>
+    cap === undefined
+      ? sql`${rows} limit ${most}::bigint + ${offset}`
+      : sql`select * from (${rows} limit ${sql.raw(String(cap))}) as capped limit ${most}`;
   const landing = isFar && !isOnce ? list.landing?.(ordering, asked) : undefined;
   return {
     ids,
     /** The rows of a page, and one more, which tells whether there is another page. */
     cut: (): SQL => {
-      const most = sql.placeholder('most');
-      const inOrder = sql`order by ${sql.join(orderBy(byName), sql`, `)} limit ${most} offset ${offset}`;
-      if (isOnce) {
-        return sql`select * from hits where ${values ? or(...following(byName, values)) : sql`true`} ${inOrder}`;
-      }
+      const order = sql.join(orderBy(byName), sql`, `);
+      const cutTo = (rows: SQL) => sql`select * from ${rows} order by ${order} limit ${most} offset ${offset}`;
+      if (isOnce) return cutTo(sql`hits where ${values ? or(...following(byName, values)) : sql`true`}`);
       if (landing) {
         return sql`${ids(landing.starts)} limit ${most} offset ${offset} - (select before from landing)`;
       }
       const [first, ...others] = ranges();
-      if (others.length === 0) return sql`${ids(first)} limit ${most} offset ${offset}`;
-      const all = [first, ...others].map((range) => sql`(${ids(range)} limit ${most}::bigint + ${offset})`);
-      return sql`${sql.join(all, sql` union all `)} ${inOrder}`;
+      if (others.length === 0 && !spread) {
+        const rows = sql`${ids(first)}`;
+        return cap === undefined ? sql`${rows} limit ${most} offset ${offset}` : enoughOf(rows);
+      }
+      const all = [first, ...others].map((range) =>
+        spread
+          ? spreadOut(spread, { id: table.id, order, enoughOf, ids: (more) => ids(and(range, more)) })
+          : sql`(${enoughOf(sql`${ids(range)}`)})`,
+      );
+      return cutTo(sql`(${sql.join(all, sql` union all `)}) as found`);
     },
     /** Of the last row of a page after which another comes: what it is ordered by. */
     position: sql<string | null>`(select json_build_array(${sql.join(
@@ -220,6 +253,28 @@ function write<Asked>(db: Db | Tx, list: List<Asked>, { filters, ordering, after
   };
 }
 
+interface SpreadRows {
+  readonly id: PgColumn;
+  readonly ids: (range: SQL | undefined) => PgSelect;
+  readonly order: SQL;
+  /** No more of some rows than are needed. */
+  readonly enoughOf: (rows: SQL) => SQL;
+}
+
+/**
+ * The first rows of each key, among which are the first of all. Of keys that are in no order those with the lowest ids
+ * are: what the first keys have enough of is a bound to the others, most of which then have little or nothing to be read.
+ */
+function spreadOut({ keys, order: byKey, holds }: Spread, { id, ids, order, enoughOf }: SpreadRows): SQL {
+  const each = (keys: SQL, bound?: SQL) =>
+    sql`select each.* from ${keys} as spread cross join lateral (${enoughOf(sql`${ids(and(holds, bound))}`)}) as each`;
+  if (byKey) return sql`(${enoughOf(sql`(${each(keys)} order by ${byKey}, ${order})`)})`;
+  const first = each(sql`(select * from ${keys} as keys limit ${sql.raw(String(FIRST_KEYS))})`);
+  const last = sql`(select max(id) from (${enoughOf(sql`(${first} order by id)`)}) as firsts
+    having count(*) = ${sql.placeholder('most')} + ${sql.placeholder('offset')}::bigint)`;
+  return sql`(${each(keys, sql`${id} <= coalesce(${last}, 9223372036854775807)`)})`;
+}
+
 /** The step in which a row far from the first is found, and how many rows come before the step. */
 const landingRow = ({ steps, isDescending }: Landing): SQL => {
   const order = isDescending ? sql`key desc` : sql`key`;
@@ -231,6 +286,9 @@ const landingRow = ({ steps, isDescending }: Landing): SQL => {
 
 /** Reads a list as it is asked for. `values` are those of placeholders that its own SQL has. */
 type Reader<Asked, Answer> = (visit: Visit, asked: Asked, values?: Values) => Promise<JsonText<Answer>>;
+
+/** For the most pages: their texts are as few as the caps, and not one for each limit. */
+const CAPS = [101, 1001];
 
 /** How many rows a page is off, for it to be worth a look where it begins. */
 const FAR = 5_000;
@@ -245,13 +303,15 @@ export function pagesOf<Asked extends object, T>(list: List<Asked>): Reader<Aske
   /** @throws ProblemError not-found for a page past the end, but not for the first page, nor after a position */
   return async ({ db, link }, asked, more = {}) => {
     const { page, limits, after } = asked;
-    const offset = (page - 1) * limits;
-    const [shape, values] = read(list, asked, { ...more, limits, most: limits + 1, offset });
-    let place: Pick<Shape, 'after' | 'isFar'> = { isFar: offset >= FAR };
+    const offset = after === undefined ? (page - 1) * limits : 0;
+    const most = limits + 1;
+    const [shape, values] = read(list, asked, { ...more, limits, most, offset });
+    const cap = offset === 0 ? CAPS.find((cap) => cap >= most) : undefined;
+    let place: Pick<Shape, 'after' | 'isFar' | 'cap'> = { isFar: offset >= FAR, cap };
     if (after !== undefined) {
       const position = readPosition(after, shape.ordering, keysOf(list, shape.ordering));
       take(position, 'after', values);
-      place = { after: position.map((value) => value === null) };
+      place = { after: position.map((value) => value === null), cap };
     }
     const row = one(await select(db, { ...shape, ...place })(values));
     const [count, position, results] = row as [Buffer, Buffer | null, Buffer];

@@ -47,6 +47,13 @@ const QUERIES: readonly Partial<ListAppointmentsQuery>[] = [
   { ordering: '-date' },
   { from: '2030-01-25', ordering: 'date' },
   { to: '2030-01-05', ordering: '-date' },
+  { date: '2030-01-29' },
+  { from: '2030-01-25' },
+  { from: '2030-01-25', to: '2030-01-29', type: 'Online' },
+  { status: 'Pendding', ordering: 'date' },
+  { status: 'Complated', ordering: '-date' },
+  { attendance: 'arrived' },
+  { attendance: 'arrived', ordering: 'date' },
   { page: 400 },
 ];
 

@@ -1,7 +1,7 @@
 /** How many appointments a list has, from the numbers that the database keeps: else it would read them all. */
 import { and, eq, isNull, sql, type SQL } from 'drizzle-orm';
 import { appointmentCountChanges, appointmentCounts, appointments } from '../../../db/tables/index.js';
-import type { Landing } from '../../lib/lists.js';
+import type { Landing, Spread } from '../../lib/lists.js';
 import { partsOf, type Parties } from './access.js';
 import { hasAttendance } from './wire.js';
 
@@ -32,10 +32,10 @@ function numbers({ status, type, cancel, attendance }: Asked, { by, keys = [] as
   const { key, total } = appointmentCounts;
   const changes = appointmentCountChanges;
   const keyOfChange = {
-    all: sql`0`,
+    all: sql`0::bigint`,
     doctor: sql`${changes.doctorId}`,
     time: sql`${changes.availableTimeId}`,
-    day: dayNumber(sql`${changes.date}`),
+    day: sql`${dayNumber(sql`${changes.date}`)}::bigint`,
     block: sql`${changes.block}`,
   }[by];
   return sql`(select ${key} as key, ${total} as total from ${appointmentCounts}
@@ -114,5 +114,33 @@ export function landing(ordering: string, asked: Asked): Landing | undefined {
       date: sql`${appointments.date} >= ${day}`,
       '-date': sql`${appointments.date} <= ${day}`,
     }[ordering] as SQL,
+  };
+}
+
+/**
+ * Days or blocks of ids with what is asked for, each of which an index has in the order: of a range of days in the order of
+ * ids, unless it begins with the first ones; of a status, a type or an attendance, which may be those of few, in an order in
+ * which no index has them.
+ */
+export function spread(ordering: string, asked: Asked): Spread | undefined {
+  const others = withoutParts(asked);
+  const keyed = keyedBy(others);
+  const { from, date } = others;
+  const isById = ordering === 'id';
+  const isOfParts = isById ? asked.attendance !== undefined : Object.keys(others).length < Object.keys(asked).length;
+  if (date !== undefined || !keyed || !['all', 'day'].includes(keyed.by)) return undefined;
+  if (isById && keyed.by === 'day' ? from === undefined : !isOfParts) return undefined;
+  const by = isById && keyed.by === 'all' ? 'block' : 'day';
+  const key = sql`spread.key`;
+  const order = ordering === '-date' ? sql`key desc` : sql`key`;
+  const first = sql`${key} * ${sql.raw(String(BLOCK))}`;
+  return {
+    filters: new Set(['from', 'to']),
+    keys: sql`(select key from ${numbers(asked, { ...keyed, by })} group by key having sum(total) > 0 order by ${order})`,
+    ...(!(isById && by === 'day') && { order: sql`spread.${order}` }),
+    holds:
+      by === 'day'
+        ? sql`${appointments.date} = ${EPOCH} + ${key}::int`
+        : sql`${appointments.id} between ${first} and ${first} + ${sql.raw(String(BLOCK - 1))}`,
   };
 }

@@ -21,7 +21,7 @@ import { byLongest, containing } from '../../lib/search.js';
 import type { Caller } from '../../lib/visit.js';
 import { instantsOfAppointment } from '../../scheduling/instants.js';
 import { isSeenBy, partsOf, type Parties } from './access.js';
-import { counted, landing } from './counts.js';
+import { counted, landing, spread } from './counts.js';
 import { hasAttendance, reasonJson, statusText, typeText, type Stored } from './wire.js';
 
 export const appointmentJson = (zone: string | Placeholder): SQL<Appointment> =>
@@ -130,6 +130,7 @@ export const appointmentPages = pagesOf<Asked, Appointment>({
   once: { longest: 'found', others: 'judged', ofEach: 'judged' },
   parts: { parties: partsOf },
   orders: ORDERS,
+  spread,
   counted,
   landing,
   rows: selectAppointments,
