@@ -52,6 +52,13 @@ export const boundsJson = {
   to: sql<string>`coalesce(${timeOff.endsOn}::text, ${timestampText(timeOff.endsAt)})`,
 };
 
+/** Whether a row of `time_off` can take something of the slots that begin on a day: of other rows nothing else need be known. */
+export function isNear(day: SQL, { zone }: Clock): SQL {
+  const dayOf = (moment: PgColumn): SQL => sql`(${moment} at time zone ${zone}::text)::date`;
+  return sql`(coalesce(${timeOff.startsOn}, ${dayOf(timeOff.startsAt)}) <= ${day} + 3
+    and coalesce(${timeOff.endsOn}, ${dayOf(timeOff.endsAt)}) >= ${day} - 1)`;
+}
+
 /** Leave of a doctor, and of the whole clinic. */
 export const leaveOf = (doctorId: unknown): SQL =>
   sql`(${timeOff.doctorId} = ${doctorId} or ${timeOff.doctorId} is null)`;
