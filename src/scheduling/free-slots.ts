@@ -7,7 +7,15 @@ import { and, eq, isNull, sql, type SQL } from 'drizzle-orm';
 import { LRUCache } from 'lru-cache';
 import { direct } from '../../db/prepared.js';
 import { oneOrNone } from '../../db/rows.js';
-import { appointments, availableTimes, doctorAvailableTimes, doctorHours, doctors, holds, timeOff } from '../../db/tables/index.js';
+import {
+  appointments,
+  availableTimes,
+  doctorAvailableTimes,
+  doctorHours,
+  doctors,
+  holds,
+  timeOff,
+} from '../../db/tables/index.js';
 import type { Slot } from '../../openapi/generated/schemas.js';
 import { plusDays } from '../lib/dates.js';
 import type { Visit } from '../lib/visit.js';
@@ -52,7 +60,9 @@ const factsOf = direct((db, kind: Kind) => {
         from ${bookableDays(from, to, calendar)}`),
     )
     .select({
-      days: sql<string | null>`(select json_agg(midnight order by day) from days where ${takesPatients})::text`.as('days'),
+      days: sql<string | null>`(select json_agg(midnight order by day) from days where ${takesPatients})::text`.as(
+        'days',
+      ),
       first: sql<string | null>`(select min(day) from days)::text`.as('first'),
       slots: sql<string | null>`(
         select json_agg(json_build_array(${anySlot.id}, ${availableTimes.label}, ${anySlot.startMinute}, ${anySlot.endMinute}) order by ${order})
@@ -61,17 +71,23 @@ const factsOf = direct((db, kind: Kind) => {
         select json_agg(json_build_array(${day}, ${anySlot.id}, ${seconds(sql`lower(${period})`)}, ${seconds(sql`upper(${period})`)},
           ${seconds(sql`slot_start(${day}, ${anySlot.startMinute}, ${calendar.zone}::text)`)}) order by ${day}, ${order})
         from days, ${slots} where midnight is null and ${isOffering}
-          and ${isOffered(day, anySlot, booker, doctorId)} and not ${isHeld(doctorId, day, anySlot, booker)})::text`.as('others'),
+          and ${isOffered(day, anySlot, booker, doctorId)} and not ${isHeld(doctorId, day, anySlot, booker)})::text`.as(
+        'others',
+      ),
       labels: sql<string | null>`(
         select json_agg(${appointments.date} || ' ' || ${appointments.availableTimeId}) from ${appointments}
-        where ${isOfDoctor} and ${appointments.period} is null and ${appointments.date} between ${from} and ${to})::text`.as('labels'),
+        where ${isOfDoctor} and ${appointments.period} is null and ${appointments.date} between ${from} and ${to})::text`.as(
+        'labels',
+      ),
       starts: sql<string | null>`busy.starts::text`.as('starts'),
       ends: sql<string | null>`busy.ends::text`.as('ends'),
     })
     .from(doctors)
-    .crossJoin(sql`(
+    .crossJoin(
+      sql`(
       select array_agg(${seconds(sql`lower(${appointments.period})`)}) as starts, array_agg(${seconds(sql`upper(${appointments.period})`)}) as ends
-      from ${appointments} where ${isOfDoctor} and ${appointments.period} && tsrange(${from}, ${to} + ${reach})) as busy`)
+      from ${appointments} where ${isOfDoctor} and ${appointments.period} && tsrange(${from}, ${to} + ${reach})) as busy`,
+    )
     .where(and(eq(doctors.id, doctorId), isNull(doctors.archivedAt)));
 });
 
@@ -144,7 +160,11 @@ export async function freeSlotsOfDoctor(
       const offer =
         midnight === null
           ? others.get(`${date} ${time}`)
-          : { from: at * DAY + (startMinute ?? 0), to: at * DAY + (endMinute ?? 0), start: midnight + (startMinute ?? 0) * MINUTE };
+          : {
+              from: at * DAY + (startMinute ?? 0),
+              to: at * DAY + (endMinute ?? 0),
+              start: midnight + (startMinute ?? 0) * MINUTE,
+            };
       if (offer === undefined) continue;
       if (startMinute === null || endMinute === null) {
         if (!labels.has(`${date} ${time}`)) free.push({ date, time, label, start: null, end: null });
