@@ -7,22 +7,14 @@ import { and, eq, isNull, sql, type SQL } from 'drizzle-orm';
 import { LRUCache } from 'lru-cache';
 import { direct } from '../../db/prepared.js';
 import { oneOrNone } from '../../db/rows.js';
-import {
-  appointments,
-  availableTimes,
-  doctorAvailableTimes,
-  doctorHours,
-  doctors,
-  holds,
-  timeOff,
-} from '../../db/tables/index.js';
+import { appointments, availableTimes, doctorAvailableTimes, doctors, holds, timeOff } from '../../db/tables/index.js';
 import type { Slot } from '../../openapi/generated/schemas.js';
 import { plusDays } from '../lib/dates.js';
 import type { Visit } from '../lib/visit.js';
 import { kindOf, placeholdersOfBooker, valuesOfBooker, type Kind } from './booker.js';
 import { later, today, wallClockAt } from './calendar.js';
 import { anySlot, bookableDays, day, isHeld, isLive, isOffered, periodOf, takesPatients } from './slots.js';
-import { isNear, leaveOf } from './working-time.js';
+import { isNear, leaveOf, workedSlots } from './working-time.js';
 
 /** Days that a slot may reach into: it lasts a day at the most, and an hour more where the clocks change. */
 const REACH = 3;
@@ -40,11 +32,10 @@ const factsOf = direct((db, kind: Kind) => {
   const reach = sql.raw(String(REACH));
   const midnight = wallClockAt(day, calendar);
   const isOfDoctor = sql`${eq(appointments.doctorId, doctorId)} and ${isLive}`;
-  // On such a day each slot is offered, as many minutes after midnight as it says. No clock changes twice in two days.
+  // On such a day each slot in which the doctor works is offered, as many minutes after midnight as it says. No clock changes twice in two days.
   const isPlain = and(
     sql`${midnight} + interval '48 hours' = ${wallClockAt(sql`(${day} + 2)`, calendar)}`,
     sql`${day} > ${today(later(calendar, calendar.bookingNotice))}`,
-    sql`not exists (select from ${doctorHours} where ${eq(doctorHours.doctorId, doctorId)})`,
     sql`not exists (select from ${timeOff} where ${leaveOf(doctorId)} and ${isNear(day, calendar)})`,
     sql`not exists (select from ${holds} where ${eq(holds.doctorId, doctorId)}
       and ${holds.date} between ${day} - ${reach} and ${day} + ${reach})`,
@@ -53,14 +44,17 @@ const factsOf = direct((db, kind: Kind) => {
   const slots = sql`${doctorAvailableTimes} join ${availableTimes} on ${availableTimes.id} = ${doctorAvailableTimes.availableTimeId}`;
   const isOffering = eq(doctorAvailableTimes.doctorId, doctorId);
   const order = sql`${availableTimes.startMinute} nulls last, ${availableTimes.id}`;
-  const columns = { day: sql`day`, midnight: sql`midnight` };
+  const columns = { day: sql`day`, midnight: sql`midnight`, worked: sql`worked` };
   return db
     .with(
-      db.$with('days', columns).as(sql`select ${day}, case when ${isPlain} then ${seconds(midnight)} end as midnight
+      db.$with('days', columns).as(sql`select ${day}, case when ${isPlain} then ${seconds(midnight)} end as midnight,
+        ${workedSlots(doctorId, day)} as worked
         from ${bookableDays(from, to, calendar)}`),
     )
     .select({
-      days: sql<string | null>`(select json_agg(midnight order by day) from days where ${takesPatients})::text`.as(
+      days: sql<
+        string | null
+      >`(select json_agg(json_build_array(midnight, worked) order by day) from days where ${takesPatients})::text`.as(
         'days',
       ),
       first: sql<string | null>`(select min(day) from days)::text`.as('first'),
@@ -141,11 +135,11 @@ export async function freeSlotsOfDoctor(
   if (facts === undefined) return undefined;
   const { first } = facts;
   if (first === null) return [];
-  const midnights = read<number | null>(facts.days);
+  const daysOf = read<[midnight: number | null, worked: number[] | null]>(facts.days);
   const slots = read<[id: number, label: string, start: number | null, end: number | null]>(facts.slots);
   const origin = Date.parse(first) / 1000;
   const minutes = (clock: number): number => (clock - origin) / MINUTE;
-  const busy = new Busy(midnights.length);
+  const busy = new Busy(daysOf.length);
   const ends = readArray(facts.ends);
   for (const [at, start] of readArray(facts.starts).entries()) busy.add(minutes(start), minutes(ends[at] as number));
   const labels = new Set(read<string>(facts.labels));
@@ -154,9 +148,10 @@ export async function freeSlotsOfDoctor(
     others.set(`${date} ${id}`, { from: minutes(from), to: minutes(to), start });
   }
   const free: Slot[] = [];
-  for (const [at, midnight] of midnights.entries()) {
+  for (const [at, [midnight, worked]] of daysOf.entries()) {
     const date = plusDays(first, at);
     for (const [time, label, startMinute, endMinute] of slots) {
+      if (worked?.includes(time) === false) continue;
       const offer =
         midnight === null
           ? others.get(`${date} ${time}`)

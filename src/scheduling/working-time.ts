@@ -24,6 +24,13 @@ export const isWorked = (doctorId: unknown, day: SQL, { id }: Pick<AnySlot, 'id'
     select from ${doctorHours} join ${doctorHoursTimes} on ${doctorHoursTimes.hoursId} = ${doctorHours.id}
     where ${doctorHours.doctorId} = ${doctorId} and ${doctorHoursTimes.availableTimeId} = ${id} and ${isForDay(day)}))`;
 
+/** The ids of the slots in which a doctor works on a day by the hours, as an array; null for who has none. */
+export const workedSlots = (doctorId: unknown, day: SQL): SQL =>
+  sql`case when exists (select from ${doctorHours} where ${doctorHours.doctorId} = ${doctorId}) then array(
+    select ${doctorHoursTimes.availableTimeId} from ${doctorHours}
+    join ${doctorHoursTimes} on ${doctorHoursTimes.hoursId} = ${doctorHours.id}
+    where ${doctorHours.doctorId} = ${doctorId} and ${isForDay(day)}) end`;
+
 /** Whether a doctor works in any slot on a day. */
 export const worksOn = (doctorId: PgColumn, day: SQL): SQL =>
   sql`(${doctorId} not in (select ${doctorHours.doctorId} from ${doctorHours})
