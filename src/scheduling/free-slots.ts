@@ -32,7 +32,8 @@ const factsOf = direct((db, kind: Kind) => {
   const reach = sql.raw(String(REACH));
   const midnight = wallClockAt(day, calendar);
   const isOfDoctor = sql`${eq(appointments.doctorId, doctorId)} and ${isLive}`;
-  // On such a day each slot in which the doctor works is offered, as many minutes after midnight as it says. No clock changes twice in two days.
+  // On such a day each slot in which the doctor works is offered, as many minutes after midnight as it says: no clock changes
+  // twice in two days.
   const isPlain = and(
     sql`${midnight} + interval '48 hours' = ${wallClockAt(sql`(${day} + 2)`, calendar)}`,
     sql`${day} > ${today(later(calendar, calendar.bookingNotice))}`,
@@ -41,9 +42,9 @@ const factsOf = direct((db, kind: Kind) => {
       and ${holds.date} between ${day} - ${reach} and ${day} + ${reach})`,
   );
   const period = periodOf(day, anySlot, calendar);
-  const slots = sql`${doctorAvailableTimes} join ${availableTimes} on ${availableTimes.id} = ${doctorAvailableTimes.availableTimeId}`;
+  const slots = sql`${doctorAvailableTimes}
+    join ${availableTimes} on ${availableTimes.id} = ${doctorAvailableTimes.availableTimeId}`;
   const isOffering = eq(doctorAvailableTimes.doctorId, doctorId);
-  const order = sql`${availableTimes.startMinute} nulls last, ${availableTimes.id}`;
   const columns = { day: sql`day`, midnight: sql`midnight`, worked: sql`worked` };
   return db
     .with(
@@ -59,11 +60,11 @@ const factsOf = direct((db, kind: Kind) => {
       ),
       first: sql<string | null>`(select min(day) from days)::text`.as('first'),
       slots: sql<string | null>`(
-        select json_agg(json_build_array(${anySlot.id}, ${availableTimes.label}, ${anySlot.startMinute}, ${anySlot.endMinute}) order by ${order})
+        select json_agg(json_build_array(${anySlot.id}, ${availableTimes.label}, ${anySlot.startMinute}, ${anySlot.endMinute}) order by ${availableTimes.startMinute} nulls last, ${availableTimes.id})
         from ${slots} where ${isOffering})::text`.as('slots'),
       others: sql<string | null>`(
         select json_agg(json_build_array(${day}, ${anySlot.id}, ${seconds(sql`lower(${period})`)}, ${seconds(sql`upper(${period})`)},
-          ${seconds(sql`slot_start(${day}, ${anySlot.startMinute}, ${calendar.zone}::text)`)}) order by ${day}, ${order})
+          ${seconds(sql`slot_start(${day}, ${anySlot.startMinute}, ${calendar.zone}::text)`)}))
         from days, ${slots} where midnight is null and ${isOffering}
           and ${isOffered(day, anySlot, booker, doctorId)} and not ${isHeld(doctorId, day, anySlot, booker)})::text`.as(
         'others',
@@ -85,7 +86,7 @@ const factsOf = direct((db, kind: Kind) => {
     .where(and(eq(doctors.id, doctorId), isNull(doctors.archivedAt)));
 });
 
-/** Begins and ends when the clock shows so many minutes since the first day's midnight, and at a moment in seconds. */
+/** When a slot passes: in minutes since the first day's midnight by the clinic's clock, and its start in seconds. */
 interface Offer {
   readonly from: number;
   readonly to: number;

@@ -383,7 +383,7 @@ export function freeSlotsOfFirstDay(
 export const soonestFirst = sql`${day}, ${availableTimes.startMinute} nulls last, ${availableTimes.id}, ${doctors.id}`;
 
 /** One of the `freeSlots` as JSON. */
-export const slotJson = ({ zone }: Clock): SQL<Slot> =>
+const slotJson = ({ zone }: Clock): SQL<Slot> =>
   jsonObject<Slot>({
     date: sql<string>`${day}`,
     time: column(availableTimes.id),
