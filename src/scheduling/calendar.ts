@@ -78,10 +78,16 @@ export const wallClockAt = (time: SQL, { zone }: Pick<Clock, 'zone'>): SQL =>
 /** The day at the clinic. */
 export const today = (clock: Clock): SQL<string> => sql<string>`${wallClock(clock)}::date`;
 
+/** To make one takes longer than most requests; a process has one zone. */
+const formats = new Map<string, Intl.DateTimeFormat>();
+
 /** The same as text. */
-export const todayText = ({ now, zone }: Calendar): string =>
+export function todayText({ now, zone }: Calendar): string {
+  let format = formats.get(zone);
   // The Canadian format is that of ISO 8601.
-  new Intl.DateTimeFormat('en-CA', { timeZone: zone }).format(now);
+  if (format === undefined) formats.set(zone, (format = new Intl.DateTimeFormat('en-CA', { timeZone: zone })));
+  return format.format(now);
+}
 
 /** The last bookable day. */
 export const horizon = (clock: Clock): SQL => sql`(${today(clock)} + ${clock.horizonDays}::int)`;

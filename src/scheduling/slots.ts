@@ -104,7 +104,7 @@ const isOpen = (day: SQL, slot: { startMinute: unknown }, booker: Booker, doctor
     or (${isAhead(day, slot, booker.calendar)} and ${givesNoNotice(booker, doctorId)}))`;
 
 /** Whether somebody can book a slot that a doctor offers on a day, but for appointments. */
-const isOffered = (day: SQL, slot: AnySlot, booker: Booker, doctorId: unknown): SQL =>
+export const isOffered = (day: SQL, slot: AnySlot, booker: Booker, doctorId: unknown): SQL =>
   and(
     isOpen(day, slot, booker, doctorId),
     isWorked(doctorId, day, slot),
@@ -122,7 +122,7 @@ export function isTaken(whose: SQL, day: SQL, slot: AnySlot, calendar: Clock): S
 }
 
 /** Whether somebody else holds a slot of a doctor on a day. */
-const isHeld = (doctorId: unknown, day: SQL, slot: AnySlot, booker: Booker): SQL =>
+export const isHeld = (doctorId: unknown, day: SQL, slot: AnySlot, booker: Booker): SQL =>
   sql`exists (select from ${holds} where ${holds.doctorId} = ${doctorId} and ${isHeldFrom(booker)}
     and ${isOfTime(periodOf(day, slot, booker.calendar), day, slot.id)})`;
 
@@ -273,7 +273,7 @@ function faultOf(
 }
 
 /** The bookable ones of the days from one to another. */
-const bookableDays = (from: SQL, to: SQL, calendar: Clock): SQL =>
+export const bookableDays = (from: SQL, to: SQL, calendar: Clock): SQL =>
   days(sql`greatest(${from}, ${today(calendar)})`, sql`least(${to}, ${horizon(calendar)})`);
 
 /** The slot of a free slot. */
@@ -319,16 +319,16 @@ interface Wanted {
 const eachSlot = { id: sql`slots.time`, startMinute: sql`slots.start_minute`, endMinute: sql`slots.end_minute` };
 const slotOrder = sql`slots.start_minute nulls last, slots.time`;
 
-/** Whether a doctor has one of the `slots` free. */
+/** Whether a doctor has one of the `slots` free: that it is not taken costs the most to see, so all else is judged before. */
 const isFreeOf = (doctorId: SQL, booker: Booker): SQL => {
   const slotDay = sql`slots.day`;
-  return and(
-    sql`exists (select from ${doctorAvailableTimes}
-      where ${doctorAvailableTimes.doctorId} = ${doctorId} and ${doctorAvailableTimes.availableTimeId} = ${eachSlot.id})`,
-    isOffered(slotDay, eachSlot, booker, doctorId),
-    sql`not ${isTaken(sql`${appointments.doctorId} = ${doctorId}`, slotDay, eachSlot, booker.calendar)}`,
-    sql`not ${isHeld(doctorId, slotDay, eachSlot, booker)}`,
-  ) as SQL;
+  return sql`case when exists (select from ${doctorAvailableTimes}
+      where ${doctorAvailableTimes.doctorId} = ${doctorId} and ${doctorAvailableTimes.availableTimeId} = ${eachSlot.id})
+    then ${and(
+      isOffered(slotDay, eachSlot, booker, doctorId),
+      sql`not ${isHeld(doctorId, slotDay, eachSlot, booker)}`,
+      sql`not ${isTaken(sql`${appointments.doctorId} = ${doctorId}`, slotDay, eachSlot, booker.calendar)}`,
+    )} end`;
 };
 
 /** Whether it is known that a doctor has nothing free on a day. */
@@ -354,21 +354,23 @@ export function freeSlotsOfFirstDay(
   const isAway = (whose: SQL): SQL =>
     sql`exists (select from ${timeOff} where ${whose} and ${day} between ${timeOff.startsOn} and ${timeOff.endsOn})`;
   const mayWork = and(
-    takesPatients,
-    wanted.doctorIs,
     sql`not ${isFull(doctors.id, day)}`,
     worksOn(doctors.id, day),
     sql`not ${isAway(eq(timeOff.doctorId, doctors.id))}`,
   );
   // Staff and doctors give no notice; who is a doctor shows when there is one to compare with.
   const isAny = booker.caller === null ? isInTime(day, anySlot, calendar) : isAhead(day, anySlot, calendar);
+  const possible = and(isAny, wanted.slotIs);
   return {
-    first: sql`select ${day}, ids from ${bookableDays(from, to, calendar)}
-      cross join lateral (select array_agg(${doctors.id}) as ids from ${doctors} where ${mayWork}) as open
-      where ids is not null and not ${isAway(isNull(timeOff.doctorId))} order by ${day} limit 1`,
+    // Who is asked for is found once, and not for each day.
+    first: sql`with wanted as materialized (select ${doctors.id} from ${doctors} where ${and(takesPatients, wanted.doctorIs)})
+      select ${day}, ids from ${bookableDays(from, to, calendar)}
+      cross join lateral (select array_agg(${doctors.id}) as ids from wanted as doctors where ${mayWork}) as open
+      where exists (select from ${availableTimes} where ${possible})
+        and ids is not null and not ${isAway(isNull(timeOff.doctorId))} order by ${day} limit 1`,
     free: sql`select doctor, day, start_minute, time from (
         select ids, ${day}, ${availableTimes.id} as time, ${availableTimes.startMinute}, ${availableTimes.endMinute}
-        from first as days cross join ${availableTimes} where ${and(isAny, wanted.slotIs)}
+        from first as days cross join ${availableTimes} where ${possible}
         order by ${availableTimes.startMinute} nulls last, ${availableTimes.id}
       ) as slots cross join lateral (
         select doctor from (select doctor from unnest(ids) as doctor order by doctor) as doctors
@@ -381,7 +383,7 @@ export function freeSlotsOfFirstDay(
 export const soonestFirst = sql`${day}, ${availableTimes.startMinute} nulls last, ${availableTimes.id}, ${doctors.id}`;
 
 /** One of the `freeSlots` as JSON. */
-export const slotJson = ({ zone }: Clock): SQL<Slot> =>
+const slotJson = ({ zone }: Clock): SQL<Slot> =>
   jsonObject<Slot>({
     date: sql<string>`${day}`,
     time: column(availableTimes.id),
