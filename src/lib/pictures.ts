@@ -1,12 +1,19 @@
+import { sql, type SQL } from 'drizzle-orm';
+import type { PgColumn } from 'drizzle-orm/pg-core';
 import { JsonText } from '../../db/json.js';
 import type { Link } from './visit.js';
+
+/** The URL of a public picture, from the column with its name. Its query takes `pictureValues`. */
+export const publicPicture = (name: PgColumn): SQL<string | null> =>
+  sql<string | null>`${sql.placeholder('pictures')}::text || ${name}`;
+
+export const pictureValues = ({ link }: { readonly link: Link }) => ({ pictures: link.picture('') });
 
 type Item<T> = T extends { results: (infer R)[] } | (infer R)[] ? R : T;
 
 /**
- * Puts the URLs of pictures in the place of their names, in one record or in all of a list. Until then the JSON, and
- * with it the tag, depends on what is stored alone: a URL has the name of the host, and one that is signed changes with
- * time.
+ * Puts the URLs of pictures that are signed in the place of their names, in one record or in all of a list. Until then the
+ * JSON, and with it the tag, depends on what is stored alone: such a URL changes with time.
  */
 export function withPictureUrls<T>(json: JsonText<T>, field: keyof Item<T> & string, link: Link): JsonText<T> {
   // No text of a record can look so: a quotation mark in it has a backslash before it.

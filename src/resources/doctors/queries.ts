@@ -18,6 +18,7 @@ import { pagesOf, type Orders } from '../../lib/lists.js';
 import { takesPatients } from '../../scheduling/slots.js';
 import { isLinkedTo, LINKS, type Links } from '../../lib/lookups.js';
 import { itemOf } from '../../lib/pages.js';
+import { publicPicture } from '../../lib/pictures.js';
 import { hasAll } from '../../lib/search.js';
 
 type Lookup = typeof designations | typeof specialisations;
@@ -35,13 +36,13 @@ type PublicDoctor = Omit<Doctor, 'user_id'>;
 const publicFields = (lists: Lists) => ({
   id: column(doctors.id),
   user: column(users.displayName),
-  profile: column(doctors.picture),
+  profile: publicPicture(doctors.picture),
   ...lists,
   fee: column(doctors.fee),
   meet_link: column(doctors.meetLink),
 });
 
-/** A doctor as JSON, with the picture's name where the answer has its URL. */
+/** A doctor as JSON. */
 const doctorJson = (lists: Lists): SQL<PublicDoctor> => jsonObject<PublicDoctor>(publicFields(lists));
 
 /** The same for staff. */

@@ -18,10 +18,9 @@ import { ProblemError } from '../../../openapi/problem-error.js';
 import { noteFreed } from '../../scheduling/offers.js';
 import { isLive, isUpcoming } from '../../scheduling/slots.js';
 import { explain, InvalidInput, NotAllowed, NotFound } from '../../lib/errors.js';
-import type { Page } from '../../lib/pages.js';
 import { namedUser } from '../../lib/named-user.js';
 import { nothingElse, type Given } from '../../lib/patches.js';
-import { withPictureUrls } from '../../lib/pictures.js';
+import { pictureValues } from '../../lib/pictures.js';
 import { checkConditions } from '../../lib/preconditions.js';
 import { searchPatterns } from '../../lib/search.js';
 import { inTransaction, type UserVisit, type Visit, type Within } from '../../lib/visit.js';
@@ -52,14 +51,11 @@ const withField = <T>({ text }: JsonText<unknown>, name: keyof T & string, value
 /** The tag of a doctor's state as staff and the doctor see it: another answer than everybody's. */
 const privateTag = (tag: string): string => `${tag}-u`;
 
-async function readDoctor(
-  { db, link, caller }: Visit,
-  by: typeof doctorById,
-  id: number,
-): Promise<JsonText<Doctor> | undefined> {
-  const row = oneOrNone(await by(db)({ id }));
+async function readDoctor(visit: Visit, by: typeof doctorById, id: number): Promise<JsonText<Doctor> | undefined> {
+  const { db, caller } = visit;
+  const row = oneOrNone(await by(db)({ id, ...pictureValues(visit) }));
   if (row === undefined) return undefined;
-  const doctor = withPictureUrls(new JsonText<Doctor>(row.doctor, row.tag), 'profile', link);
+  const doctor = new JsonText<Doctor>(row.doctor, row.tag);
   const { userId } = row;
   const isKnown = caller !== null && (caller.isStaff || caller.id === userId);
   return isKnown ? withField<Doctor>(doctor, 'user_id', userId, privateTag(row.tag)) : doctor;
@@ -82,10 +78,9 @@ export async function getMyDoctor(visit: UserVisit): Promise<JsonText<Doctor>> {
 }
 
 export async function listDoctors(visit: Visit, { query }: Input<'listDoctors'>): Promise<JsonText<DoctorPage>> {
-  const { db, link, caller } = visit;
+  const { db, caller } = visit;
   const pages = caller?.isStaff === true ? staffPages : publicPages;
-  const page = await pages(visit, { ...query, search: await searchPatterns(db, query.search) });
-  return withPictureUrls<Page<Doctor>>(page, 'profile', link);
+  return pages(visit, { ...query, search: await searchPatterns(db, query.search) }, pictureValues(visit));
 }
 
 /** The lists of a doctor: the field, the table of its links with the two columns, and the lookup. */
@@ -162,7 +157,7 @@ async function lockDoctor(visit: Within<UserVisit>, id: number): Promise<void> {
   );
   if (row === undefined) throw new NotFound();
   if (row.userId !== caller.id && !caller.isStaff) throw new NotAllowed('Only the doctor and staff may do this.');
-  const { tag } = one(await doctorById(db)({ id }));
+  const { tag } = one(await doctorById(db)({ id, ...pictureValues(visit) }));
   checkConditions(visit, tag, privateTag(tag));
 }
 

@@ -9,14 +9,14 @@ import { NotFound } from '../../lib/errors.js';
 import { arrayOf } from '../../lib/lists.js';
 import { itemOf } from '../../lib/pages.js';
 import { nothingElse } from '../../lib/patches.js';
-import { withPictureUrls } from '../../lib/pictures.js';
+import { pictureValues, publicPicture } from '../../lib/pictures.js';
 import { checkConditions } from '../../lib/preconditions.js';
 import { inTransaction, type Visit, type Within } from '../../lib/visit.js';
 
-/** A service as JSON, with the picture's name where the answer has its URL. */
+/** A service as JSON. */
 const serviceJson = jsonObject<Service>({
   id: column(services.id),
-  image: column(services.picture),
+  image: publicPicture(services.picture),
   name: column(services.name),
   description: column(services.description),
 });
@@ -31,17 +31,13 @@ const serviceById = directByKey((db) =>
     .where(eq(services.id, sql.placeholder('id'))),
 );
 
-async function readService({ db }: Visit, id: number): Promise<JsonText<Service>> {
-  const row = oneOrNone(await serviceById(db)({ id }));
-  if (row === undefined) throw new NotFound();
-  return new JsonText(row.service, row.tag);
-}
-
 export async function getService(
   visit: Visit,
   { params: { id } }: Pick<Input<'getService'>, 'params'>,
 ): Promise<JsonText<Service>> {
-  return withPictureUrls(await readService(visit, id), 'image', visit.link);
+  const row = oneOrNone(await serviceById(visit.db)({ id, ...pictureValues(visit) }));
+  if (row === undefined) throw new NotFound();
+  return new JsonText(row.service, row.tag);
 }
 
 const newestServices = arrayOf<object, Service>(
@@ -50,8 +46,8 @@ const newestServices = arrayOf<object, Service>(
 );
 
 /** The newest, in the order of id. */
-export const listServices = async (visit: Visit): Promise<JsonText<ServiceList>> =>
-  withPictureUrls(await newestServices(visit, {}), 'image', visit.link);
+export const listServices = (visit: Visit): Promise<JsonText<ServiceList>> =>
+  newestServices(visit, {}, pictureValues(visit));
 
 export function createService(visit: Visit, { body }: Input<'createService'>): Promise<JsonText<Service>> {
   const { image: picture, name, description, ...rest } = body;
@@ -68,7 +64,7 @@ export function createService(visit: Visit, { body }: Input<'createService'>): P
 async function lockService(visit: Within, id: number): Promise<void> {
   const rows = await visit.db.select({ id: services.id }).from(services).where(eq(services.id, id)).for('update');
   if (rows.length === 0) throw new NotFound();
-  checkConditions(visit, (await readService(visit, id)).tag);
+  checkConditions(visit, (await getService(visit, { params: { id } })).tag);
 }
 
 /** Changes what is given; in a replacement an image that is left out stays. */
