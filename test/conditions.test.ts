@@ -178,7 +178,13 @@ t.test('what shows in an answer is in its tag, and nothing else is', async (t) =
     return tags;
   };
   let before = await read();
-  t.strictSame(await read({ host: 'clinic.example' }), before, 'the host is in the URLs, but not in the tags');
+  // A list of public pictures is of its host, whose name is in it; only records are named by others, in If-Match.
+  const { doctors, services } = await read({ host: 'clinic.example' });
+  t.strictSame(
+    await read({ host: 'clinic.example' }),
+    { ...before, doctors, services },
+    'the host is in the URLs, but not in the tags of records',
+  );
   clock.now = new Date(clock.now.getTime() + 20 * 60_000);
   t.strictSame(await read(), before, 'the signatures of pictures change, but the tags do not');
 
