@@ -100,7 +100,8 @@ async function operationsOf(server: Server, sql: Sql, shape: Shape): Promise<Ope
     },
     { name: 'next of the first page', calls: staff((await read(1)).next) },
     { name: 'next in the middle', calls: staff((await read(pages >> 1)).next) },
-    { name: 'next of the last page but one', calls: staff((await read(pages - 1)).next) },
+    // The last one may have few rows.
+    { name: 'next of the last page but two', calls: staff((await read(pages - 2)).next) },
     { name: JUMP_FAR, calls: staff(`/appointments/?page=${Math.min(pages, 9000)}`) },
     { name: 'GET /appointments/{id}/', calls: staff(...ids.appointments.map((id) => `/appointments/${id}/`)) },
     { name: 'POST /appointments/ (dated)', calls: bookings(free, true) },

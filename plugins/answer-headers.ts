@@ -1,4 +1,4 @@
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, onRequestHookHandler } from 'fastify';
 import fp from 'fastify-plugin';
 
 export interface AnswerHeadersOptions {
@@ -48,6 +48,15 @@ export function answerHeaders(options: AnswerHeadersOptions): AnswerHeaders {
       ? { ...always, 'access-control-allow-origin': origin }
       : always;
 }
+
+/**
+ * Keeps tokens, and what is answered to them, out of caches (RFC 9111, section 5.2.2.5; RFC 6749, section 5.1): of computers
+ * that many share, as on a ward, browsers would show it to whoever comes next.
+ */
+export const forbidStoring: onRequestHookHandler = function forbidStoringAnswer({ bearer, method }, reply, next) {
+  if (bearer !== 'none' || (method !== 'GET' && method !== 'HEAD')) reply.header('cache-control', 'no-store');
+  next();
+};
 
 /** Sets these headers, and answers what browsers ask before they send another origin's request. */
 export default fp(

@@ -91,7 +91,9 @@ export class TestApp {
       },
     });
     const { statusCode: status, rawPayload: bytes, payload: text } = response;
-    checkAnswer(method, url, { status, headers: response.headers, text });
+    const isAnonymous = options.token === undefined && options.headers?.['authorization'] === undefined;
+    const isPrivate = !isAnonymous || !['GET', 'HEAD'].includes(method);
+    checkAnswer(method, url, { isPrivate, status, headers: response.headers, text });
     const isCoded = response.headers['content-encoding'] !== undefined;
     const isJson = !isCoded && /json/.test(String(response.headers['content-type']));
     return {

@@ -57,6 +57,8 @@ const seenFile =
   process.env['TEST_SEEN'] === undefined ? undefined : join(process.env['TEST_SEEN'], String(process.pid));
 
 export interface Answer {
+  /** Whether it is to a token, or tells of a change. */
+  readonly isPrivate: boolean;
   readonly status: number;
   readonly headers: Readonly<Record<string, string | number | string[] | undefined>>;
   readonly text: string;
@@ -66,7 +68,7 @@ export interface Answer {
  * Throws unless the answer is one that the contract documents for the operation: status, media type, headers and every
  * field of the body. Answers of paths outside the contract pass.
  */
-export function checkAnswer(method: string, url: string, { status, headers, text }: Answer): void {
+export function checkAnswer(method: string, url: string, { isPrivate, status, headers, text }: Answer): void {
   const path = url.replace(/^https?:\/\/[^/]+/, '').split('?', 1)[0] ?? '';
   const route = routes.find((candidate) => candidate.method === method && candidate.matches.test(path));
   if (route === undefined) return;
@@ -74,6 +76,10 @@ export function checkAnswer(method: string, url: string, { status, headers, text
   const fail = (what: string): never => {
     throw new Error(`${where}: ${what}\n${text.slice(0, 2000)}`);
   };
+  // A picture's URL is the key to it, whatever token comes with it.
+  if (isPrivate && route.operationId !== 'getPicture' && headers['cache-control'] !== 'no-store') {
+    fail('to a token, for anybody to keep');
+  }
   const { responses } = document.paths[route.path]?.[method.toLowerCase()] ?? fail('not in the contract');
   const named = responses[String(status)] ?? fail('which the contract does not document');
   const ref = named['$ref'] as string | undefined;

@@ -102,6 +102,19 @@ t.test('createReview', async (t) => {
     }
   });
 
+  await t.test('createReview 400, updateReview 400 and replaceReview 400 of oneself', async (t) => {
+    const own = await api.registerDoctor();
+    const errors = { doctor: ['must be somebody else'] };
+    const refused = await api.post('/reviews/', { token: own.token, body: { ...good, doctor: own.doctorId } });
+    t.match([refused.status, refused.body.errors], [400, errors]);
+    const { id } = (await api.post('/reviews/', { token: own.token, body: good })).body;
+    for (const method of ['PATCH', 'PUT']) {
+      const body = { ...good, doctor: own.doctorId };
+      const answer = await api.call(method, `/reviews/${id}/`, { token: own.token, body });
+      t.match([answer.status, answer.body.errors], [400, errors], method);
+    }
+  });
+
   await t.test('createReview 409 without a patient record', async (t) => {
     const user = await api.register();
     await archivePatient(api, user);
@@ -111,7 +124,8 @@ t.test('createReview', async (t) => {
   });
 
   await t.test('createReview 201 for a doctor and for staff, who are patients too', async (t) => {
-    t.equal((await create(good, doctor.token)).status, 201);
+    const other = await api.registerDoctor();
+    t.equal((await create(good, other.token)).status, 201);
     t.equal((await create(good, (await api.registerStaff()).token)).status, 201);
   });
 

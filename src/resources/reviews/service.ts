@@ -98,15 +98,16 @@ export async function listReviews(visit: Visit, { query }: Input<'listReviews'>)
   });
 }
 
-/** @throws InvalidInput where there is no such doctor */
-async function checkDoctor({ db }: Within, id: number): Promise<void> {
+/** @throws InvalidInput where there is no such doctor, or it is the caller */
+async function checkDoctor({ db, caller }: Within<UserVisit>, id: number): Promise<void> {
   const doctor = oneOrNone(
     await db
-      .select({ id: doctors.id })
+      .select({ userId: doctors.userId })
       .from(doctors)
       .where(and(eq(doctors.id, id), isNull(doctors.archivedAt))),
   );
   if (doctor === undefined) throw new InvalidInput({ doctor: ['has an unknown id'] });
+  if (doctor.userId === caller.id) throw new InvalidInput({ doctor: ['must be somebody else'] });
 }
 
 /** Writes a review as the caller's patient record. */
