@@ -11,7 +11,7 @@ const today = (): string => new Date().toISOString().slice(0, 10);
 
 t.test('createReview', async (t) => {
   const api = await buildTestApp(t);
-  const { doctorId, ...doctor } = await api.registerDoctor({}, { first_name: 'Gregory', last_name: 'House' });
+  const { doctorId } = await api.registerDoctor({}, { first_name: 'Gregory', last_name: 'House' });
   const patient = await api.register({ first_name: 'Ada', last_name: 'Lovelace' });
   const create = (body: object, token: string | undefined = patient.token) => api.post('/reviews/', { token, body });
   const good = { doctor: doctorId, body: 'Brilliant if rude.', rating: '⭐⭐⭐⭐' };
