@@ -125,9 +125,9 @@ export interface FreeSlot {
 /** Free slots of the two weeks after the full days, the next one always of another doctor. */
 export async function freeSlots(sql: Sql, shape: Shape, most: number): Promise<FreeSlot[]> {
   const rows = await sql.unsafe<FreeSlot[]>(`
-    select (1 + doctor)::float8 as doctor, time::float8 as time, (${TODAY} + day)::text as date,
-      ${patientOf(shape, 'doctor', { day: 'day', time: 'time' })}::float8 as patient
-    from generate_series(5, ${LAST_DAY}) day, lateral ${slots(shape, 'day')}
+    select (1 + doctor)::float8 as doctor, time::float8 as time, (${TODAY} + day)::text as date, users.id::float8 as patient
+    from generate_series(5, ${LAST_DAY}) day cross join lateral ${slots(shape, 'day')}
+      join users on users.id = ${patientOf(shape, 'doctor', { day: 'day', time: 'time' })} and is_active
     where turn >= ${ON_DAY(5)}
     order by row_number() over (partition by doctor order by day, turn), doctor limit ${most}`);
   return [...rows];
@@ -160,7 +160,7 @@ export async function findData(sql: Sql): Promise<Found> {
  */
 export async function makeData(sql: Sql, shape: Shape, log: (line: string) => void): Promise<void> {
   await sql.begin(async (tx) => {
-    await tx`truncate users, designations, specialisations, available_times, services, appointment_series
+    await tx`truncate users, designations, specialisations, available_times, services, appointment_series, review_counts
       restart identity cascade`;
     await tx`set local maintenance_work_mem = '256MB'`;
     await makeLookups(tx);

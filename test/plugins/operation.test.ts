@@ -17,7 +17,14 @@ const hookNames = (operation: Operation): string =>
 /** The order of all hooks, of which each operation has those that it needs. */
 const ORDER = [
   [
-    ...['identifyBearer', 'limitRequests', 'limitAttempts', 'expectRequest', 'refuseUntilMigrated'],
+    ...[
+      'identifyBearer',
+      'forbidStoringAnswer',
+      'limitRequests',
+      'limitAttempts',
+      'expectRequest',
+      'refuseUntilMigrated',
+    ],
     ...['recognizeCaller', 'guardAccess'],
   ],
   ['watchArrival'],
@@ -30,6 +37,7 @@ const ORDER = [
 /** What an operation needs, by what the contract says of it. */
 const isNeeded: Readonly<Record<string, (operation: (typeof allOperations)[number]) => boolean>> = {
   identifyBearer: () => true,
+  forbidStoringAnswer: () => true,
   limitRequests: ({ config }) => config.limit === 'general',
   limitAttempts: ({ config }) => config.limit === 'auth',
   expectRequest: () => true,
@@ -59,11 +67,11 @@ t.test('what happens to a request, for every operation', async (t) => {
   }
 });
 
-const OPEN = 'identifyBearer limitRequests expectRequest refuseUntilMigrated';
+const OPEN = 'identifyBearer forbidStoringAnswer limitRequests expectRequest refuseUntilMigrated';
 for (const [operationId, expected] of Object.entries({
-  getProblemType: 'identifyBearer limitRequests expectRequest | noteStrictness',
+  getProblemType: 'identifyBearer forbidStoringAnswer limitRequests expectRequest | noteStrictness',
   logIn:
-    'identifyBearer limitAttempts expectRequest refuseUntilMigrated | watchArrival | noteStrictness | settleAttempt',
+    'identifyBearer forbidStoringAnswer limitAttempts expectRequest refuseUntilMigrated | watchArrival | noteStrictness | settleAttempt',
   listDoctors: `${OPEN} recognizeCaller | noteStrictness | addTag | sendNotModified`,
   createPatient: `${OPEN} guardAccess | watchArrival | readFormBody noteStrictness encodeForm | noteHash storeForm | addTag | discardFiles`,
   createAppointment: `${OPEN} guardAccess | watchArrival | noteStrictness | noteHash | addTag`,
