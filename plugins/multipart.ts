@@ -116,7 +116,8 @@ export function readForm({ config }: Operation): preValidationHookHandler | unde
       return;
     }
     readParts(request).then((body) => {
-      request.body = body;
+      // Of no bytes it is no form without fields, which would empty a record that is replaced.
+      request.body = request.raw.readableDidRead ? body : null;
       next();
     }, next);
   };

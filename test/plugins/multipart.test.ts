@@ -5,7 +5,8 @@ import t from 'tap';
 import errors from '../../plugins/errors.js';
 import multipart, { FormBody, readForm, Upload } from '../../plugins/multipart.js';
 import { buildTestApp } from '../helpers/app.js';
-import { madeUp } from '../helpers/operations.js';
+import { sendAll } from '../helpers/exchange.js';
+import { allOperations, madeUp, pathOf } from '../helpers/operations.js';
 
 interface Part {
   readonly name: string;
@@ -162,4 +163,26 @@ t.test('the application', async (t) => {
     await closed;
     t.match(await (await fetch(`${origin}/doctors/`)).json(), { count: 0 });
   });
+});
+
+t.test('a form of no bytes', async (t) => {
+  const api = await buildTestApp(t);
+  const { token } = await api.registerStaff();
+  const { port } = new URL(await api.app.listen({ port: 0, host: '127.0.0.1' }));
+  for (const operation of allOperations.filter(({ config }) => config.consumes.includes('multipart/form-data'))) {
+    const { method, config } = operation;
+    await t.test(`${config.operationId} 400 for a form of no bytes`, async (t) => {
+      for (const [length, body] of [
+        ['Content-Length: 0', ''],
+        ['Transfer-Encoding: chunked', '0\r\n\r\n'],
+      ] as const) {
+        const head =
+          `${method} ${pathOf(operation)} HTTP/1.1\r\nHost: a\r\nConnection: close\r\nAuthorization: Bearer ${token}\r\n` +
+          `Content-Type: multipart/form-data; boundary=B\r\n${length}`;
+        const answer = await sendAll(Number(port), head, Buffer.from(body));
+        t.equal(answer.status, 400, length);
+        t.match(JSON.parse(answer.body), { errors: { body: ['is required'] } });
+      }
+    });
+  }
 });
