@@ -1,4 +1,4 @@
-import type { FastifyInstance, onRequestHookHandler } from 'fastify';
+import type { FastifyInstance } from 'fastify';
 import fp from 'fastify-plugin';
 
 export interface AnswerHeadersOptions {
@@ -49,15 +49,6 @@ export function answerHeaders(options: AnswerHeadersOptions): AnswerHeaders {
       : always;
 }
 
-/**
- * Keeps tokens, and what is answered to them, out of caches (RFC 9111, section 5.2.2.5; RFC 6749, section 5.1): of computers
- * that many share, as on a ward, browsers would show it to whoever comes next.
- */
-export const forbidStoring: onRequestHookHandler = function forbidStoringAnswer({ bearer, method }, reply, next) {
-  if (bearer !== 'none' || (method !== 'GET' && method !== 'HEAD')) reply.header('cache-control', 'no-store');
-  next();
-};
-
 /** Sets these headers, and answers what browsers ask before they send another origin's request. */
 export default fp(
   function setAnswerHeaders(app: FastifyInstance, options: AnswerHeadersOptions, done) {
@@ -67,6 +58,10 @@ export default fp(
       const { headers, method } = request;
       reply.headers(headersFor(headers.origin));
       if (method !== 'OPTIONS' || !answersPreflights) {
+        // Tokens, and what is answered to them, stay out of caches (RFC 9111, section 5.2.2.5; RFC 6749, section 5.1): a browser
+        // that many share, as on a ward, would show it to whoever comes next.
+        const isPrivate = headers.authorization !== undefined || (method !== 'GET' && method !== 'HEAD');
+        if (isPrivate) reply.header('cache-control', 'no-store');
         next();
         return;
       }

@@ -14,7 +14,6 @@ import {
   type Renderings,
 } from '../openapi/operation.js';
 import { preferred } from './accept.js';
-import { forbidStoring } from './answer-headers.js';
 import { guard, identify, type Caller } from './auth.js';
 import { expect } from './contract.js';
 import { available } from './database.js';
@@ -116,14 +115,7 @@ function pathOf({ url, id }: NonNullable<OperationConfig['location']>, answer: u
  */
 export function hooksOf(operation: Operation) {
   return {
-    onRequest: [
-      identify,
-      forbidStoring,
-      limit(operation),
-      expect(operation),
-      available(operation),
-      guard(operation),
-    ].filter(isNeeded),
+    onRequest: [identify, limit(operation), expect(operation), available(operation), guard(operation)].filter(isNeeded),
     preParsing: [watchBody(operation)].filter(isNeeded),
     preValidation: [readForm(operation), honorPreference(operation), encodePictures(operation)].filter(isNeeded),
     preHandler: [hashBody(operation), storePictures(operation)].filter(isNeeded),

@@ -17,14 +17,7 @@ const hookNames = (operation: Operation): string =>
 /** The order of all hooks, of which each operation has those that it needs. */
 const ORDER = [
   [
-    ...[
-      'identifyBearer',
-      'forbidStoringAnswer',
-      'limitRequests',
-      'limitAttempts',
-      'expectRequest',
-      'refuseUntilMigrated',
-    ],
+    ...['identifyBearer', 'limitRequests', 'limitAttempts', 'expectRequest', 'refuseUntilMigrated'],
     ...['recognizeCaller', 'guardAccess'],
   ],
   ['watchArrival'],
@@ -37,7 +30,6 @@ const ORDER = [
 /** What an operation needs, by what the contract says of it. */
 const isNeeded: Readonly<Record<string, (operation: (typeof allOperations)[number]) => boolean>> = {
   identifyBearer: () => true,
-  forbidStoringAnswer: () => true,
   limitRequests: ({ config }) => config.limit === 'general',
   limitAttempts: ({ config }) => config.limit === 'auth',
   expectRequest: () => true,
@@ -67,11 +59,11 @@ t.test('what happens to a request, for every operation', async (t) => {
   }
 });
 
-const OPEN = 'identifyBearer forbidStoringAnswer limitRequests expectRequest refuseUntilMigrated';
+const OPEN = 'identifyBearer limitRequests expectRequest refuseUntilMigrated';
 for (const [operationId, expected] of Object.entries({
-  getProblemType: 'identifyBearer forbidStoringAnswer limitRequests expectRequest | noteStrictness',
+  getProblemType: 'identifyBearer limitRequests expectRequest | noteStrictness',
   logIn:
-    'identifyBearer forbidStoringAnswer limitAttempts expectRequest refuseUntilMigrated | watchArrival | noteStrictness | settleAttempt',
+    'identifyBearer limitAttempts expectRequest refuseUntilMigrated | watchArrival | noteStrictness | settleAttempt',
   listDoctors: `${OPEN} recognizeCaller | noteStrictness | addTag | sendNotModified`,
   createPatient: `${OPEN} guardAccess | watchArrival | readFormBody noteStrictness encodeForm | noteHash storeForm | addTag | discardFiles`,
   createAppointment: `${OPEN} guardAccess | watchArrival | noteStrictness | noteHash | addTag`,
