@@ -319,16 +319,16 @@ interface Wanted {
 const eachSlot = { id: sql`slots.time`, startMinute: sql`slots.start_minute`, endMinute: sql`slots.end_minute` };
 const slotOrder = sql`slots.start_minute nulls last, slots.time`;
 
-/** Whether a doctor has one of the `slots` free: that it is not taken costs the most to see, so all else is judged before. */
+/** Whether a doctor has one of the `slots` free. */
 const isFreeOf = (doctorId: SQL, booker: Booker): SQL => {
   const slotDay = sql`slots.day`;
-  return sql`case when exists (select from ${doctorAvailableTimes}
-      where ${doctorAvailableTimes.doctorId} = ${doctorId} and ${doctorAvailableTimes.availableTimeId} = ${eachSlot.id})
-    then ${and(
-      isOffered(slotDay, eachSlot, booker, doctorId),
-      sql`not ${isHeld(doctorId, slotDay, eachSlot, booker)}`,
-      sql`not ${isTaken(sql`${appointments.doctorId} = ${doctorId}`, slotDay, eachSlot, booker.calendar)}`,
-    )} end`;
+  return and(
+    sql`exists (select from ${doctorAvailableTimes}
+      where ${doctorAvailableTimes.doctorId} = ${doctorId} and ${doctorAvailableTimes.availableTimeId} = ${eachSlot.id})`,
+    isOffered(slotDay, eachSlot, booker, doctorId),
+    sql`not ${isTaken(sql`${appointments.doctorId} = ${doctorId}`, slotDay, eachSlot, booker.calendar)}`,
+    sql`not ${isHeld(doctorId, slotDay, eachSlot, booker)}`,
+  ) as SQL;
 };
 
 /** Whether it is known that a doctor has nothing free on a day. */
@@ -354,23 +354,21 @@ export function freeSlotsOfFirstDay(
   const isAway = (whose: SQL): SQL =>
     sql`exists (select from ${timeOff} where ${whose} and ${day} between ${timeOff.startsOn} and ${timeOff.endsOn})`;
   const mayWork = and(
+    takesPatients,
+    wanted.doctorIs,
     sql`not ${isFull(doctors.id, day)}`,
     worksOn(doctors.id, day),
     sql`not ${isAway(eq(timeOff.doctorId, doctors.id))}`,
   );
   // Staff and doctors give no notice; who is a doctor shows when there is one to compare with.
   const isAny = booker.caller === null ? isInTime(day, anySlot, calendar) : isAhead(day, anySlot, calendar);
-  const possible = and(isAny, wanted.slotIs);
   return {
-    // Who is asked for is found once, and not for each day.
-    first: sql`with wanted as materialized (select ${doctors.id} from ${doctors} where ${and(takesPatients, wanted.doctorIs)})
-      select ${day}, ids from ${bookableDays(from, to, calendar)}
-      cross join lateral (select array_agg(${doctors.id}) as ids from wanted as doctors where ${mayWork}) as open
-      where exists (select from ${availableTimes} where ${possible})
-        and ids is not null and not ${isAway(isNull(timeOff.doctorId))} order by ${day} limit 1`,
+    first: sql`select ${day}, ids from ${bookableDays(from, to, calendar)}
+      cross join lateral (select array_agg(${doctors.id}) as ids from ${doctors} where ${mayWork}) as open
+      where ids is not null and not ${isAway(isNull(timeOff.doctorId))} order by ${day} limit 1`,
     free: sql`select doctor, day, start_minute, time from (
         select ids, ${day}, ${availableTimes.id} as time, ${availableTimes.startMinute}, ${availableTimes.endMinute}
-        from first as days cross join ${availableTimes} where ${possible}
+        from first as days cross join ${availableTimes} where ${and(isAny, wanted.slotIs)}
         order by ${availableTimes.startMinute} nulls last, ${availableTimes.id}
       ) as slots cross join lateral (
         select doctor from (select doctor from unnest(ids) as doctor order by doctor) as doctors
