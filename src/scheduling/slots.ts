@@ -104,7 +104,7 @@ const isOpen = (day: SQL, slot: { startMinute: unknown }, booker: Booker, doctor
     or (${isAhead(day, slot, booker.calendar)} and ${givesNoNotice(booker, doctorId)}))`;
 
 /** Whether somebody can book a slot that a doctor offers on a day, but for appointments. */
-export const isOffered = (day: SQL, slot: AnySlot, booker: Booker, doctorId: unknown): SQL =>
+const isOffered = (day: SQL, slot: AnySlot, booker: Booker, doctorId: unknown): SQL =>
   and(
     isOpen(day, slot, booker, doctorId),
     isWorked(doctorId, day, slot),
@@ -122,7 +122,7 @@ export function isTaken(whose: SQL, day: SQL, slot: AnySlot, calendar: Clock): S
 }
 
 /** Whether somebody else holds a slot of a doctor on a day. */
-export const isHeld = (doctorId: unknown, day: SQL, slot: AnySlot, booker: Booker): SQL =>
+const isHeld = (doctorId: unknown, day: SQL, slot: AnySlot, booker: Booker): SQL =>
   sql`exists (select from ${holds} where ${holds.doctorId} = ${doctorId} and ${isHeldFrom(booker)}
     and ${isOfTime(periodOf(day, slot, booker.calendar), day, slot.id)})`;
 
@@ -273,7 +273,7 @@ function faultOf(
 }
 
 /** The bookable ones of the days from one to another. */
-export const bookableDays = (from: SQL, to: SQL, calendar: Clock): SQL =>
+const bookableDays = (from: SQL, to: SQL, calendar: Clock): SQL =>
   days(sql`greatest(${from}, ${today(calendar)})`, sql`least(${to}, ${horizon(calendar)})`);
 
 /** The slot of a free slot. */
@@ -381,7 +381,7 @@ export function freeSlotsOfFirstDay(
 export const soonestFirst = sql`${day}, ${availableTimes.startMinute} nulls last, ${availableTimes.id}, ${doctors.id}`;
 
 /** One of the `freeSlots` as JSON. */
-const slotJson = ({ zone }: Clock): SQL<Slot> =>
+export const slotJson = ({ zone }: Clock): SQL<Slot> =>
   jsonObject<Slot>({
     date: sql<string>`${day}`,
     time: column(availableTimes.id),
