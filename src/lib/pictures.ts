@@ -7,6 +7,7 @@ import type { Link } from './visit.js';
 export const publicPicture = (name: PgColumn): SQL<string | null> =>
   sql<string | null>`${sql.placeholder('pictures')}::text || ${name}`;
 
+/** What a query with a `publicPicture` is run with. */
 export const pictureValues = ({ link }: { readonly link: Link }) => ({ pictures: link.picture('') });
 
 type Item<T> = T extends { results: (infer R)[] } | (infer R)[] ? R : T;
