@@ -4,6 +4,7 @@ import type { Socket } from 'node:net';
 import { isUnavailable } from '../db/client.js';
 import { problems } from '../openapi/generated/problems.js';
 import { ProblemError, type ProblemSlug } from '../openapi/problem-error.js';
+import { isHost } from './addresses.js';
 import type { AnswerHeaders } from './answer-headers.js';
 import { prefersPage, sendNotFoundPage } from './docs/pages.js';
 
@@ -172,9 +173,12 @@ export default fp(
       if (isUnavailable(error)) onUnavailable?.(error);
       return sendError(error, request, reply);
     });
+    // RFC 9112, section 3.2. What names no host would else get into the URLs of an answer.
     app.addHook('onRequest', ({ raw }, _reply, next) => {
-      const isNameless = raw.headers.host === undefined && raw.httpVersion === '1.1';
-      next(isNameless ? new ProblemError('invalid-input', 'The request has no Host header.') : undefined);
+      const { host } = raw.headers;
+      if (host === undefined ? raw.httpVersion !== '1.1' : host === '' || isHost(host)) next();
+      else if (host === undefined) next(new ProblemError('invalid-input', 'The request has no Host header.'));
+      else next(new ProblemError('invalid-input', 'The Host header names no host.'));
     });
     // Whatever a client expects, Node would refuse it with an answer that is not like ours (RFC 9110, section 10.1.1).
     app.server.on('checkExpectation', app.routing);

@@ -14,6 +14,7 @@ import {
   type Renderings,
 } from '../openapi/operation.js';
 import { preferred } from './accept.js';
+import { originOf } from './addresses.js';
 import { guard, identify, type Caller } from './auth.js';
 import { expect } from './contract.js';
 import { available } from './database.js';
@@ -83,6 +84,8 @@ export type Serve = <Id extends OperationId>(
 export interface OperationOptions {
   /** Base of absolute URLs; null: as the request names its server. */
   readonly publicUrl: string | null;
+  /** By which names requests may do so; null: by any. */
+  readonly allowedHosts: readonly string[] | null;
   /** What the application adds to each visit. */
   readonly more: () => Omit<
     Visit,
@@ -126,7 +129,7 @@ export function hooksOf(operation: Operation) {
 
 /** Turns operations of the contract into routes: the one place that knows what happens to a request, and when. */
 export default fp(
-  function operation(app: FastifyInstance, { publicUrl, more }: OperationOptions, done) {
+  function operation(app: FastifyInstance, { publicUrl, allowedHosts, more }: OperationOptions, done) {
     app.decorate('operate', (each: Operation, handler: Handler) => {
       // Forms have a scope of their own, since their parser's hooks would run for every request.
       const scope = each.config.consumes.includes('multipart/form-data') ? app.forms : app;
@@ -134,7 +137,7 @@ export default fp(
     });
 
     const linkOf = (request: FastifyRequest): Link => {
-      const base = publicUrl ?? `${request.protocol}://${request.host || `localhost:${request.socket.localPort}`}`;
+      const base = publicUrl ?? originOf(request, allowedHosts);
       // A proxy's form of the request's target has the server in it.
       const path = request.url.replace(/^https?:\/\/[^/?#]*/i, '');
       return { base, path, picture: (name) => app.pictures.url(base, name) };

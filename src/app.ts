@@ -98,6 +98,7 @@ export async function buildApp({
   });
   await app.register(operation, {
     publicUrl: config.publicUrl,
+    allowedHosts: config.allowedHosts,
     more: () => ({ clinicName: config.clinicName, calendar: calendar() }),
   });
   await app.register(pictures, { folder: join(config.dataDir, 'pictures'), secret, now: () => now().getTime() });

@@ -5,6 +5,7 @@ import { link, mkdir, readFile, unlink, writeFile } from 'node:fs/promises';
 import { isIP } from 'node:net';
 import { join } from 'node:path';
 import { ParameterRefused, readDatabaseUrl } from '../db/url.js';
+import { isHost } from '../plugins/addresses.js';
 
 const integer = (minimum: number, maximum: number, byDefault: number) =>
   Type.Integer({ minimum, maximum, default: byDefault });
@@ -44,6 +45,7 @@ export const Environment = Type.Object({
   ADMIN_EMAIL: Type.Optional(Type.String()),
   ADMIN_PASSWORD: Type.Optional(Type.String({ secret: true })),
   PUBLIC_URL: Type.Optional(Type.String({ pattern: '^https?://[^/?#\\s]+(/[^?#\\s]*)?$', must: MUST_BE_URL })),
+  ALLOWED_HOSTS: Type.Optional(Type.String()),
   TRUST_PROXY: Type.String({ default: 'off' }),
   CORS_ORIGINS: Type.Optional(Type.String()),
   REDIS_URL: Type.Optional(
@@ -96,8 +98,10 @@ export interface Config {
   readonly admin: { readonly username: string; readonly email: string; readonly password: string } | null;
   /** Base of absolute URLs without a slash at its end; null: from the request. */
   readonly publicUrl: string | null;
-  /** Whether `X-Forwarded-*` count: of any proxy, of a number of them, or of those in the networks. */
-  readonly trustProxy: boolean | number | string[];
+  /** The server's names with their ports, in lower case, that URLs may begin with where they are from the request; null: any. */
+  readonly allowedHosts: readonly string[] | null;
+  /** The proxies whose `X-Forwarded-*` count: their number, or their networks. */
+  readonly trustProxy: number | string[];
   /** `true`: any origin. */
   readonly corsOrigins: true | readonly string[];
   /** null: each instance limits requests on its own. */
@@ -205,14 +209,24 @@ function isNetwork(text: string): boolean {
   return bits === undefined || (/^[1-9]\d{0,2}$/.test(bits) && Number(bits) <= (family === 4 ? 32 : 128));
 }
 
-/** `off`, `on` (any proxy), a number of proxies, or the addresses and networks of trusted ones. */
-function readTrustProxy(value: string): boolean | number | string[] {
-  if (/^(off|false|no|0)$/i.test(value)) return false;
-  if (/^(on|true|yes)$/i.test(value)) return true;
+/** `off`, `on` (one: what a client says of further ones is its own word), a number of proxies, or the addresses and networks of trusted ones. */
+function readTrustProxy(value: string): number | string[] {
+  if (/^(off|false|no)$/i.test(value)) return 0;
+  if (/^(on|true|yes)$/i.test(value)) return 1;
   if (/^\d{1,2}$/.test(value)) return Number(value);
   const networks = value.split(',').map((part) => part.trim());
   if (networks.every(isNetwork)) return networks;
   return refuse('TRUST_PROXY', 'be off, on, a number of proxies, or their addresses', value);
+}
+
+function readHosts(value: string | undefined): string[] | null {
+  if (value === undefined) return null;
+  return value.split(',').map((part) => {
+    const host = part.trim().toLowerCase();
+    return isHost(host)
+      ? host
+      : refuse('ALLOWED_HOSTS', 'be a list of hosts like api.example.com or localhost:8000', value);
+  });
 }
 
 function readOrigins(value: string | undefined, isProduction: boolean): true | string[] {
@@ -270,6 +284,7 @@ export function readConfig(source: NodeJS.ProcessEnv): Config {
     admin:
       username === undefined || email === undefined || password === undefined ? null : { username, email, password },
     publicUrl: env.PUBLIC_URL?.replace(/\/+$/, '') ?? null,
+    allowedHosts: readHosts(env.ALLOWED_HOSTS),
     trustProxy: readTrustProxy(env.TRUST_PROXY),
     corsOrigins: readOrigins(env.CORS_ORIGINS, isProduction),
     redisUrl: env.REDIS_URL ?? null,

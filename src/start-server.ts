@@ -123,6 +123,11 @@ export async function startServer(
         await prepare?.({ config, database });
       },
     });
+    if (config.isProduction && config.publicUrl === null && config.allowedHosts === null) {
+      logger.warn(
+        'Neither PUBLIC_URL nor ALLOWED_HOSTS is set: URLs in answers begin with whatever Host a request names',
+      );
+    }
     const database = await opening;
     if (stopping !== undefined) await never;
     // It listens before the database is ready, so that whoever asks whether it lives gets an answer meanwhile.

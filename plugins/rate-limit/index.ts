@@ -12,7 +12,7 @@ import { openCounts, type Count, type Counts } from './counts.js';
 export interface RateLimitOptions {
   /** Requests a minute of a client address without a valid access token. */
   readonly anonymous: number;
-  /** Requests a minute of a signed-in user. */
+  /** Requests a minute of a signed-in user; and of a client address to what is no operation: pages and their parts, and paths where there is nothing. */
   readonly user: number;
   /**
    * Requests a minute of a client address to the operations that the contract marks `x-rate-limit: auth`; where
@@ -49,6 +49,7 @@ interface Limits {
   readonly anonymous: Limit;
   readonly user: Limit;
   readonly auth: Limit;
+  readonly pages: Limit;
   /** By client address. */
   readonly attempts: Attempts;
   /** By user name and client address. */
@@ -165,6 +166,10 @@ export function limit({ config }: Operation): onRequestHookHandler {
   };
 }
 
+/** The same for what is no operation. */
+const limitPages: onRequestHookHandler = (request, reply, next) =>
+  countRequest(request.server.limits.pages, clientOf(request), reply, next);
+
 /** Ends an attempt: what failed for a fault of the server's is none of the client's. */
 export function endAttempt({ config }: Operation): onSendHookHandler | undefined {
   if (config.limit !== 'auth') return undefined;
@@ -208,18 +213,28 @@ export default fp(
   async function rateLimit(app: FastifyInstance, { redisUrl, ...max }: RateLimitOptions) {
     const counts = await openCounts(redisUrl, app.log);
     app.addHook('onClose', () => counts.close());
-    const limitOf = (name: 'anonymous' | 'user' | 'auth'): Limit => ({
+    const limitOf = (name: string, max: number): Limit => ({
       name,
-      max: max[name],
-      policy: `"${name}";q=${max[name]};w=${MINUTE / 1000}`,
+      max,
+      policy: `"${name}";q=${max};w=${MINUTE / 1000}`,
     });
     app.decorate('limits', {
       counts,
-      anonymous: limitOf('anonymous'),
-      user: limitOf('user'),
-      auth: limitOf('auth'),
+      anonymous: limitOf('anonymous', max.anonymous),
+      user: limitOf('user', max.user),
+      auth: limitOf('auth', max.auth),
+      pages: limitOf('pages', max.user),
       attempts: new Attempts(counts, max.auth, MINUTE),
       failedLogins: new Attempts(counts, FAILED_LOGINS, FAILED_LOGIN_WINDOW),
+    });
+    app.addHook('onRequest', function limitStrays(request, reply, next) {
+      if (request.is404) limitPages.call(this, request, reply, next);
+      else next();
+    });
+    app.addHook('onRoute', (route) => {
+      // Whoever asks whether the server lives must hear of nothing else.
+      if (route.config?.operationId !== undefined || route.url.startsWith('/health/')) return;
+      route.onRequest = [limitPages, route.onRequest ?? []].flat();
     });
     app.decorateRequest('attempt', null);
     app.decorateRequest('logins', {

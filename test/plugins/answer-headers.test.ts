@@ -33,12 +33,16 @@ t.test('origins', async (t) => {
     [[OURS], OTHER, undefined, true],
     [[OURS], `${OURS}.example`, undefined, true],
     [[], OURS, undefined, false],
+    // A page in a sandbox: it may read, without credentials.
+    [true, 'null', '*', true],
+    [[OURS], 'null', undefined, true],
+    [[], 'null', undefined, false],
   ] as const) {
     const headers = answerHeaders({ origins })(origin);
     t.match(headers, SECURITY);
     t.equal(headers['access-control-allow-origin'], allowed);
     t.equal(headers['vary'], isShared ? 'Origin' : undefined);
-    t.equal(headers['access-control-allow-credentials'], isShared ? 'true' : undefined);
+    t.equal(headers['access-control-allow-credentials'], isShared && allowed !== '*' ? 'true' : undefined);
   }
   t.end();
 });

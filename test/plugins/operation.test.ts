@@ -98,6 +98,24 @@ t.test('links name the server as the request does, or as PUBLIC_URL has it', asy
   t.equal(await next({}, { host: 'clinic.example:8000' }), `http://clinic.example:8000/doctors/?${query}`);
   const forged = { host: 'a', 'x-forwarded-host': 'evil', 'x-forwarded-proto': 'https' };
   t.equal(await next({}, forged), `http://a/doctors/?${query}`);
+  // A proxy that counts says how it was asked, as far as there is such a way.
+  for (const [said, scheme] of [
+    ['https', 'https'],
+    ['HTTPS', 'https'],
+    ['javascript', 'http'],
+    ['http://evil/?', 'http'],
+    ['', 'http'],
+  ] as const) {
+    const headers = { host: 'a', 'x-forwarded-proto': said };
+    t.equal(await next({ TRUST_PROXY: 'on' }, headers), `${scheme}://a/doctors/?${query}`, said);
+  }
+  for (const said of ['evil/?', 'user@evil', 'a b', '"><script>', 'a'.repeat(256)]) {
+    const headers = { host: 'a', 'x-forwarded-host': said };
+    t.match(await next({ TRUST_PROXY: 'on' }, headers), /^http:\/\/localhost:/, said);
+  }
+  const allowed = { ALLOWED_HOSTS: 'api.example,localhost:8000' };
+  t.equal(await next(allowed, { host: 'LOCALHOST:8000' }), `http://localhost:8000/doctors/?${query}`);
+  t.equal(await next(allowed, { host: 'evil.example' }), `http://api.example/doctors/?${query}`);
   const publicUrl = { PUBLIC_URL: 'https://clinic.example/api' };
   t.equal(await next(publicUrl, { host: 'inside' }), `https://clinic.example/api/doctors/?${query}`);
 });

@@ -35,7 +35,8 @@ const auth = fp(
 /** The hooks of an operation that are about its limit. */
 const limitedBy = (kind: OperationConfig['limit']) => {
   const operation = madeUp({ limit: kind });
-  return { onRequest: limit(operation), onSend: endAttempt(operation) ?? [] };
+  const { config } = operation;
+  return { config, onRequest: limit(operation), onSend: endAttempt(operation) ?? [] };
 };
 
 /** An app with an operation of each kind and a clock that stands still. */
@@ -66,7 +67,8 @@ async function build(t: Test, options: Partial<RateLimitOptions> = {}) {
     return {};
   });
   app.get('/docs', () => ({}));
-  app.get('/judge', ({ logins, query }: FastifyRequest) => {
+  app.get('/health/live', () => ({}));
+  app.get('/judge', { config: madeUp({}).config }, ({ logins, query }: FastifyRequest) => {
     const { username, verdict } = query as { username: string; verdict: string };
     return logins.judge(username, async () => {
       judged++;
@@ -108,7 +110,9 @@ t.test('requests', async (t) => {
     const { statuses } = await build(t);
     t.strictSame(await statuses(4, '/list'), [200, 200, 200, 429]);
     t.strictSame(await statuses(1, '/list', { ip: '192.0.2.2' }), [200], 'another address has its own count');
-    t.strictSame(await statuses(1, '/docs'), [200], 'what is no operation is not limited');
+    t.strictSame(await statuses(6, '/docs'), [...times(5, 200), 429], 'what is no operation has a count of its own');
+    t.strictSame(await statuses(1, '/nothing'), [429], 'and so has what is not there');
+    t.strictSame(await statuses(7, '/health/live'), times(7, 200), 'but not what tells that the server lives');
     mock.timers.tick(MINUTE - 1);
     t.strictSame(await statuses(1, '/list'), [429]);
     mock.timers.tick(1);
@@ -281,7 +285,8 @@ t.test('headers', async (t) => {
     ratelimit: '"user";r=4;t=60',
   });
   t.match(await headersOf('/register'), { 'ratelimit-policy': '"auth";q=2;w=60', ratelimit: '"auth";r=1;t=60' });
-  t.strictSame(await headersOf('/docs'), {});
+  t.match(await headersOf('/docs'), { 'ratelimit-policy': '"pages";q=5;w=60', ratelimit: '"pages";r=4;t=60' });
+  t.strictSame(await headersOf('/health/live'), {});
   mock.timers.tick(20_500);
   t.match(await headersOf('/list'), { 'ratelimit-remaining': '1', 'ratelimit-reset': '40' });
   await get('/list');
@@ -465,7 +470,7 @@ t.test('the application', async (t) => {
     ['off', ['127.0.0.1', '127.0.0.1', '127.0.0.1']],
     ['1', ['192.0.2.3', '192.0.2.3', '192.0.2.3']],
     ['2', ['192.0.2.2', '192.0.2.2', '192.0.2.4']],
-    ['on', ['192.0.2.1', '192.0.2.9', '192.0.2.1']],
+    ['on', ['192.0.2.3', '192.0.2.3', '192.0.2.3']],
     ['127.0.0.1, 192.0.2.3', ['192.0.2.2', '192.0.2.2', '192.0.2.4']],
   ] as const) {
     await t.test(`logIn 429 for the client before the proxies that count: ${proxies}`, async (t) => {

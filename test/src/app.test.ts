@@ -66,6 +66,11 @@ t.test('whatever a server is asked, its answer has what every answer has', async
     ),
     ['CONNECT', 'CONNECT a:443 HTTP/1.1\r\nHost: a\r\n', 400],
     ['no Host', get('/doctors/', 'X: 1'), 400],
+    ...['a b', 'a/b', 'user@a', 'a?b', '[::1', 'a:port', '<a>', 'a'.repeat(256)].map(
+      (host) => [`a Host like ${host.slice(0, 9)}`, get('/doctors/', `Host: ${host}`), 400] as const,
+    ),
+    ['a Host of nothing', get('/doctors/', 'Host: '), 200],
+    ['a Host of a container', get('/doctors/', 'Host: hospital_api.2:8000'), 200],
     ['an unknown expectation', get('/doctors/', 'Host: a\r\nExpect: a miracle'), 200],
     [
       'a body too large',

@@ -17,7 +17,8 @@ const DEFAULTS: Config = {
   refreshTokenTtl: 30 * 86_400,
   admin: null,
   publicUrl: null,
-  trustProxy: false,
+  allowedHosts: null,
+  trustProxy: 0,
   corsOrigins: true,
   redisUrl: null,
   clinicName: 'Clinic',
@@ -85,12 +86,16 @@ t.test('values that are taken', async (t) => {
     [admin, { admin: { username: 'ada', email: 'ada@example.org', password: 'secret' } }],
     [{ PUBLIC_URL: 'https://clinic.example' }, { publicUrl: 'https://clinic.example' }],
     [{ PUBLIC_URL: 'http://localhost:8000/api//' }, { publicUrl: 'http://localhost:8000/api' }],
-    ...['off', 'OFF', 'false', 'no', '0'].map((value) => [{ TRUST_PROXY: value }, { trustProxy: false }]),
-    ...['on', 'true', 'Yes'].map((value) => [{ TRUST_PROXY: value }, { trustProxy: true }]),
+    ...['off', 'OFF', 'false', 'no', '0'].map((value) => [{ TRUST_PROXY: value }, { trustProxy: 0 }]),
+    ...['on', 'true', 'Yes'].map((value) => [{ TRUST_PROXY: value }, { trustProxy: 1 }]),
     [{ TRUST_PROXY: '2' }, { trustProxy: 2 }],
     [
       { TRUST_PROXY: 'loopback, 10.0.0.0/8,2001:db8::/32, 192.0.2.1' },
       { trustProxy: ['loopback', '10.0.0.0/8', '2001:db8::/32', '192.0.2.1'] },
+    ],
+    [
+      { ALLOWED_HOSTS: 'API.clinic.example, localhost:8000,[::1]:80' },
+      { allowedHosts: ['api.clinic.example', 'localhost:8000', '[::1]:80'] },
     ],
     [{ CORS_ORIGINS: '*' }, { corsOrigins: true }],
     [
@@ -193,6 +198,11 @@ t.test('values that stop the start with one line that names the variable', async
       'https://app.example,',
       'https://a.example;https://b.example',
     ].map((value): (typeof cases)[0] => ['CORS_ORIGINS', value, ORIGINS]),
+    ...['https://app.example', 'a b', 'a/', 'a@b', 'a,', 'a:b', ''.padEnd(256, 'a')].map((value): (typeof cases)[0] => [
+      'ALLOWED_HOSTS',
+      value,
+      'be a list of hosts like api.example.com or localhost:8000',
+    ]),
     ...[' ', 'Clinic\nof two lines', 'x'.repeat(151)].map((value): (typeof cases)[0] => [
       'CLINIC_NAME',
       value,
