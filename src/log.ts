@@ -21,8 +21,8 @@ export async function openLog({ logLevel, isProduction }: Config, isTerminal: bo
   const options = {
     level: logLevel,
     base: { pid: process.pid },
-    // Errors that reach the log by way of libraries are held to the same rule as ours.
-    serializers: { err: loggable },
+    // What reaches the log by way of libraries is held to the same rule as ours: of a form they would tell all headers.
+    serializers: { err: loggable, busboyOptions: ({ limits }: { limits: unknown }) => ({ limits }) },
   };
   if (isTerminal && !isProduction) {
     const { default: pretty } = await import('pino-pretty');

@@ -140,6 +140,55 @@ t.test('two servers start at once on one empty database', async (t) => {
   t.equal((await post(`${two?.url}/api/user/token/refresh/`, { refresh })).status, 401, 'logged out everywhere');
 });
 
+t.test('no level of the log shows a token, a password or what a patient wrote', async (t) => {
+  const DATA_DIR = dataFolder(t);
+  const { url, log, child, ended } = await startServerProcess(t, { DATA_DIR, LOG_LEVEL: 'trace', ...GENEROUS });
+  const answer = await post(`${url}/api/user/register/`, registration('logged'));
+  const { tokens } = (await answer.json()) as { tokens: { access: string; refresh: string } };
+  const authorization = `Bearer ${tokens.access}`;
+  const form = new FormData();
+  form.append('phone', '+49 30 1234567');
+  form.append('profile', new Blob(['no picture']), 'planted-name.png');
+  for (const [path, init] of [
+    ['/patients/', { method: 'POST', body: form, headers: { authorization } }],
+    ['/patients/?search=planted-query', { headers: { authorization, cookie: 'planted-cookie' } }],
+    ['/patients/999/', { headers: { authorization } }],
+    [
+      '/api/user/token/refresh/',
+      { method: 'POST', body: `{"refresh": "${tokens.refresh}"`, headers: { authorization } },
+    ],
+  ] as const) {
+    await fetch(url + path, init);
+  }
+  await post(`${url}/api/user/login/`, { username: 'logged', password: 'planted-password' });
+  child.kill('SIGTERM');
+  await ended;
+  const text = log.join('\n');
+  t.match(text, '"level":10', 'there are lines of the level trace');
+  t.match(text, '/patients');
+  for (const planted of [tokens.access, tokens.refresh, PASSWORD, '1234567', 'planted-']) {
+    t.notOk(text.includes(planted), planted);
+  }
+});
+
+t.test('production without PUBLIC_URL or ALLOWED_HOSTS warns once', async (t) => {
+  const production = { NODE_ENV: 'production', JWT_SECRET: ''.padEnd(32, 's') };
+  for (const [environment, warnings] of [
+    [{}, 1],
+    [{ ALLOWED_HOSTS: 'api.example' }, 0],
+    [{ PUBLIC_URL: 'https://api.example' }, 0],
+  ] as const) {
+    const DATABASE_URL = await createTestDatabase(t);
+    const { log } = await startServerProcess(t, {
+      DATA_DIR: dataFolder(t),
+      DATABASE_URL,
+      ...production,
+      ...environment,
+    });
+    t.equal(log.filter((line) => line.includes('ALLOWED_HOSTS')).length, warnings);
+  }
+});
+
 t.test('a bad value in the environment stops the start with one line', async (t) => {
   for (const [name, value] of [
     ['PORT', 'http'],
