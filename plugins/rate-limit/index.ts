@@ -35,6 +35,12 @@ export interface Logins {
    * @throws ProblemError too-many-requests
    */
   succeed(userId: number): Promise<void>;
+  /**
+   * Counts a change to what only one can have, an email or a phone number: by such that fail a user could ask for each
+   * whether somebody has it. At the end of the request it is given back if it did not fail.
+   * @throws ProblemError too-many-requests, unjudged, after as many failed ones a minute as an address has logins
+   */
+  claim(userId: number): Promise<void>;
 }
 
 interface Limit {
@@ -54,6 +60,8 @@ interface Limits {
   readonly attempts: Attempts;
   /** By user name and client address. */
   readonly failedLogins: Attempts;
+  /** By user. */
+  readonly claims: Attempts;
 }
 
 declare module 'fastify' {
@@ -64,6 +72,8 @@ declare module 'fastify' {
     readonly logins: Logins;
     /** Where this request is counted until its end tells whether it stays so. */
     attempt: { readonly key: string; readonly reply: FastifyReply } | null;
+    /** Where its claim is counted until then. */
+    claim: string | null;
   }
 }
 
@@ -180,8 +190,17 @@ export function endAttempt({ config }: Operation): onSendHookHandler | undefined
 }
 
 function loginsOf(request: FastifyRequest): Logins {
-  const { failedLogins, user } = request.server.limits;
+  const { failedLogins, claims, user } = request.server.limits;
   return {
+    claim: async (userId) => {
+      // A transaction that is tried again makes the same claim.
+      if (request.claim !== null) return;
+      request.claim = `claim:${userId}`;
+      const count = await claims.begin(request.claim);
+      if (!count.isOver) return;
+      request.claim = null;
+      throw tooMany('There were too many failed changes of user name, email or phone number.', count, MINUTE);
+    },
     judge: async (username, verdict) => {
       const key = `failed-login:${username.toLowerCase()} ${clientOf(request)}`;
       const count = await failedLogins.begin(key);
@@ -226,7 +245,13 @@ export default fp(
       pages: limitOf('pages', max.user),
       attempts: new Attempts(counts, max.auth, MINUTE),
       failedLogins: new Attempts(counts, FAILED_LOGINS, FAILED_LOGIN_WINDOW),
+      claims: new Attempts(counts, max.auth, MINUTE),
     });
+    app.addHook('onResponse', (request, reply, next) => {
+      if (request.claim !== null) request.server.limits.claims.end(request.claim, reply.statusCode >= 400);
+      next();
+    });
+    app.decorateRequest('claim', null);
     app.addHook('onRequest', function limitStrays(request, reply, next) {
       if (request.is404) limitPages.call(this, request, reply, next);
       else next();

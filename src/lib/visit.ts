@@ -17,6 +17,16 @@ export function inTransaction<V extends Visit, T>(visit: V, work: (visit: Within
   return transaction(outer, (db) => work({ ...others, db } as Within<V>));
 }
 
+/**
+ * Counts the caller's claim to what only one can have, unless the caller sees everybody's anyway. Outside the transaction:
+ * it may wait for other claims.
+ * @throws ProblemError too-many-requests
+ */
+export async function claim({ caller, logins }: UserVisit, ...values: (string | null | undefined)[]): Promise<void> {
+  const isClaim = values.some((value) => (value ?? '') !== '');
+  if (isClaim && !caller.isStaff) await logins.claim(caller.id);
+}
+
 /** Undoes a transaction that has come to its result. */
 class Undone<T> extends Error {
   readonly result: T;

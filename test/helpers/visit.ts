@@ -30,6 +30,6 @@ export const visitOf = (db: Db, parts: Partial<UserVisit> = {}): UserVisit => ({
     forgetUser: () => undefined,
     forgetSession: () => undefined,
   },
-  logins: { judge: notToBeCalled, succeed: notToBeCalled },
+  logins: { judge: notToBeCalled, succeed: notToBeCalled, claim: notToBeCalled },
   ...parts,
 });

@@ -9,7 +9,7 @@ import type { OperationConfig } from '../../openapi/operation.js';
 import { ProblemError, type ProblemSlug } from '../../openapi/problem-error.js';
 import errors from '../../plugins/errors.js';
 import rateLimit, { endAttempt, limit, type RateLimitOptions } from '../../plugins/rate-limit/index.js';
-import { buildTestApp, PASSWORD, type TestApp } from '../helpers/app.js';
+import { buildTestApp, PASSWORD, type TestAnswer, type TestApp, type User } from '../helpers/app.js';
 import { madeUp } from '../helpers/operations.js';
 
 const MINUTE = 60_000;
@@ -101,6 +101,19 @@ async function build(t: Test, options: Partial<RateLimitOptions> = {}) {
     return { judged, ...counts };
   }
   return { app, get, statuses, atOnce, gate };
+}
+
+const TAKEN = { username: 'taken', email: 'taken@example.com' };
+const NUMBER = { phone: '+49 30 123456' };
+
+async function changeProfile(api: TestApp, { token }: User, body: object, method = 'PATCH'): Promise<TestAnswer> {
+  const { id } = (await api.get('/api/user/profiles/me/', { token })).body;
+  return api.call(method, `/api/user/profiles/${id}/`, { token, body });
+}
+
+async function changePatient(api: TestApp, { token }: User, method: string): Promise<TestAnswer> {
+  const { id } = (await api.get('/patients/me/', { token })).body;
+  return api.call(method, `/patients/${id}/`, { token, body: NUMBER });
 }
 
 const times = <T>(count: number, value: T): T[] => Array.from({ length: count }, () => value);
@@ -490,6 +503,35 @@ t.test('the application', async (t) => {
       }
     });
   }
+
+  for (const [title, attempt] of [
+    ['updateProfile', (api: TestApp, user: User) => changeProfile(api, user, { username: 'Taken' })],
+    ['replaceProfile', (api: TestApp, user: User) => changeProfile(api, user, { email: 'TAKEN@example.com' }, 'PUT')],
+    ['createProfile', (api: TestApp, { token }: User) => api.post('/api/user/profiles/', { token, body: TAKEN })],
+    ['createPatient', (api: TestApp, { token }: User) => api.post('/patients/', { token, body: NUMBER })],
+    ['updatePatient', (api: TestApp, user: User) => changePatient(api, user, 'PATCH')],
+    ['replacePatient', (api: TestApp, user: User) => changePatient(api, user, 'PUT')],
+  ] as const) {
+    await t.test(`${title} 429 for a user who asks by failed changes what others have`, async (t) => {
+      const api = await buildTestApp(t, { RATE_LIMIT_AUTH: '3' });
+      const [{ token }, user, other] = [await api.register(TAKEN), await api.register(), await api.register()];
+      t.equal((await api.post('/patients/', { token, body: NUMBER })).status, 201);
+      for (let index = 0; index < 3; index++) t.equal((await attempt(api, user)).status, 409);
+      t.match(await attempt(api, user), { status: 429, headers: { 'retry-after': /^\d+$/ } });
+      t.equal((await attempt(api, other)).status, 409, 'others have a count of their own');
+    });
+  }
+
+  await t.test('updateProfile 200 however often, and 409 for staff, who see everybody', async (t) => {
+    const api = await buildTestApp(t, { RATE_LIMIT_AUTH: '3' });
+    await api.register(TAKEN);
+    const [user, staff] = [await api.register(), await api.registerStaff()];
+    for (let index = 0; index < 5; index++) {
+      t.equal((await changeProfile(api, user, { username: `name${index}` })).status, 200);
+      t.equal((await changeProfile(api, staff, TAKEN)).status, 409);
+      t.equal((await changeProfile(api, user, { bio: 'x'.repeat(2001) })).status, 400, 'what claims nothing');
+    }
+  });
 
   await t.test('the limits of the configuration, by the kind of operation', async (t) => {
     const api = await buildTestApp(t, { RATE_LIMIT_ANON: '2', RATE_LIMIT_USER: '3', RATE_LIMIT_AUTH: '4' });

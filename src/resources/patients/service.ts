@@ -17,7 +17,7 @@ import { nothingElse } from '../../lib/patches.js';
 import { withPictureUrls } from '../../lib/pictures.js';
 import { checkConditions } from '../../lib/preconditions.js';
 import { searchTerms } from '../../lib/search.js';
-import { inTransaction, type UserVisit, type Within } from '../../lib/visit.js';
+import { claim, inTransaction, type UserVisit, type Within } from '../../lib/visit.js';
 import { ask, dependantsOf, MAX_DEPENDANTS, patientById, patientOfCaller, patientPages } from './queries.js';
 
 class NoRecordOfYourOwn extends ProblemError {
@@ -147,6 +147,7 @@ export async function createPatient(visit: UserVisit, { body }: Input<'createPat
     return inTransaction(visit, (visit) => insertPerson(visit, fields, null));
   }
   const userId = await namedUser(visit, user);
+  await claim(visit, phone);
   return inTransaction(visit, async (visit) => {
     const { id, filled } = await openPatient(visit, userId);
     if (filled) throw new AlreadyFilled('patient record', `${link.base}/patients/${id}/`, userId === caller.id);
@@ -223,10 +224,14 @@ async function checkHandover(
 }
 
 /** Changes what is given. Who a patient with an account is stays with the account. */
-export function updatePatient(visit: UserVisit, { params, body }: Input<'updatePatient'>): Promise<JsonText<Patient>> {
+export async function updatePatient(
+  visit: UserVisit,
+  { params, body }: Input<'updatePatient'>,
+): Promise<JsonText<Patient>> {
   const { first_name, last_name, email: _email, date_of_birth: _birth, ...others } = body;
   const { profile: _profile, phone: _phone, managed_by: managerId, ...rest } = others;
   nothingElse(rest);
+  await claim(visit, body.phone);
   return inTransaction(visit, async (visit) => {
     if (visit.caller.isStaff && typeof managerId === 'number') await lockManager(visit, managerId);
     const patient = await lockPatient(visit, params.id);

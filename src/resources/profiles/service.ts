@@ -13,7 +13,7 @@ import { nothingElse } from '../../lib/patches.js';
 import { withPictureUrls } from '../../lib/pictures.js';
 import { checkConditions } from '../../lib/preconditions.js';
 import { hasAll, searchPatterns } from '../../lib/search.js';
-import { inTransaction, type UserVisit, type Within } from '../../lib/visit.js';
+import { claim, inTransaction, type UserVisit, type Within } from '../../lib/visit.js';
 import { userJson } from '../users/accounts.js';
 import { changeUser } from '../users/service.js';
 
@@ -128,7 +128,8 @@ async function openProfile({ db, caller }: Within<UserVisit>): Promise<{ id: num
  * Fills the caller's empty profile, or a new one after a delete.
  * @throws AlreadyFilled
  */
-export function createProfile(visit: UserVisit, { body }: Input<'createProfile'>): Promise<JsonText<Profile>> {
+export async function createProfile(visit: UserVisit, { body }: Input<'createProfile'>): Promise<JsonText<Profile>> {
+  await claim(visit, body.username, body.email);
   return inTransaction(visit, async (visit) => {
     const { id, filled } = await openProfile(visit);
     if (filled) throw new AlreadyFilled('profile', `${visit.link.base}/api/user/profiles/${id}/`);
@@ -150,7 +151,11 @@ async function lockProfile(visit: Within<UserVisit>, id: number): Promise<void> 
 }
 
 /** Changes what is given. */
-export function updateProfile(visit: UserVisit, { params, body }: Input<'updateProfile'>): Promise<JsonText<Profile>> {
+export async function updateProfile(
+  visit: UserVisit,
+  { params, body }: Input<'updateProfile'>,
+): Promise<JsonText<Profile>> {
+  await claim(visit, body.username, body.email);
   return inTransaction(visit, async (visit) => {
     await lockProfile(visit, params.id);
     if (Object.keys(body).length > 0) await setFields(visit, params.id, body);
