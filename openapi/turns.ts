@@ -5,30 +5,77 @@ export interface Bounds {
   readonly running: number;
   /** Further ones that wait for their turn, first come, first served. */
   readonly waiting: number;
+  /** Those of one and the same that run or wait; by default as many as there are places. */
+  readonly each?: number;
   /** What is said to whoever finds the line full. */
   readonly detail: string;
+}
+
+export interface Turn {
+  /** Whose task it is; undefined where nobody counts. */
+  readonly by?: string | number | undefined;
+  /** Takes a task out of the line: its answer would reach nobody. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** Seconds after which whoever found the line full may try again. */
 const RETRY_AFTER = '5';
 
+const unavailable = (detail: string): ProblemError =>
+  new ProblemError('unavailable', detail, {}, { 'retry-after': RETRY_AFTER });
+
 /**
  * Bounds work that takes a processor for long, so that it leaves time for whatever else is asked.
  * @returns runs a task in its turn; throws ProblemError `unavailable`, with the task not begun, where too many wait already
+ * or the client is gone
  */
-export function inTurn({ running, waiting, detail }: Bounds): <T>(task: () => Promise<T>) => Promise<T> {
-  const line: (() => void)[] = [];
+export function inTurn({ running, waiting, each = Infinity, detail }: Bounds) {
+  const line = new Set<() => void>();
+  const open = new Map<string | number, number>();
   let free = running;
-  return async (task) => {
+
+  const wait = (signal: AbortSignal | undefined): Promise<void> =>
+    new Promise((resolve, reject) => {
+      const begin = (): void => {
+        signal?.removeEventListener('abort', leave);
+        resolve();
+      };
+      const leave = (): void => {
+        line.delete(begin);
+        reject(unavailable('The client did not wait.'));
+      };
+      signal?.addEventListener('abort', leave, { once: true });
+      line.add(begin);
+    });
+
+  const run = async <T>(task: () => Promise<T>, signal: AbortSignal | undefined): Promise<T> => {
+    if (signal?.aborted === true) throw unavailable('The client did not wait.');
     if (free > 0) free--;
-    else if (line.length < waiting) await new Promise<void>((resolve) => line.push(resolve));
-    else throw new ProblemError('unavailable', detail, {}, { 'retry-after': RETRY_AFTER });
+    else if (line.size < waiting) await wait(signal);
+    else throw unavailable(detail);
     try {
       return await task();
     } finally {
-      const next = line.shift();
+      const [next] = line;
       if (next === undefined) free++;
-      else next();
+      else {
+        line.delete(next);
+        next();
+      }
+    }
+  };
+
+  return async <T>(task: () => Promise<T>, { by, signal }: Turn = {}): Promise<T> => {
+    if (by === undefined) return run(task, signal);
+    const own = open.get(by) ?? 0;
+    if (own >= each) throw unavailable(detail);
+    open.set(by, own + 1);
+    try {
+      return await run(task, signal);
+    } finally {
+      const left = (open.get(by) ?? 0) - 1;
+      if (left > 0) open.set(by, left);
+      else open.delete(by);
     }
   };
 }

@@ -56,6 +56,14 @@ async function claimKey(tx: Tx, userId: number, key: string, requestHash: string
   );
 }
 
+/** Whether an answer is kept under the request's key. */
+export async function isRepeat({ caller, headers }: FastifyRequest, db: Db): Promise<boolean> {
+  const key = headers['idempotency-key'] as string | undefined;
+  if (key === undefined || caller === null) return false;
+  const { userId, key: stored } = idempotencyKeys;
+  return (await db.$count(idempotencyKeys, and(eq(userId, caller.id), eq(stored, key)))) > 0;
+}
+
 /** Notes what the body is before its pictures are stored, and so named at random. */
 export function hashBody({ config }: Operation): preHandlerHookHandler | undefined {
   if (!config.takesIdempotencyKey) return undefined;

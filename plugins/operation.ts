@@ -19,9 +19,10 @@ import { guard, identify, type Caller } from './auth.js';
 import { expect } from './contract.js';
 import { available } from './database.js';
 import { addEntityTag, answerNotModified, namedBy } from './entity-tags.js';
-import { hashBody, once } from './idempotency.js';
+import { hangUp } from './hang-up.js';
+import { hashBody, isRepeat, once } from './idempotency.js';
 import { readForm } from './multipart.js';
-import { discardPictures, encodePictures, storePictures } from './pictures/hooks.js';
+import { admitPictures, discardPictures, encodePictures, needsAdmission, storePictures } from './pictures/hooks.js';
 import { honorPreference } from './preferences.js';
 import { clientOf, endAttempt, limit } from './rate-limit/index.js';
 import { watchBody } from './slow-bodies.js';
@@ -46,6 +47,8 @@ declare module 'fastify' {
     readonly caller: Caller | null;
     /** Whom the request's address stands for, as the rate limits count it. */
     readonly client: string;
+    /** Aborted when the client hangs up. */
+    readonly signal: AbortSignal;
     readonly link: Link;
     /** Whether the request's If-Match names a record's state by its tag; undefined where it has none. */
     readonly ifMatch: ((tag: string) => boolean) | undefined;
@@ -63,6 +66,8 @@ declare module 'fastify' {
     operate(operation: Operation, handler: Handler): void;
     /** Serves an operation of the contract with a function of values. */
     serve: Serve;
+    /** Judges a request by what its operation's `admit` says of the fields of the form, as they came. */
+    admit(request: FastifyRequest, reply: FastifyReply, sent: Sent): Promise<void>;
   }
 }
 
@@ -75,10 +80,24 @@ export type Service<Id extends OperationId> = (
   input: Input<Id>,
 ) => Promise<Answer<Id> | JsonText<Answer<Id>> | DryAnswer<Id>>;
 
+/** The fields of a form before they are validated. */
+type Sent = Readonly<Record<string, unknown>>;
+
+/** What an operation has besides the function that serves it. */
+export interface Besides<Id extends OperationId> {
+  readonly renderings?: Renderings<Answer<Id>>;
+  /** Throws what the service would throw at a caller who may not do it, where that is known without the whole body. */
+  readonly admit?: (
+    visit: UserVisit,
+    input: Pick<Input<Id>, keyof Input<Id> & 'params'>,
+    sent: Sent,
+  ) => Promise<unknown>;
+}
+
 export type Serve = <Id extends OperationId>(
   operation: { readonly config: { readonly operationId: Id } },
   service: NoInfer<Service<Id>>,
-  renderings?: Renderings<NoInfer<Answer<Id>>>,
+  besides?: NoInfer<Besides<Id>>,
 ) => void;
 
 export interface OperationOptions {
@@ -89,7 +108,7 @@ export interface OperationOptions {
   /** What the application adds to each visit. */
   readonly more: () => Omit<
     Visit,
-    'db' | 'caller' | 'client' | 'link' | 'ifMatch' | 'ifNoneMatch' | 'tokens' | 'logins'
+    'db' | 'caller' | 'client' | 'signal' | 'link' | 'ifMatch' | 'ifNoneMatch' | 'tokens' | 'logins'
   >;
 }
 
@@ -120,7 +139,12 @@ export function hooksOf(operation: Operation) {
   return {
     onRequest: [identify, limit(operation), expect(operation), available(operation), guard(operation)].filter(isNeeded),
     preParsing: [watchBody(operation)].filter(isNeeded),
-    preValidation: [readForm(operation), honorPreference(operation), encodePictures(operation)].filter(isNeeded),
+    preValidation: [
+      readForm(operation),
+      honorPreference(operation),
+      admitPictures(operation),
+      encodePictures(operation),
+    ].filter(isNeeded),
     preHandler: [hashBody(operation), storePictures(operation)].filter(isNeeded),
     preSerialization: [addEntityTag(operation)].filter(isNeeded),
     onSend: [answerNotModified(operation), discardPictures(operation), endAttempt(operation)].filter(isNeeded),
@@ -143,11 +167,14 @@ export default fp(
       return { base, path, picture: (name) => app.pictures.url(base, name) };
     };
     // What costs something and few need is made when it is asked for.
-    const visitOf = (request: FastifyRequest, db: Db | Tx): Visit => ({
+    const visitOf = (request: FastifyRequest, reply: FastifyReply, db: Db | Tx): Visit => ({
       db,
       caller: request.caller,
       get client() {
         return clientOf(request);
+      },
+      get signal() {
+        return hangUp(reply);
       },
       get link() {
         return linkOf(request);
@@ -165,12 +192,34 @@ export default fp(
       ...more(),
     });
 
+    type Admit = (visit: Visit, input: object, sent: Sent) => Promise<unknown>;
+    const admissions = new Map<string | undefined, Admit>();
+    app.decorate('admit', async (request, reply, sent) => {
+      const { operationId } = request.routeOptions.config;
+      // plugins/validation.ts gives more than Fastify's types know.
+      const read: unknown = request.getValidationFunction('params')?.(request.params);
+      const { value: params, error } = (read ?? {}) as { value?: unknown; error?: Error };
+      if (error !== undefined) throw error;
+      try {
+        await admissions.get(operationId)?.(visitOf(request, reply, app.db), { params }, sent);
+      } catch (refusal) {
+        // It is refused for what it has done itself.
+        if (!(await isRepeat(request, app.db))) throw refusal;
+      }
+    });
+
     const serve = (
       each: Operation,
       service: (visit: Visit, input: object) => unknown,
-      renderings?: Renderings<object>,
+      { renderings, admit }: { renderings?: Renderings<object>; admit?: Admit } = {},
     ): void => {
       const { operationId, produces } = each.config;
+      if (needsAdmission(each) !== (admit !== undefined)) {
+        throw new Error(
+          `${operationId} needs an admission where, and only where, it takes pictures of others than staff`,
+        );
+      }
+      if (admit !== undefined) admissions.set(operationId, admit);
       if (produces.length > 1 !== (renderings !== undefined)) {
         throw new Error(`${operationId} needs renderings where, and only where, it answers more than JSON`);
       }
@@ -178,7 +227,7 @@ export default fp(
       app.operate(each, (request, reply) => {
         const { params, query, body } = request;
         const { location, takesIdempotencyKey } = each.config;
-        const run = (db: Db | Tx) => service(visitOf(request, db), { params, query, body });
+        const run = (db: Db | Tx) => service(visitOf(request, reply, db), { params, query, body });
         const answer = each.schema.response[200] === undefined || location === null ? run : dry(run, reply);
         const answered = takesIdempotencyKey ? once(request, reply, ofOperation, answer) : answer(ofOperation);
         if (renderings !== undefined) {

@@ -1,8 +1,10 @@
 import { createRequire } from 'node:module';
 import type sharp from 'sharp';
-import { inTurn, type Bounds } from '../../openapi/turns.js';
+import { inTurn, type Bounds, type Turn } from '../../openapi/turns.js';
 
 const MAX_PIXELS = 40_000_000;
+/** What a JPEG can have. A line is decoded as a whole, and a column line by line, so that few pixels could cost much. */
+const MAX_SIDE = 65_535;
 const LONG_SIDE = 1600;
 const DECODE_SECONDS = 20;
 /**
@@ -12,6 +14,8 @@ const DECODE_SECONDS = 20;
 const IN_WORK: Bounds = {
   running: 1,
   waiting: 30,
+  // As many as a browser sends at once to one server.
+  each: 6,
   detail: 'Too many pictures are being taken in at the moment.',
 };
 
@@ -54,25 +58,32 @@ export interface Encoded {
 
 const takeTurn = inTurn(IN_WORK);
 
+/** A picture with more pixels on a side than are taken. */
+class TooLong extends Error {}
+
 /**
  * The first frame of a picture, upright and no larger than need be; sharp makes it sRGB and leaves all metadata out.
- * @throws ProblemError `unavailable` where too many wait; else whatever sharp throws, which `faultOf` explains
+ * @throws ProblemError `unavailable` where too many wait, in all or of one user's; else whatever sharp throws, which `faultOf` explains
  */
-export function encode(bytes: Buffer): Promise<Encoded> {
+export function encode(bytes: Buffer, turn?: Turn): Promise<Encoded> {
   return takeTurn(async () => {
     const open = await loadSharp();
     // Phones write JPEGs that libjpeg warns of ("extraneous bytes"), so warnings pass; a file that is cut short does not.
-    const { data, info } = await open(bytes, { failOn: 'error', limitInputPixels: MAX_PIXELS })
+    const picture = open(bytes, { failOn: 'error', limitInputPixels: MAX_PIXELS });
+    const { width, height } = await picture.metadata();
+    if (width > MAX_SIDE || height > MAX_SIDE) throw new TooLong();
+    const { data, info } = await picture
       .timeout({ seconds: DECODE_SECONDS })
       .autoOrient()
       .resize({ width: LONG_SIDE, height: LONG_SIDE, fit: 'inside', withoutEnlargement: true })
       .toBuffer({ resolveWithObject: true });
     return { bytes: data, format: info.format };
-  });
+  }, turn);
 }
 
 /** What is wrong with a picture that could not be encoded, in words that follow the field's name. */
 export function faultOf(error: unknown): string {
+  if (error instanceof TooLong) return `must have at most ${MAX_SIDE.toLocaleString('en')} pixels on a side`;
   const text = String(error);
   if (text.includes('unsupported image format')) return 'must be a JPEG, PNG, WebP or GIF picture';
   if (text.includes('exceeds pixel limit')) return `must have at most ${MAX_PIXELS / 1_000_000} megapixels`;

@@ -8,7 +8,9 @@ import type {
 import { operations } from '../../openapi/generated/operations.js';
 import type { Operation } from '../../openapi/operation.js';
 import { loggable } from '../errors.js';
-import { encodeUploads, type FileField } from './uploads.js';
+import { hangUp } from '../hang-up.js';
+import { FormBody } from '../multipart.js';
+import { encodeUploads, uploadsOf, type FileField } from './uploads.js';
 
 function fileFields({ schema }: Operation): FileField[] {
   const body = schema.body as { properties?: Record<string, Record<string, unknown>> } | undefined;
@@ -24,12 +26,31 @@ const tags = new Set(
     .map(({ config }) => config.tag),
 );
 
+/**
+ * Whether an operation has to tell who may do it before a picture is decoded, which costs more than all the rest. That only
+ * staff may is judged by then.
+ */
+export const needsAdmission = (operation: Operation): boolean =>
+  operation.config.access !== 'staff' && fileFields(operation).length > 0;
+
+/** Judges a form with a picture by the operation's `admit`, before the picture costs anything. */
+export function admitPictures(operation: Operation): preValidationAsyncHookHandler | undefined {
+  if (!needsAdmission(operation)) return undefined;
+  const fields = fileFields(operation);
+  return async function admitForm(request, reply) {
+    const { body } = request;
+    if (body instanceof FormBody && uploadsOf(body, fields).length > 0)
+      await request.server.admit(request, reply, body.fields);
+  };
+}
+
 /** Encodes the pictures of a form, before it is validated. */
 export function encodePictures(operation: Operation): preValidationAsyncHookHandler | undefined {
   const fields = fileFields(operation);
   if (fields.length === 0) return undefined;
-  return async function encodeForm(request) {
-    await encodeUploads(request.body, fields);
+  return async function encodeForm(request, reply) {
+    const { body, caller } = request;
+    if (body instanceof FormBody) await encodeUploads(body, fields, { by: caller?.id, signal: hangUp(reply) });
   };
 }
 

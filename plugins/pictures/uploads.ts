@@ -3,7 +3,8 @@ import { randomBytes } from 'node:crypto';
 import type { Db } from '../../db/client.js';
 import { discardedPictures } from '../../db/tables/index.js';
 import { ProblemError } from '../../openapi/problem-error.js';
-import { FormBody, Upload } from '../multipart.js';
+import type { Turn } from '../../openapi/turns.js';
+import { type FormBody, Upload } from '../multipart.js';
 import { encode, faultOf, loadSharp, type Encoded } from './encoder.js';
 import type { PictureStore } from './store.js';
 import type { Prefix } from './urls.js';
@@ -19,19 +20,22 @@ const BATCH = 100;
 
 const encoded = new WeakMap<Upload, Encoded>();
 
+/** The files of a form that have bytes, of its fields for pictures. */
+export const uploadsOf = (body: FormBody, fields: readonly FileField[]): Upload[] =>
+  fields
+    .map(({ name }) => body.fields[name])
+    .filter((value): value is Upload => value instanceof Upload && value.bytes.length > 0);
+
 /**
  * Encodes the pictures of a form; one that can't be is marked with its fault.
- * @throws ProblemError `unavailable` where too many wait to be encoded
+ * @throws ProblemError `unavailable` where too many wait to be encoded, in all or of one user's
  */
-export async function encodeUploads(body: unknown, fields: readonly FileField[]): Promise<void> {
-  if (!(body instanceof FormBody)) return;
-  for (const { name } of fields) {
-    const upload = body.fields[name];
-    if (!(upload instanceof Upload) || upload.bytes.length === 0) continue;
+export async function encodeUploads(body: FormBody, fields: readonly FileField[], turn: Turn): Promise<void> {
+  for (const upload of uploadsOf(body, fields)) {
     // What is wrong with it is no fault of the picture.
     await loadSharp();
     try {
-      encoded.set(upload, await encode(upload.bytes));
+      encoded.set(upload, await encode(upload.bytes, turn));
     } catch (error) {
       if (error instanceof ProblemError) throw error;
       upload.fault = faultOf(error);

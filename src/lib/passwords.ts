@@ -4,7 +4,7 @@ import { distance } from 'fastest-levenshtein';
 import { createRequire } from 'node:module';
 import { availableParallelism } from 'node:os';
 import { readText } from '../../openapi/text.js';
-import { inTurn } from '../../openapi/turns.js';
+import { inTurn, type Turn } from '../../openapi/turns.js';
 
 /** OWASP's first choice for argon2id: 19 MiB, two passes, one lane. */
 const COST = { memoryCost: 19_456, timeCost: 2, parallelism: 1 } as const;
@@ -26,14 +26,16 @@ const ALIKE = 0.7;
 const takeTurn = inTurn({
   running: availableParallelism() > 2 ? 2 : 1,
   waiting: 100,
+  // Of an address, which a whole clinic may share.
+  each: 50,
   detail: 'Too many are signing in or up at the moment.',
 });
 
 const makeHash = (password: string): Promise<string> => argon2.hash(readText(password, 'password'), COST);
 
-/** @throws ProblemError `unavailable` where too many passwords wait to be hashed or verified */
-export function hashPassword(password: string): Promise<string> {
-  return takeTurn(() => makeHash(password));
+/** @throws ProblemError `unavailable` where too many passwords wait to be hashed or verified, in all or of one client */
+export function hashPassword(password: string, turn?: Turn): Promise<string> {
+  return takeTurn(() => makeHash(password), turn);
 }
 
 /** In the place of a hash: no password is right. */
@@ -44,9 +46,9 @@ let decoy: Promise<string> | undefined;
 /**
  * Whether the password is right; takes the same time where there is no hash to compare with.
  * @param password as it was typed: hashes of old are of that
- * @throws ProblemError `unavailable` where too many passwords wait to be hashed or verified
+ * @throws ProblemError `unavailable` where too many passwords wait to be hashed or verified, in all or of one client
  */
-export async function verifyPassword(hash: string | undefined, password: string): Promise<boolean> {
+export async function verifyPassword(hash: string | undefined, password: string, turn?: Turn): Promise<boolean> {
   // Out of turn, since it is made once, and what failed for others would stay so.
   decoy ??= makeHash('no password has this hash');
   const isKnown = hash !== undefined && hash !== NO_PASSWORD;
@@ -55,7 +57,7 @@ export async function verifyPassword(hash: string | undefined, password: string)
   return takeTurn(async () => {
     for (const text of texts) if (await argon2.verify(compared, text)) return isKnown;
     return false;
-  });
+  }, turn);
 }
 
 function isMuchLike(password: string, own: string): boolean {

@@ -10,6 +10,7 @@ export const visitOf = (db: Db, parts: Partial<UserVisit> = {}): UserVisit => ({
   db,
   caller: { id: 1, isStaff: true, session: null },
   client: '127.0.0.1',
+  signal: new AbortController().signal,
   clinicName: 'Clinic',
   calendar: {
     now: new Date(),

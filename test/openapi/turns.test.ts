@@ -63,3 +63,33 @@ t.test('of a hundred at once never more than three run', async (t) => {
   await Promise.all(Array.from({ length: 100 }, () => takeTurn(task)));
   t.equal(most, 3);
 });
+
+t.test('one has so many places, which who has gone gives up', async (t) => {
+  const takeTurn = inTurn({ running: 1, waiting: 9, each: 3, detail: 'Too many tests.' });
+  const begun: string[] = [];
+  const make = (name: string, by: string, signal?: AbortSignal) => {
+    const { task, end } = held(begun, name);
+    return { end, result: takeTurn(task, { by, signal }) };
+  };
+  const leaving = new AbortController();
+  const a = make('a', 'ada');
+  const left = [make('b', 'ada', leaving.signal), make('c', 'ada', leaving.signal)];
+  await t.rejects(make('late', 'ada').result, { slug: 'unavailable', message: 'Too many tests.' });
+  const other = make('other', 'bob');
+  const all = Promise.allSettled(left.map(({ result }) => result));
+  leaving.abort();
+  for (const each of await all) t.match(each, { status: 'rejected', reason: { slug: 'unavailable' } });
+  await t.rejects(make('gone', 'ada', leaving.signal).result, {
+    slug: 'unavailable',
+    message: 'The client did not wait.',
+  });
+  const d = make('d', 'ada');
+  for (const { end } of [a, other, d]) end();
+  t.strictSame(await Promise.all([a.result, other.result, d.result]), ['a', 'other', 'd']);
+  t.strictSame(begun, ['a', 'other', 'd']);
+  const staying = new AbortController();
+  const e = make('e', 'ada', staying.signal);
+  staying.abort();
+  e.end();
+  t.equal(await e.result, 'e', 'what runs ends');
+});

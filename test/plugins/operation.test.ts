@@ -21,7 +21,7 @@ const ORDER = [
     ...['recognizeCaller', 'guardAccess'],
   ],
   ['watchArrival'],
-  ['readFormBody', 'noteStrictness', 'encodeForm'],
+  ['readFormBody', 'noteStrictness', 'admitForm', 'encodeForm'],
   ['noteHash', 'storeForm'],
   ['addTag'],
   ['sendNotModified', 'discardFiles', 'settleAttempt'],
@@ -39,6 +39,7 @@ const isNeeded: Readonly<Record<string, (operation: (typeof allOperations)[numbe
   watchArrival: ({ config }) => config.consumes.length > 0,
   noteStrictness: () => true,
   readFormBody: ({ config }) => config.consumes.includes('multipart/form-data'),
+  admitForm: ({ config }) => config.consumes.includes('multipart/form-data') && config.access !== 'staff',
   encodeForm: ({ config }) => config.consumes.includes('multipart/form-data'),
   noteHash: ({ config }) => config.takesIdempotencyKey,
   storeForm: ({ config }) => config.consumes.includes('multipart/form-data'),
@@ -65,7 +66,7 @@ for (const [operationId, expected] of Object.entries({
   logIn:
     'identifyBearer limitAttempts expectRequest refuseUntilMigrated | watchArrival | noteStrictness | settleAttempt',
   listDoctors: `${OPEN} recognizeCaller | noteStrictness | addTag | sendNotModified`,
-  createPatient: `${OPEN} guardAccess | watchArrival | readFormBody noteStrictness encodeForm | noteHash storeForm | addTag | discardFiles`,
+  createPatient: `${OPEN} guardAccess | watchArrival | readFormBody noteStrictness admitForm encodeForm | noteHash storeForm | addTag | discardFiles`,
   createAppointment: `${OPEN} guardAccess | watchArrival | noteStrictness | noteHash | addTag`,
   deleteDoctor: `${OPEN} guardAccess | noteStrictness | discardFiles`,
 } satisfies Partial<Record<OperationId, string>>)) {

@@ -277,6 +277,8 @@ void t.test('replaceDoctor 400 when the file is no picture that the contract tak
     ['AVIF', await plain(9, 9).avif().toBuffer(), kind],
     ['PDF', Buffer.from('%PDF-1.4\n1 0 obj<<>>endobj\ntrailer<<>>\n%%EOF'), kind],
     ['only a signature', png.subarray(0, 20), whole],
+    ['a line', await plain(65_536, 1).png().toBuffer(), 'must have at most 65,535 pixels on a side'],
+    ['a column', await plain(1, 65_536).png().toBuffer(), 'must have at most 65,535 pixels on a side'],
     ['41 megapixels', await plain(8200, 5000).png().toBuffer(), 'must have at most 40 megapixels'],
   ];
   for (const format of ['jpeg', 'png', 'webp', 'gif'] as const) {
@@ -293,6 +295,7 @@ void t.test('replaceDoctor 400 when the file is no picture that the contract tak
   t.match(faultsIn(text), { picture: [/^must be a file/] });
   t.same([files(), await listed(), log], [[], [], []]);
   t.equal((await put(app, '/doctor/', await plain(8000, 5000).png().toBuffer())).statusCode, 200, '40 megapixels');
+  t.equal((await put(app, '/doctor/', await plain(65_535, 2).png().toBuffer())).statusCode, 200, 'as a JPEG may be');
 });
 
 void t.test('replaceDoctor 413 when the file is over 5 MB', async (t) => {

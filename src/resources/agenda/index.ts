@@ -4,5 +4,7 @@ import { agendaPage, agendaTable } from './renderings.js';
 import { getAgenda } from './service.js';
 
 export default resource((serve) => {
-  serve(operations.getAgenda, getAgenda, { 'text/csv': agendaTable, 'text/html': agendaPage });
+  serve(operations.getAgenda, getAgenda, {
+    renderings: { 'text/csv': agendaTable, 'text/html': agendaPage },
+  });
 });

@@ -1,6 +1,8 @@
 import { operations } from '../../../openapi/generated/operations.js';
 import { resource } from '../../lib/resource.js';
 import {
+  admitDoctorChange,
+  admitNewDoctor,
   createDoctor,
   deleteDoctor,
   getDoctor,
@@ -12,10 +14,12 @@ import {
 
 export default resource((serve) => {
   serve(operations.listDoctors, listDoctors);
-  serve(operations.createDoctor, createDoctor);
+  serve(operations.createDoctor, createDoctor, {
+    admit: (visit, _input, sent) => admitNewDoctor(visit, sent),
+  });
   serve(operations.getMyDoctor, getMyDoctor);
   serve(operations.getDoctor, getDoctor);
-  serve(operations.replaceDoctor, replaceDoctor);
-  serve(operations.updateDoctor, updateDoctor);
+  serve(operations.replaceDoctor, replaceDoctor, { admit: admitDoctorChange });
+  serve(operations.updateDoctor, updateDoctor, { admit: admitDoctorChange });
   serve(operations.deleteDoctor, deleteDoctor);
 });

@@ -145,19 +145,38 @@ export async function createDoctor(visit: UserVisit, { body }: Input<'createDoct
   return explain(creation, { doctors_user_id_key: () => new AlreadyDoctor(userId === visit.caller.id) });
 }
 
-/** Locks a doctor that the caller may change, and holds it against the request's conditions. */
-async function lockDoctor(visit: Within<UserVisit>, id: number): Promise<void> {
-  const { db, caller } = visit;
-  const row = oneOrNone(
-    await db
-      .select({ userId: doctors.userId })
-      .from(doctors)
-      .where(and(eq(doctors.id, id), isNull(doctors.archivedAt)))
-      .for('no key update'),
-  );
+/** Whether the caller may make a doctor of the user that is named. */
+export async function admitNewDoctor(visit: UserVisit, sent: Readonly<Record<string, unknown>>): Promise<void> {
+  const userId = await namedUser(visit, sent['user']);
+  const isDoctor = and(eq(doctors.userId, userId), isNull(doctors.archivedAt));
+  if ((await visit.db.$count(doctors, isDoctor)) > 0) throw new AlreadyDoctor(userId === visit.caller.id);
+}
+
+const liveDoctor = ({ db }: Pick<Visit, 'db'>, id: number) =>
+  db
+    .select({ userId: doctors.userId })
+    .from(doctors)
+    .where(and(eq(doctors.id, id), isNull(doctors.archivedAt)))
+    .$dynamic();
+
+/** @throws NotFound, NotAllowed */
+function checkMayChange({ caller }: UserVisit, rows: { userId: number }[]): void {
+  const row = oneOrNone(rows);
   if (row === undefined) throw new NotFound();
   if (row.userId !== caller.id && !caller.isStaff) throw new NotAllowed('Only the doctor and staff may do this.');
-  const { tag } = one(await doctorById(db)({ id, ...pictureValues(visit) }));
+}
+
+export async function admitDoctorChange(
+  visit: UserVisit,
+  { params: { id } }: Pick<Input<'updateDoctor'>, 'params'>,
+): Promise<void> {
+  checkMayChange(visit, await liveDoctor(visit, id));
+}
+
+/** Locks a doctor that the caller may change, and holds it against the request's conditions. */
+async function lockDoctor(visit: Within<UserVisit>, id: number): Promise<void> {
+  checkMayChange(visit, await liveDoctor(visit, id).for('no key update'));
+  const { tag } = one(await doctorById(visit.db)({ id, ...pictureValues(visit) }));
   checkConditions(visit, tag, privateTag(tag));
 }
 

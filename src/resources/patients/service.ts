@@ -17,7 +17,7 @@ import { nothingElse } from '../../lib/patches.js';
 import { withPictureUrls } from '../../lib/pictures.js';
 import { checkConditions } from '../../lib/preconditions.js';
 import { searchTerms } from '../../lib/search.js';
-import { claim, inTransaction, type UserVisit, type Within } from '../../lib/visit.js';
+import { claim, inTransaction, type UserVisit, type Visit, type Within } from '../../lib/visit.js';
 import { ask, dependantsOf, MAX_DEPENDANTS, patientById, patientOfCaller, patientPages } from './queries.js';
 
 class NoRecordOfYourOwn extends ProblemError {
@@ -44,6 +44,16 @@ async function readPatient(
   const isOwn = row?.keeperId === caller.id || caller.isStaff;
   if (row === undefined || !(isOwn || row.isSeenByDoctor)) throw new NotFound();
   return { patient: withPictureUrls(new JsonText(row.patient, row.tag), 'profile', link), isOwn };
+}
+
+/**
+ * A patient that the caller may change.
+ * @throws NotFound, NotAllowed
+ */
+export async function readOwnPatient(visit: UserVisit, id: number): Promise<JsonText<Patient>> {
+  const { patient, isOwn } = await readPatient(visit, id);
+  if (!isOwn) throw new NotAllowed('Only the patient, who manages the record, and staff may do this.');
+  return patient;
 }
 
 export async function getPatient(visit: UserVisit, { params }: Input<'getPatient'>): Promise<JsonText<Patient>> {
@@ -92,14 +102,15 @@ async function setFields({ db }: Within, id: number, fields: Partial<typeof pati
   await explain(change, REFUSALS);
 }
 
+const ofUser = (userId: number): SQL => and(eq(patients.userId, userId), isNull(patients.archivedAt)) as SQL;
+
+const alreadyFilled = ({ caller, link }: UserVisit, id: number, userId: number): AlreadyFilled =>
+  new AlreadyFilled('patient record', `${link.base}/patients/${id}/`, userId === caller.id);
+
 /** Locks a user's patient record, which is made where there is none. */
 async function openPatient({ db }: Within, userId: number): Promise<{ id: number; filled: boolean }> {
   const find = () =>
-    db
-      .select({ id: patients.id, filled: patients.filled })
-      .from(patients)
-      .where(and(eq(patients.userId, userId), isNull(patients.archivedAt)))
-      .for('no key update');
+    db.select({ id: patients.id, filled: patients.filled }).from(patients).where(ofUser(userId)).for('no key update');
   let row = oneOrNone(await find());
   if (row === undefined) {
     await db.insert(patients).values({ userId }).onConflictDoNothing();
@@ -137,7 +148,7 @@ function checkPerson(fields: Readonly<Record<string, string | null | undefined>>
  * @throws AlreadyFilled
  */
 export async function createPatient(visit: UserVisit, { body }: Input<'createPatient'>): Promise<JsonText<Patient>> {
-  const { caller, link } = visit;
+  const { caller } = visit;
   const { user, ...fields } = body;
   const { first_name, last_name, email, date_of_birth, phone, profile: _profile, ...rest } = fields;
   nothingElse(rest);
@@ -150,10 +161,22 @@ export async function createPatient(visit: UserVisit, { body }: Input<'createPat
   await claim(visit, phone);
   return inTransaction(visit, async (visit) => {
     const { id, filled } = await openPatient(visit, userId);
-    if (filled) throw new AlreadyFilled('patient record', `${link.base}/patients/${id}/`, userId === caller.id);
+    if (filled) throw alreadyFilled(visit, id, userId);
     await setFields(visit, id, storedOf(fields));
     return (await readPatient(visit, id)).patient;
   });
+}
+
+/** Whether the caller may make a record. Staff may, in more ways than one. */
+export async function admitNewPatient(visit: UserVisit, sent: Readonly<Record<string, unknown>>): Promise<void> {
+  if (visit.caller.isStaff) return;
+  const userId = await namedUser(visit, sent['user']);
+  const filled = visit.db
+    .select({ id: patients.id })
+    .from(patients)
+    .where(and(ofUser(userId), patients.filled));
+  const row = oneOrNone(await filled);
+  if (row !== undefined) throw alreadyFilled(visit, row.id, userId);
 }
 
 /**
@@ -169,13 +192,15 @@ async function lockManager({ db }: Within, id: number): Promise<void> {
 const isManagedBy = (userId: number): SQL => and(eq(patients.managedBy, userId), isNull(patients.archivedAt)) as SQL;
 
 /** @throws TooManyDependants */
-async function checkMayManage({ db }: Within, id: number): Promise<void> {
+async function checkMayManage({ db }: Pick<Visit, 'db'>, id: number): Promise<void> {
   if ((await db.$count(patients, isManagedBy(id))) >= MAX_DEPENDANTS) throw new TooManyDependants();
 }
 
 export async function listDependants(visit: UserVisit): Promise<JsonText<Patient[]>> {
   return withPictureUrls(await dependantsOf(visit, { manager: visit.caller.id }), 'profile', visit.link);
 }
+
+export const admitNewDependant = (visit: UserVisit): Promise<void> => checkMayManage(visit, visit.caller.id);
 
 /**
  * Makes a record that the caller manages.
@@ -203,9 +228,7 @@ async function lockPatient(
       .for('no key update'),
   );
   if (row === undefined) throw new NotFound();
-  const { patient, isOwn } = await readPatient(visit, id);
-  if (!isOwn) throw new NotAllowed('Only the patient, who manages the record, and staff may do this.');
-  checkConditions(visit, patient.tag);
+  checkConditions(visit, (await readOwnPatient(visit, id)).tag);
   return row;
 }
 

@@ -1,6 +1,7 @@
 import { operations } from '../../../openapi/generated/operations.js';
 import { resource } from '../../lib/resource.js';
 import {
+  admitNewProfile,
   createProfile,
   deleteProfile,
   getMyProfile,
@@ -12,10 +13,11 @@ import {
 
 export default resource((serve) => {
   serve(operations.listProfiles, listProfiles);
-  serve(operations.createProfile, createProfile);
+  serve(operations.createProfile, createProfile, { admit: admitNewProfile });
   serve(operations.getMyProfile, getMyProfile);
   serve(operations.getProfile, getProfile);
-  serve(operations.replaceProfile, replaceProfile);
-  serve(operations.updateProfile, updateProfile);
+  // Who sees a profile may change it.
+  serve(operations.replaceProfile, replaceProfile, { admit: getProfile });
+  serve(operations.updateProfile, updateProfile, { admit: getProfile });
   serve(operations.deleteProfile, deleteProfile);
 });

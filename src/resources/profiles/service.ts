@@ -57,8 +57,10 @@ async function readProfile(
   return withPictureUrls(new JsonText(row.profile, row.tag), 'profile_picture', link);
 }
 
-export const getProfile = (visit: UserVisit, { params }: Input<'getProfile'>): Promise<JsonText<Profile>> =>
-  readProfile(visit, profileById, params.id);
+export const getProfile = (
+  visit: UserVisit,
+  { params }: Pick<Input<'getProfile'>, 'params'>,
+): Promise<JsonText<Profile>> => readProfile(visit, profileById, params.id);
 
 export const getMyProfile = (visit: UserVisit): Promise<JsonText<Profile>> =>
   readProfile(visit, profileByUser, visit.caller.id);
@@ -124,6 +126,15 @@ async function openProfile({ db, caller }: Within<UserVisit>): Promise<{ id: num
   return row;
 }
 
+const alreadyFilled = ({ link }: UserVisit, id: number): AlreadyFilled =>
+  new AlreadyFilled('profile', `${link.base}/api/user/profiles/${id}/`);
+
+export async function admitNewProfile(visit: UserVisit): Promise<void> {
+  const isFilled = and(eq(profiles.userId, visit.caller.id), profiles.filled);
+  const row = oneOrNone(await visit.db.select({ id: profiles.id }).from(profiles).where(isFilled));
+  if (row !== undefined) throw alreadyFilled(visit, row.id);
+}
+
 /**
  * Fills the caller's empty profile, or a new one after a delete.
  * @throws AlreadyFilled
@@ -132,7 +143,7 @@ export async function createProfile(visit: UserVisit, { body }: Input<'createPro
   await claim(visit, body.username, body.email);
   return inTransaction(visit, async (visit) => {
     const { id, filled } = await openProfile(visit);
-    if (filled) throw new AlreadyFilled('profile', `${visit.link.base}/api/user/profiles/${id}/`);
+    if (filled) throw alreadyFilled(visit, id);
     await setFields(visit, id, body);
     return readProfile(visit, profileById, id);
   });

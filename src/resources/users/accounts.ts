@@ -74,7 +74,8 @@ export async function updateUser(visit: UserVisit, { params, body }: Input<'upda
  * @throws InvalidInput naming every fault, a wrong current password among them
  */
 export async function changePassword(visit: UserVisit, { body }: Input<'changePassword'>): Promise<Message> {
-  const { db, caller, logins, tokens } = visit;
+  const { db, caller, logins, tokens, signal } = visit;
+  const turn = { by: caller.id, signal };
   const user = oneOrNone(
     await db
       .select({ ...userColumns, passwordHash: users.passwordHash, generation: users.tokenGeneration })
@@ -83,12 +84,14 @@ export async function changePassword(visit: UserVisit, { body }: Input<'changePa
   );
   if (user === undefined) throw new NotFound();
   const errors: Record<string, string[]> = {};
-  const isRight = await logins.judge(user.username, () => verifyPassword(user.passwordHash, body.current_password));
+  const isRight = await logins.judge(user.username, () =>
+    verifyPassword(user.passwordHash, body.current_password, turn),
+  );
   if (!isRight) errors['current_password'] = ['is wrong'];
   const faults = passwordFaults(body.password, [user.username, user.email, user.firstName, user.lastName]);
   if (faults.length > 0) errors['password'] = faults;
   if (Object.keys(errors).length > 0) throw new InvalidInput(errors);
-  const passwordHash = await hashPassword(body.password);
+  const passwordHash = await hashPassword(body.password, turn);
   await inTransaction(visit, async ({ db }) => {
     const changed = await db
       .update(users)

@@ -13,6 +13,7 @@ import type {
 } from '../../../openapi/generated/schemas.js';
 import type { Input } from '../../../openapi/operation.js';
 import { ProblemError } from '../../../openapi/problem-error.js';
+import type { Turn } from '../../../openapi/turns.js';
 import { AlreadyTaken, explain, InvalidInput, NotAllowed } from '../../lib/errors.js';
 import { hashPassword, passwordFaults, verifyPassword } from '../../lib/passwords.js';
 import type { Given } from '../../lib/patches.js';
@@ -135,11 +136,11 @@ function checkPassword(password: string, own: readonly string[]): void {
  * @throws AlreadyTaken where user name or email is taken, without regard to case
  */
 export async function createUser<T>(
-  db: Db | Tx,
+  { db, ...turn }: Pick<Visit, 'db'> & Turn,
   input: NewUser,
   alsoDo: (tx: Tx, user: User) => Promise<T>,
 ): Promise<{ user: User; result: T }> {
-  const passwordHash = await hashPassword(input.password);
+  const passwordHash = await hashPassword(input.password, turn);
   try {
     return await transaction(db, async (tx) => {
       const invited = input.invitation === undefined ? undefined : await takeInvitation({ db: tx }, input.invitation);
@@ -190,8 +191,11 @@ export async function changeUser(
   });
 }
 
+/** Of somebody who is not signed in yet. */
+const turnOf = ({ client, signal }: Visit): Turn => ({ by: client, signal });
+
 export async function registerUser(visit: Visit, { body }: Input<'registerUser'>): Promise<RegistrationResult> {
-  const { user, result } = await createUser(visit.db, body, async (db, { id }) => {
+  const { user, result } = await createUser({ db: visit.db, ...turnOf(visit) }, body, async (db, { id }) => {
     const tokens = await openSession({ ...visit, db }, { id, generation: 0 });
     if (tokens === undefined) throw new Error('a user who was made here is another one');
     return tokens;
@@ -214,7 +218,7 @@ export async function logIn(visit: Visit, { body }: Input<'logIn'>): Promise<Tok
         .from(users)
         .where(eq(caseless(users.username), caseless(body.username))),
     );
-    const isRight = await verifyPassword(row?.passwordHash, body.password);
+    const isRight = await verifyPassword(row?.passwordHash, body.password, turnOf(visit));
     return isRight && row?.isActive === true ? row : undefined;
   });
   if (user === undefined) throw new WrongPassword();

@@ -73,7 +73,7 @@ export async function ensureStaff(db: Db, given: StaffInput): Promise<number | n
   if ((await findUser(db, input.username)) !== undefined) return null;
   check(input);
   try {
-    const { user } = await createUser(db, { ...input, isStaff: true }, () => Promise.resolve());
+    const { user } = await createUser({ db }, { ...input, isStaff: true }, () => Promise.resolve());
     return user.id;
   } catch (error) {
     if (!(error instanceof ProblemError)) throw error;

@@ -1,0 +1,12 @@
+import type { FastifyReply } from 'fastify';
+
+/**
+ * Aborted when the client hangs up, and with the end of the answer. Fastify's own signal goes by the request, which closes as
+ * soon as its body is read.
+ */
+export function hangUp({ raw }: FastifyReply): AbortSignal {
+  const gone = new AbortController();
+  if (raw.destroyed) gone.abort();
+  else raw.once('close', () => gone.abort());
+  return gone.signal;
+}
