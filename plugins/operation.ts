@@ -16,6 +16,7 @@ import {
 import { preferred } from './accept.js';
 import { guard, identify, type Caller } from './auth.js';
 import { expect } from './contract.js';
+import { costlyReads } from './costly-reads.js';
 import { available } from './database.js';
 import { addEntityTag, answerNotModified, namedBy } from './entity-tags.js';
 import { hashBody, once } from './idempotency.js';
@@ -41,6 +42,8 @@ declare module 'fastify' {
   interface Visit {
     /** The database; where the request came with an Idempotency-Key, the transaction that its answer is kept in. */
     readonly db: Db | Tx;
+    /** Runs a read whose cost grows with what is stored, on connections that few such reads have at once. */
+    readonly costly: <T>(read: (db: Db) => PromiseLike<T>) => Promise<T>;
     /** Who calls; null for someone who is not signed in. */
     readonly caller: Caller | null;
     /** Whom the request's address stands for, as the rate limits count it. */
@@ -86,7 +89,7 @@ export interface OperationOptions {
   /** What the application adds to each visit. */
   readonly more: () => Omit<
     Visit,
-    'db' | 'caller' | 'client' | 'link' | 'ifMatch' | 'ifNoneMatch' | 'tokens' | 'logins'
+    'db' | 'costly' | 'caller' | 'client' | 'link' | 'ifMatch' | 'ifNoneMatch' | 'tokens' | 'logins'
   >;
 }
 
@@ -140,8 +143,11 @@ export default fp(
       return { base, path, picture: (name) => app.pictures.url(base, name) };
     };
     // What costs something and few need is made when it is asked for.
+    const runCostly = costlyReads(app.database);
     const visitOf = (request: FastifyRequest, db: Db | Tx): Visit => ({
       db,
+      costly: (read) =>
+        runCostly({ by: request.caller?.id ?? clientOf(request), isAnonymous: request.caller === null }, read),
       caller: request.caller,
       get client() {
         return clientOf(request);
