@@ -55,19 +55,23 @@ function clientAt(url: string, localAddress: string) {
         ...(token !== undefined && { authorization: `Bearer ${token}` }),
         ...(body !== undefined && { 'content-type': 'application/json' }),
       };
-      const sent = request(url + path, { method, headers, agent, localAddress, ...(signal && { signal }) }, (answer) => {
-        const chunks: Buffer[] = [];
-        answer.on('data', (chunk: Buffer) => chunks.push(chunk));
-        answer.on('error', reject);
-        answer.on('end', () => {
-          resolve({
-            status: answer.statusCode ?? 0,
-            text: Buffer.concat(chunks).toString(),
-            retryAfter: Number(answer.headers['retry-after'] ?? 1),
-            milliseconds: performance.now() - begin,
+      const sent = request(
+        url + path,
+        { method, headers, agent, localAddress, ...(signal && { signal }) },
+        (answer) => {
+          const chunks: Buffer[] = [];
+          answer.on('data', (chunk: Buffer) => chunks.push(chunk));
+          answer.on('error', reject);
+          answer.on('end', () => {
+            resolve({
+              status: answer.statusCode ?? 0,
+              text: Buffer.concat(chunks).toString(),
+              retryAfter: Number(answer.headers['retry-after'] ?? 1),
+              milliseconds: performance.now() - begin,
+            });
           });
-        });
-      });
+        },
+      );
       sent.on('error', reject);
       sent.end(body === undefined ? undefined : JSON.stringify(body));
     });
@@ -112,7 +116,7 @@ async function attack(url: string, { addresses, ask }: Attack, signal: AbortSign
       try {
         const { status, retryAfter } = await client(ask(asked++), signal);
         answers.set(status, (answers.get(status) ?? 0) + 1);
-        if (status === 429 || status === 503) await sleep(retryAfter * 1000, undefined, { signal });
+        if (status === 429) await sleep(retryAfter * 1000, undefined, { signal });
       } catch (error) {
         if (!signal.aborted) throw error;
       }

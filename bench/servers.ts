@@ -106,7 +106,14 @@ const environmentOf = (databaseUrl: string, folder: string) => ({
 const PRODUCT = 'hospital-management-api';
 
 /** Starts a server of this build, and waits until it answers. */
-export async function startServer({ kind, databaseUrl, sql, folder, nodeOptions = [], environment = {} }: Start): Promise<Server> {
+export async function startServer({
+  kind,
+  databaseUrl,
+  sql,
+  folder,
+  nodeOptions = [],
+  environment = {},
+}: Start): Promise<Server> {
   const isFloor = kind === 'floor';
   const port = await freePort();
   const script = fileURLToPath(new URL(isFloor ? 'floor.js' : '../src/server.js', import.meta.url));

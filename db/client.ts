@@ -270,7 +270,7 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
           lock_timeout: LOCK_WAITS.brief,
           statement_timeout: STATEMENT_TIMES.costly,
           // Or one of them takes as many processors as PostgreSQL has workers for it.
-          max_parallel_workers_per_gather: 0,
+          max_parallel_workers_per_gather: '0',
         })
       : undefined;
   const clients = [brief.client, patient.client, pipeline, costlyClient].filter((client) => client !== undefined);

@@ -60,27 +60,37 @@ t.test('where there is one connection, all take turns', async (t) => {
   t.strictSame(begun, ['anonymous', 'signed in']);
 });
 
-t.test('what has waited for ten seconds is not begun, nor is more than a hundred of one caller in the line', async (t) => {
-  const clock = { now: 0 };
-  const run = costlyReads({ costly: { db: undefined as never, size: 2 } }, () => clock.now);
-  const busy = { slug: 'unavailable', statusCode: 503, message: /^Too many searches/, headers: { 'retry-after': '5' } };
-  let end = (): void => undefined;
-  const first = run(of(1), () => new Promise<void>((resolve) => (end = resolve)));
-  const others = Promise.allSettled(Array.from({ length: 100 }, () => run(of(1), notToBegin)));
-  await t.rejects(run(of(1), notToBegin), busy);
-  await run(of(2), async () => undefined);
-  clock.now = 10_001;
-  end();
-  await first;
-  for (const each of await others) t.match(each, { status: 'rejected', reason: busy });
-  t.equal(await run(of(1), async () => 'served'), 'served');
-});
+t.test(
+  'what has waited for ten seconds is not begun, nor is more than a hundred of one caller in the line',
+  async (t) => {
+    const clock = { now: 0 };
+    const run = costlyReads({ costly: { db: undefined as never, size: 2 } }, () => clock.now);
+    const busy = {
+      slug: 'unavailable',
+      statusCode: 503,
+      message: /^Too many searches/,
+      headers: { 'retry-after': '5' },
+    };
+    let end = (): void => undefined;
+    const first = run(of(1), () => new Promise<void>((resolve) => (end = resolve)));
+    const others = Promise.allSettled(Array.from({ length: 100 }, () => run(of(1), notToBegin)));
+    await t.rejects(run(of(1), notToBegin), busy);
+    await run(of(2), async () => undefined);
+    clock.now = 10_001;
+    end();
+    await first;
+    for (const each of await others) t.match(each, { status: 'rejected', reason: busy });
+    t.equal(await run(of(1), async () => 'served'), 'served');
+  },
+);
 
 t.test('what takes too long is 503, and tells what takes less', async (t) => {
   const { database } = await openTestDatabase(t, { pool: 10 });
   const run = costlyReads(database);
   const settings = await run(of('address'), (db) =>
-    db.execute(sql`select current_setting('statement_timeout') as time, current_setting('max_parallel_workers_per_gather') as helpers`),
+    db.execute(
+      sql`select current_setting('statement_timeout') as time, current_setting('max_parallel_workers_per_gather') as helpers`,
+    ),
   );
   t.match([...settings], [{ time: '5s', helpers: '0' }]);
   const slow = run(of('address'), (db) =>
@@ -89,7 +99,12 @@ t.test('what takes too long is 503, and tells what takes less', async (t) => {
       await tx.execute(sql`select pg_sleep(9)`);
     }),
   );
-  await t.rejects(slow, { slug: 'unavailable', statusCode: 503, message: /longer words/, headers: { 'retry-after': '5' } });
+  await t.rejects(slow, {
+    slug: 'unavailable',
+    statusCode: 503,
+    message: /longer words/,
+    headers: { 'retry-after': '5' },
+  });
 });
 
 t.test('searches and far pages take turns, and no other read', async (t) => {
@@ -105,7 +120,14 @@ t.test('searches and far pages take turns, and no other read', async (t) => {
     await app.call('GET', path, { token });
     return count;
   };
-  for (const path of ['/reviews/', '/doctors/', '/patients/', '/appointments/', '/api/user/profiles/', '/api/user/users/']) {
+  for (const path of [
+    '/reviews/',
+    '/doctors/',
+    '/patients/',
+    '/appointments/',
+    '/api/user/profiles/',
+    '/api/user/users/',
+  ]) {
     t.equal(await asked(path), 0, path);
     t.equal(await asked(`${path}?search=a`), 1, `${path} search`);
     t.equal(await asked(`${path}?search=anna%20a`), 1, `${path} search`);
