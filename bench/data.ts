@@ -25,6 +25,8 @@ const CHUNK = 5_000;
 export interface Shape {
   readonly doctors: number;
   readonly appointments: number;
+  /** Other than 50. */
+  readonly reviewsPerDoctor?: number;
 }
 
 /** @throws Error for what has no such shape */
@@ -38,6 +40,8 @@ export function checkShape({ doctors, appointments }: Shape): void {
 
 /** Every user of the data has it, and so can not sign in. Who has another is somebody's. */
 const NO_PASSWORD = 'none';
+/** Who signs up with a password, and so is no stranger. */
+export const VICTIM = 'bench.victim';
 /** The one who is staff. */
 const STAFF = 'bench.staff';
 
@@ -142,7 +146,7 @@ export async function findData(sql: Sql): Promise<Found> {
     { users: number; isOther: boolean; appointments: number; isOfToday: boolean | null }[]
   >(`
     select (select count(*)::int from users) as users,
-      exists (select from users where password_hash <> '${NO_PASSWORD}') or (
+      exists (select from users where password_hash <> '${NO_PASSWORD}' and username <> '${VICTIM}') or (
         not exists (select from users where username = '${STAFF}') and exists (
           select id from users union all select id from available_times union all select id from designations
           union all select id from specialisations union all select id from services union all select id from contacts)) as "isOther",
@@ -166,7 +170,7 @@ export async function makeData(sql: Sql, shape: Shape, log: (line: string) => vo
     await makeLookups(tx);
     await makePeople(tx, shape, log);
     await makeReviews(tx, shape);
-    log(`reviews ${shape.doctors * REVIEWS_PER_DOCTOR}`);
+    log(`reviews ${shape.doctors * (shape.reviewsPerDoctor ?? REVIEWS_PER_DOCTOR)}`);
     await withoutIndexes(tx, ['appointments', 'appointment_changes'], log, () => makeAppointments(tx, shape, log));
     await makeFullDays(tx);
     await tx`select add_up_appointment_counts()`;
@@ -255,14 +259,17 @@ async function linkDoctors(tx: TransactionSql, name: string, most: number): Prom
     where k <= doctors.id % ${most}`);
 }
 
-async function makeReviews(tx: TransactionSql, { doctors }: Shape): Promise<void> {
+async function makeReviews(
+  tx: TransactionSql,
+  { doctors, reviewsPerDoctor = REVIEWS_PER_DOCTOR }: Shape,
+): Promise<void> {
   const patients = doctors * (USERS_PER_DOCTOR - 1);
   const day = `(${TODAY} - (doctor * 13 + n * 7) % 600)`;
   await tx.unsafe(`
     insert into reviews (doctor_id, patient_id, body, rating, created_on, created_at, updated_at)
-    select 1 + doctor, ${doctors} + 1 + (doctor * ${USERS_PER_DOCTOR - 1} + n * ${Math.floor(patients / REVIEWS_PER_DOCTOR)}) % ${patients},
+    select 1 + doctor, ${doctors} + 1 + (doctor * ${USERS_PER_DOCTOR - 1} + n * ${Math.floor(patients / reviewsPerDoctor)}) % ${patients},
       ${oneOf(REVIEWS, 'doctor + n')}, 1 + (doctor * 3 + n * 7) % 9 % 5, ${day}, ${day}, ${day}
-    from generate_series(0, ${REVIEWS_PER_DOCTOR - 1}) n, generate_series(0, ${doctors - 1}) doctor
+    from generate_series(0, ${reviewsPerDoctor - 1}) n, generate_series(0, ${doctors - 1}) doctor
     order by n, doctor * 7919 % ${doctors}, doctor`);
 }
 

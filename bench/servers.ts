@@ -74,6 +74,9 @@ function databaseTime(pids: readonly number[]): number {
   return times.reduce((sum, { own }) => sum + own, children);
 }
 
+/** The limits that the product has by default. */
+export const DEFAULT_LIMITS = { RATE_LIMIT_ANON: '', RATE_LIMIT_USER: '', RATE_LIMIT_AUTH: '' };
+
 interface Start {
   readonly kind: Server['kind'];
   readonly databaseUrl: string;
@@ -82,6 +85,8 @@ interface Start {
   /** For logs and data. */
   readonly folder: string;
   readonly nodeOptions?: readonly string[];
+  /** In the place of what it runs with, by name. */
+  readonly environment?: Readonly<Record<string, string>>;
 }
 
 /** As `npm start` has it, for the C library of Linux (docs/performance.md). */
@@ -101,7 +106,14 @@ const environmentOf = (databaseUrl: string, folder: string) => ({
 const PRODUCT = 'hospital-management-api';
 
 /** Starts a server of this build, and waits until it answers. */
-export async function startServer({ kind, databaseUrl, sql, folder, nodeOptions = [] }: Start): Promise<Server> {
+export async function startServer({
+  kind,
+  databaseUrl,
+  sql,
+  folder,
+  nodeOptions = [],
+  environment = {},
+}: Start): Promise<Server> {
   const isFloor = kind === 'floor';
   const port = await freePort();
   const script = fileURLToPath(new URL(isFloor ? 'floor.js' : '../src/server.js', import.meta.url));
@@ -111,7 +123,7 @@ export async function startServer({ kind, databaseUrl, sql, folder, nodeOptions 
     // Nothing more: what the shell sets for the product must not change its configuration.
     env: {
       ...{ PATH: process.env['PATH'], NODE_ENV: 'production', PORT: String(port), ...ALLOCATOR },
-      ...(isFloor ? { DATABASE_URL: databaseUrl } : environmentOf(databaseUrl, folder)),
+      ...(isFloor ? { DATABASE_URL: databaseUrl } : { ...environmentOf(databaseUrl, folder), ...environment }),
     },
     stdio: ['ignore', log.fd, log.fd],
   });

@@ -7,6 +7,7 @@ import { later, numberOf, runCommand, say, temporaryFolder } from './command.js'
 import { staffId, type Shape } from './data.js';
 import { openDatabase } from './database.js';
 import { sample } from './endpoints.js';
+import { quantile } from './load.js';
 import { startServer, type Server } from './servers.js';
 import { table } from './table.js';
 
@@ -120,10 +121,6 @@ async function run(server: Server, { perSecond, ask, status }: Stream, seconds: 
   await Promise.all(asked);
   if (failures.length > 0) throw failures[0];
   return { taken, refused };
-}
-
-function quantile(values: readonly number[], share: number): number {
-  return values.toSorted((a, b) => a - b)[Math.floor(values.length * share)] ?? NaN;
 }
 
 async function main(): Promise<void> {

@@ -32,6 +32,8 @@ export interface Database {
   readonly db: Db;
   /** For a kind of work: what of it waits for a lock keeps no other kind from its connections. */
   of(kind: string): Db;
+  /** For reads whose cost grows with what is stored: `size` connections, on which no statement takes long. */
+  readonly costly: { readonly db: Db; readonly size: number };
   /** True once the migrations have run here, and what prepares the database. */
   isMigrated(): boolean;
   /** Resolves when that is so; rejects when it fails for a reason that waiting does not mend. */
@@ -112,6 +114,9 @@ function isWorthAnotherTry(error: unknown): boolean {
   return isStale || ['40001', '40P01', '40000', '26000'].includes(cause?.code ?? '');
 }
 
+/** Whether a statement was ended as it had run for longer than it may: query_canceled. */
+export const tookTooLong = (error: unknown): boolean => postgresError(error)?.code === '57014';
+
 const MAX_TRIES = 6;
 
 /** Thrown inside a transaction that met another one in its way: the transaction runs again. */
@@ -164,6 +169,9 @@ const SHARED_CONNECTIONS = 2;
 
 /** How long statements wait for a lock, in milliseconds, on the connections of each sort. */
 const LOCK_WAITS = { shared: 10, brief: 100, patient: 5_000 };
+
+/** How long a statement may take, in milliseconds: far longer than any takes that somebody should wait for. */
+const STATEMENT_TIMES = { costly: 5_000, other: 20_000 };
 
 const pipelines = new WeakMap<Db | Tx, postgres.Sql>();
 
@@ -229,7 +237,7 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
         })
       : undefined;
   const url = embedded?.url ?? (options.url as string);
-  const open = (max: number, max_pipeline: number, lock_timeout: number): postgres.Sql => {
+  const open = (max: number, max_pipeline: number, limits: postgres.Options<never>['connection']): postgres.Sql => {
     const client = connect(url, {
       max,
       // The driver's types do not know these two. The second is of its patch, in seconds: a connection that owes an
@@ -238,7 +246,7 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
       // A short wait between tries, so that service resumes as soon as the database does.
       backoff: () => 0.2,
       onclose: () => void checkConnection(),
-      connection: { statement_timeout: 20_000, lock_timeout, idle_in_transaction_session_timeout: 30_000 },
+      connection: { statement_timeout: STATEMENT_TIMES.other, idle_in_transaction_session_timeout: 30_000, ...limits },
     });
     // Has the client read dates as Drizzle does.
     drizzle(client);
@@ -246,13 +254,26 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
   };
   // By its default the driver gives a busy connection more to do, which then waits for a slow query or a lock of another
   // request though connections are free. So each gets one thing at a time, and what finds none free waits here.
-  const laneOf = (size: number, lockWait: number): Lane => ({ client: open(Math.max(1, size), 0, lockWait), size });
+  const laneOf = (size: number, lock_timeout: number): Lane => ({
+    client: open(Math.max(1, size), 0, { lock_timeout }),
+    size,
+  });
   const shared = Math.min(SHARED_CONNECTIONS, options.pool >> 1);
-  const own = options.pool - shared;
+  const forCostly = (options.pool - shared) >> 2;
+  const own = options.pool - shared - forCostly;
   const brief = laneOf(own >> 1, LOCK_WAITS.brief);
   const patient = laneOf(own - (own >> 1), LOCK_WAITS.patient);
-  const pipeline = shared > 0 ? open(shared, 100, LOCK_WAITS.shared) : undefined;
-  const clients = [brief.client, patient.client, ...(pipeline === undefined ? [] : [pipeline])];
+  const pipeline = shared > 0 ? open(shared, 100, { lock_timeout: LOCK_WAITS.shared }) : undefined;
+  const costlyClient =
+    forCostly > 0
+      ? open(forCostly, 0, {
+          lock_timeout: LOCK_WAITS.brief,
+          statement_timeout: STATEMENT_TIMES.costly,
+          // Or one of them takes as many processors as PostgreSQL has workers for it.
+          max_parallel_workers_per_gather: '0',
+        })
+      : undefined;
+  const clients = [brief.client, patient.client, pipeline, costlyClient].filter((client) => client !== undefined);
   const shares = shareConnections(brief, patient, gaveUp);
   const kinds = new Map<string, Db>();
   function of(name: string): Db {
@@ -266,7 +287,14 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
     return db;
   }
   const db = of('');
+  // Where connections are few, they are among those that all have.
+  const costly =
+    costlyClient === undefined
+      ? { db: of('costly'), size: 1 }
+      : { db: drizzle(costlyClient, { casing: 'snake_case' }), size: forCostly };
   const readiness = of('readiness');
+  /** Behind nothing that takes long, where there are connections for that. */
+  const ask = (): PromiseLike<unknown> => pipeline?.unsafe('select 1') ?? readiness.execute(sql`select 1`);
   const closing = new AbortController();
   let isMigrated = false;
   let timeZone = options.timeZone ?? 'UTC';
@@ -331,6 +359,7 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
   return {
     db,
     of,
+    costly,
     migrated,
     firstTry,
     isMigrated: () => isMigrated,
@@ -339,7 +368,7 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
     ping: async (milliseconds) => {
       if (outage.isOn) throw new Error('the database has not come back yet');
       await Promise.race([
-        readiness.execute(sql`select 1`),
+        ask(),
         sleep(milliseconds, undefined, { ref: false }).then(() => Promise.reject(new Error('no answer in time'))),
       ]);
     },

@@ -7,6 +7,9 @@ export interface HealthOptions {
   readonly arePicturesAway?: () => boolean;
 }
 
+/** Milliseconds: whoever asks has the answer within a second. */
+const PATIENCE = 900;
+
 /** `/health/live`: the process answers. `/health/ready`: it can do its work, and is not about to stop. */
 export default fp(
   function health(app: FastifyInstance, { arePicturesAway = () => false }: HealthOptions, done) {
@@ -15,7 +18,7 @@ export default fp(
       const isReady =
         !app.isDraining() &&
         app.database.isMigrated() &&
-        (await app.database.ping(2_000).then(
+        (await app.database.ping(PATIENCE).then(
           () => true,
           () => false,
         ));

@@ -17,6 +17,7 @@ import { preferred } from './accept.js';
 import { originOf } from './addresses.js';
 import { guard, identify, type Caller } from './auth.js';
 import { expect } from './contract.js';
+import { costlyReads } from './costly-reads.js';
 import { available } from './database.js';
 import { addEntityTag, answerNotModified, namedBy } from './entity-tags.js';
 import { hangUp } from './hang-up.js';
@@ -43,6 +44,8 @@ declare module 'fastify' {
   interface Visit {
     /** The database; where the request came with an Idempotency-Key, the transaction that its answer is kept in. */
     readonly db: Db | Tx;
+    /** Runs a read whose cost grows with what is stored, on connections that few such reads have at once. */
+    readonly costly: <T>(read: (db: Db) => PromiseLike<T>) => Promise<T>;
     /** Who calls; null for someone who is not signed in. */
     readonly caller: Caller | null;
     /** Whom the request's address stands for, as the rate limits count it. */
@@ -108,7 +111,7 @@ export interface OperationOptions {
   /** What the application adds to each visit. */
   readonly more: () => Omit<
     Visit,
-    'db' | 'caller' | 'client' | 'signal' | 'link' | 'ifMatch' | 'ifNoneMatch' | 'tokens' | 'logins'
+    'db' | 'costly' | 'caller' | 'client' | 'signal' | 'link' | 'ifMatch' | 'ifNoneMatch' | 'tokens' | 'logins'
   >;
 }
 
@@ -167,8 +170,14 @@ export default fp(
       return { base, path, picture: (name) => app.pictures.url(base, name) };
     };
     // What costs something and few need is made when it is asked for.
+    const runCostly = costlyReads(app.database);
     const visitOf = (request: FastifyRequest, reply: FastifyReply, db: Db | Tx): Visit => ({
       db,
+      costly: (read) => {
+        const { caller } = request;
+        const reader = { by: caller?.id ?? clientOf(request), isAnonymous: caller === null, signal: hangUp(reply) };
+        return runCostly(reader, read);
+      },
       caller: request.caller,
       get client() {
         return clientOf(request);

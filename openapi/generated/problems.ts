@@ -296,8 +296,8 @@ export const problems = {
     status: 503,
     title: 'Temporarily unavailable',
     description: 'The server can not do its work at the moment.',
-    why: 'It can not reach its database or the folder of its pictures, its disk is full, it is busy with a locked table, too many pictures or passwords wait for it already, or it is about to stop.',
-    next: 'Try again after the seconds that `Retry-After` gives.',
+    why: 'It can not reach its database or the folder of its pictures, its disk is full, it is busy with a locked table, too many pictures, passwords or searches wait for it already, a search took longer than 5 s, or it is about to stop.',
+    next: 'Try again after the seconds that `Retry-After` gives; a search with fewer and longer words, or with another filter.',
     example: {
       type: '/problems/unavailable',
       title: 'Temporarily unavailable',

@@ -77,6 +77,8 @@ export interface List<Asked> {
    * condition for fewer, whose rows would each be compared with all that is looked for.
    */
   readonly once?: Readonly<Record<string, 'found' | 'judged'>>;
+  /** Filters whose cost grows with what is stored, whatever they find: searches. */
+  readonly costly?: readonly string[];
   readonly spread?: (ordering: string, asked: Readonly<Record<string, unknown>>) => Spread | undefined;
   /** The number of rows, where it is known without reading them all. */
   readonly counted?: (asked: Readonly<Record<string, unknown>>) => SQL | undefined;
@@ -301,7 +303,7 @@ export function pagesOf<Asked extends object, T>(list: List<Asked>): Reader<Aske
     return select(cut(), limits, { count: total.as('count'), position: position.as('position') });
   });
   /** @throws ProblemError not-found for a page past the end, but not for the first page, nor after a position */
-  return async ({ db, link }, asked, more = {}) => {
+  return async ({ db, costly, link }, asked, more = {}) => {
     const { page, limits, after } = asked;
     const offset = after === undefined ? (page - 1) * limits : 0;
     const most = limits + 1;
@@ -313,7 +315,9 @@ export function pagesOf<Asked extends object, T>(list: List<Asked>): Reader<Aske
       take(position, 'after', values);
       place = { after: position.map((value) => value === null), cap };
     }
-    const row = one(await select(db, { ...shape, ...place })(values));
+    const ask = (db: Db | Tx) => select(db, { ...shape, ...place })(values);
+    const isCostly = offset >= FAR || list.costly?.some((name) => shape.filters[name] !== undefined) === true;
+    const row = one(await (isCostly ? costly(ask) : ask(db)));
     const [count, position, results] = row as [Buffer, Buffer | null, Buffer];
     return readPage({ count: Number(count), position: position && String(position), results }, asked, link);
   };

@@ -20,10 +20,8 @@ const foldedText = directByKey((db) =>
 export async function searchTerms(db: Db | Tx, search = ''): Promise<string[]> {
   const isPlain = /^[\t\n\r -_a-~]*$/.test(search);
   const text = isPlain ? search.toLowerCase() : one(await foldedText(db)({ text: search })).text;
-  return text
-    .split(/[\s,;،؛、]+/)
-    .filter((term) => term !== '')
-    .slice(0, MAX_TERMS);
+  const terms = new Set(text.split(/[\s,;،؛、]+/));
+  return [...terms].filter((term) => term !== '').slice(0, MAX_TERMS);
 }
 
 /**

@@ -194,6 +194,26 @@ t.test('a query waits for the first free connection, not behind a slow one', asy
   await Promise.all([holder, slow]);
 });
 
+t.test('ping waits for no work that has the other connections', async (t) => {
+  const { database } = await openTestDatabase(t, { pool: 10 });
+  let release = (): void => undefined;
+  const released = new Promise<void>((resolve) => (release = resolve));
+  let begun = 0;
+  const works = await new Promise<Promise<void>[]>((resolve) => {
+    // Six are for work of any kind; the others wait.
+    const all = Array.from({ length: 12 }, (_, index) =>
+      database.of(String(index % 3)).transaction(async () => {
+        if (++begun === 6) setImmediate(() => resolve(all));
+        await released;
+      }),
+    );
+  });
+  await database.ping(900);
+  t.equal(begun, 6);
+  release();
+  await Promise.all(works);
+});
+
 for (const pool of [1, 2, 3, 10]) {
   t.test(`a pool of ${pool} never opens more connections`, async (t) => {
     const { database } = await openTestDatabase(t, { pool });
@@ -202,6 +222,7 @@ for (const pool of [1, 2, 3, 10]) {
       echo(db)({ key: index + 1 }),
       // Of one kind there is always less work than connections.
       database.of(String(index % 2)).execute(sql`select pg_sleep(0.001)`),
+      database.costly.db.execute(sql`select pg_sleep(0.001)`),
     ]);
     await Promise.all(works.flat());
     const [row] = await db.execute<{ count: number }>(

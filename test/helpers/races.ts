@@ -3,7 +3,7 @@ import type { Db, Tx } from '../../db/client.js';
 import type { TestAnswer, TestApp } from './app.js';
 
 /** For an application whose requests are to race: what waits for a lock has less than half of the connections. */
-export const RACING = { DATABASE_POOL: '24' };
+export const RACING = { DATABASE_POOL: '32' };
 
 /** Resolves when just so many queries wait for a lock, and have for some time. */
 async function untilWaitingFor(db: Db | Tx, count: () => number, milliseconds: number): Promise<void> {

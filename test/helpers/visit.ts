@@ -8,6 +8,7 @@ const notToBeCalled = (): never => {
 /** A visit for a service that is called without HTTP: by staff, in a clinic whose time is UTC, unless told otherwise. */
 export const visitOf = (db: Db, parts: Partial<UserVisit> = {}): UserVisit => ({
   db,
+  costly: async (read) => read(db),
   caller: { id: 1, isStaff: true, session: null },
   client: '127.0.0.1',
   signal: new AbortController().signal,

@@ -1,4 +1,5 @@
 import { and, eq, gte, isNull, lte, sql, type Placeholder, type SQL } from 'drizzle-orm';
+import type { Db, Tx } from '../../../db/client.js';
 import { column, jsonObject, JsonText } from '../../../db/json.js';
 import { direct } from '../../../db/prepared.js';
 import { oneOrNone } from '../../../db/rows.js';
@@ -153,6 +154,9 @@ const firstDay = direct((db, { kind, given, isPerDoctor }: Shape) => {
     .from(sql`first`);
 });
 
+/** Slots that are judged as soon as somebody asks; more take their turn. */
+const MANY = 500;
+
 /**
  * Goes day by day, and no further than the page reaches and a slot more, which tells whether there is another page: not all
  * that is free is counted.
@@ -166,16 +170,20 @@ export async function searchAvailability(
   const given = (Object.keys(narrowing) as (keyof Narrowing)[]).filter((name) => narrowing[name] !== undefined).sort();
   const { from: firstDate, to: last } = readDays({ from, to }, calendar);
   const offset = (page - 1) * limits;
+  // All slots before the page are judged, and those of it.
+  const isCostly = offset + limits > MANY;
   const items: string[] = [];
   const known: number[] = [];
   let count = 0;
   for (let date: string | undefined = firstDate; date !== undefined && date <= last && count <= offset + limits;) {
     const most = offset + limits + 1 - count;
-    const rows: readonly DayOfSlots[] = await firstDay(db, { kind: kindOf(visit), given, isPerDoctor })({
+    const values = {
       ...{ ...valuesOfBooker(visit), ...narrowing, from: date, to: last, most },
       ...{ skipped: Math.max(0, offset - count), limits: limits - Math.max(0, count - offset) },
       known: `{${known.join()}}`,
-    });
+    };
+    const ask = (db: Db | Tx) => firstDay(db, { kind: kindOf(visit), given, isPerDoctor })(values);
+    const rows: readonly DayOfSlots[] = await (isCostly ? visit.costly(ask) : ask(db));
     const [row] = rows;
     if (row === undefined) break;
     count += row.listed;

@@ -1,0 +1,237 @@
+/** `npm run abuse`: what somebody who means harm leaves to others, inside of the default limits. @see HELP */
+import { setMaxListeners } from 'node:events';
+import { Agent, request } from 'node:http';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { readFlags } from '../src/command-line.js';
+import { later, numberOf, runCommand, say, temporaryFolder } from './command.js';
+import { freeSlots, undoBookings, VICTIM, type FreeSlot } from './data.js';
+import { openDatabase } from './database.js';
+import { quantile } from './load.js';
+import { DEFAULT_LIMITS, startServer } from './servers.js';
+import { table } from './table.js';
+
+const HELP = `Starts the built server with its production configuration and its default limits on a database of 100,000 users and
+200,000 reviews, and has one client log in, look whether the server is ready, read, book and cancel: alone, and then while
+twelve others attack, in each of the ways below. Prints what the one's calls took, and what the attackers were answered.
+Exits with 1 if a call of the one failed, or if one in a hundred took longer than 500 ms under an attack.
+
+  npm run abuse -- --into ./bench-data
+
+  --seconds <n>     length of each attack (30)
+  --attack <name>   that one alone; the names are in the output
+  --into <folder>   keeps the database there, and takes it from there the next time
+
+The attackers have addresses of 127.0.0.0/8 of their own, which Linux has without being told.
+`;
+
+const SHAPE = { doctors: 10_000, appointments: 10_000, reviewsPerDoctor: 20 };
+const CLIENTS = 12;
+const MAX_P99 = 500;
+/** Of the one client's rounds: as many as its limits allow, and somewhat less. */
+const ROUND = 1_000;
+const PASSWORD = 'plum-Tractor-91';
+
+interface Ask {
+  readonly path: string;
+  readonly method?: string;
+  readonly token?: string | undefined;
+  readonly body?: object;
+}
+
+interface Answer {
+  readonly status: number;
+  readonly text: string;
+  readonly retryAfter: number;
+  readonly milliseconds: number;
+}
+
+/** Somebody with an address and connections of their own. */
+function clientAt(url: string, localAddress: string) {
+  const agent = new Agent({ keepAlive: true });
+  return ({ path, method = 'GET', token, body }: Ask, signal?: AbortSignal): Promise<Answer> =>
+    new Promise((resolve, reject) => {
+      const begin = performance.now();
+      const headers = {
+        ...(token !== undefined && { authorization: `Bearer ${token}` }),
+        ...(body !== undefined && { 'content-type': 'application/json' }),
+      };
+      const sent = request(
+        url + path,
+        { method, headers, agent, localAddress, ...(signal && { signal }) },
+        (answer) => {
+          const chunks: Buffer[] = [];
+          answer.on('data', (chunk: Buffer) => chunks.push(chunk));
+          answer.on('error', reject);
+          answer.on('end', () => {
+            resolve({
+              status: answer.statusCode ?? 0,
+              text: Buffer.concat(chunks).toString(),
+              retryAfter: Number(answer.headers['retry-after'] ?? 1),
+              milliseconds: performance.now() - begin,
+            });
+          });
+        },
+      );
+      sent.on('error', reject);
+      sent.end(body === undefined ? undefined : JSON.stringify(body));
+    });
+}
+
+type Client = ReturnType<typeof clientAt>;
+
+interface Attack {
+  readonly name: string;
+  /** Over how many addresses the clients are spread. */
+  readonly addresses: number;
+  /** The n-th request of all. */
+  readonly ask: (count: number) => Ask;
+}
+
+const LETTERS = encodeURIComponent('a e i o u n r s l b');
+const DEAR_READS: readonly string[] = [
+  `/reviews/?limits=1000&search=${LETTERS}`,
+  `/doctors/?limits=1000&ordering=name&search=${LETTERS}`,
+  `/reviews/?limits=1000&page=200&search=a`,
+  `/reviews/?limits=1000&page=200`,
+  `/doctors/?limits=1000&page=10&ordering=name`,
+  `/availability/?limits=1000&page=5`,
+];
+const dearReads = (count: number): Ask => ({ path: DEAR_READS[count % DEAR_READS.length] as string });
+const dearest = (): Ask => ({ path: DEAR_READS[0] as string });
+
+/** Each way to attack that is known. */
+const ATTACKS: readonly Attack[] = [
+  { name: 'ten-letter searches, one address', addresses: 1, ask: dearest },
+  { name: 'ten-letter searches, twelve addresses', addresses: CLIENTS, ask: dearest },
+  { name: 'dear reads, twelve addresses', addresses: CLIENTS, ask: dearReads },
+];
+
+/** What a client was answered, by status, until the signal. */
+async function attack(url: string, { addresses, ask }: Attack, signal: AbortSignal): Promise<Map<number, number>> {
+  const answers = new Map<number, number>();
+  let asked = 0;
+  const run = async (_: unknown, at: number): Promise<void> => {
+    const client = clientAt(url, `127.0.1.${1 + (at % addresses)}`);
+    while (!signal.aborted) {
+      try {
+        const { status, retryAfter } = await client(ask(asked++), signal);
+        answers.set(status, (answers.get(status) ?? 0) + 1);
+        if (status === 429) await sleep(retryAfter * 1000, undefined, { signal });
+      } catch (error) {
+        if (!signal.aborted) throw error;
+      }
+    }
+  };
+  await Promise.all(Array.from({ length: CLIENTS }, run));
+  return answers;
+}
+
+/** Of each call, what its answers took. */
+type Taken = Map<string, number[]>;
+
+class Victim {
+  readonly failures: string[] = [];
+  private readonly client: Client;
+  private readonly slots: FreeSlot[];
+
+  constructor(client: Client, slots: FreeSlot[]) {
+    this.client = client;
+    this.slots = slots;
+  }
+
+  /** Signs up, unless that was done in another run. */
+  async register(): Promise<void> {
+    const body = { username: VICTIM, email: 'victim@example.com', password: PASSWORD, confirm_password: PASSWORD };
+    const known = await this.client({
+      ...{ path: '/api/user/login/', method: 'POST' },
+      body: { username: VICTIM, password: PASSWORD },
+    });
+    if (known.status === 200) return;
+    const { status, text } = await this.client({ path: '/api/user/register/', method: 'POST', body });
+    if (status !== 201) throw new Error(`registering was answered with ${status}: ${text}`);
+  }
+
+  async live(seconds: number): Promise<Taken> {
+    const taken: Taken = new Map();
+    const call = async (name: string, expected: number, ask: Ask): Promise<Record<string, unknown>> => {
+      const { status, text, milliseconds } = await this.client(ask);
+      taken.set(name, [...(taken.get(name) ?? []), milliseconds]);
+      if (status !== expected) {
+        this.failures.push(`${name} was answered with ${status}: ${text}`);
+        return {};
+      }
+      return JSON.parse(text) as Record<string, unknown>;
+    };
+    const rounds = Math.ceil((seconds * 1000) / ROUND);
+    const begin = performance.now();
+    for (let round = 0; round < rounds; round++) {
+      await sleep(Math.max(0, begin + round * ROUND - performance.now()));
+      const user = { username: VICTIM, password: PASSWORD };
+      const { access } = await call('log in', 200, { path: '/api/user/login/', method: 'POST', body: user });
+      const token = access as string | undefined;
+      await call('ready', 200, { path: '/health/ready' });
+      await call('list', 200, { path: '/doctors/?limits=20', token });
+      await call('read', 200, { path: `/doctors/${1 + (round % SHAPE.doctors)}/`, token });
+      const slot = this.slots.shift();
+      if (slot === undefined) throw new Error('there are no more free slots: use a shorter time');
+      const { doctor, time, date } = slot;
+      const { id } = await call('book', 201, {
+        ...{ path: '/appointments/', method: 'POST', token },
+        body: { doctor, time, date, appointment_type: 'Offline', symptoms: 'Cough' },
+      });
+      if (id === undefined) continue;
+      const path = `/appointments/${id as number}/`;
+      await call('cancel', 200, { path, method: 'PATCH', token, body: { cancel: true } });
+    }
+    return taken;
+  }
+}
+
+async function main(): Promise<void> {
+  const values = readFlags(HELP, {
+    seconds: { type: 'string', default: '30' },
+    attack: { type: 'string' },
+    into: { type: 'string' },
+  });
+  const seconds = numberOf(values, 'seconds', 1);
+  const attacks = ATTACKS.filter(({ name }) => values.attack === undefined || name === values.attack);
+  if (attacks.length === 0) throw new Error(`--attack takes one of: ${ATTACKS.map(({ name }) => name).join('; ')}`);
+  const folder = await temporaryFolder();
+  const into = values.into ?? (process.env['DATABASE_URL'] ? undefined : folder);
+  const database = await openDatabase(into, SHAPE, say);
+  later(() => database.close());
+  const { url: databaseUrl, sql } = database;
+  later(() => undoBookings(sql, SHAPE));
+  const server = await startServer({ kind: 'product', databaseUrl, sql, folder, environment: DEFAULT_LIMITS });
+  later(() => server.stop());
+  const victim = new Victim(clientAt(server.url, '127.0.0.1'), await freeSlots(sql, SHAPE, 2_000));
+  await victim.register();
+
+  const header = ['', 'call', 'calls', 'p50 ms', 'p99 ms'];
+  const rows = (name: string, taken: Taken) =>
+    [...taken].map(([call, each]) => [
+      ...[name, call, String(each.length)],
+      ...[quantile(each, 0.5), quantile(each, 0.99)].map((milliseconds) => milliseconds.toFixed(0)),
+    ]);
+  const lines = [header, ...rows('alone', await victim.live(seconds))];
+  const slow: string[] = [];
+  for (const each of attacks) {
+    const end = new AbortController();
+    setMaxListeners(0, end.signal);
+    const attacking = attack(server.url, each, end.signal);
+    const taken = await victim.live(seconds).finally(() => end.abort());
+    const answers = [...(await attacking)].map(([status, count]) => `${count} with ${status}`).join(', ');
+    say(`${each.name}: answered were ${answers || 'none'}`);
+    lines.push(...rows(each.name, taken));
+    for (const [call, times] of taken) {
+      if (quantile(times, 0.99) > MAX_P99) slow.push(`${call} under ${each.name}`);
+    }
+    await server.settle();
+  }
+  say(`\n${table(lines)}`);
+  for (const failure of victim.failures) say(`failed: ${failure}`);
+  for (const call of slow) say(`slower than ${MAX_P99} ms: ${call}`);
+  if (victim.failures.length > 0 || slow.length > 0) process.exitCode = 1;
+}
+
+await runCommand(main);
