@@ -119,6 +119,8 @@ t.test('each request that the contract shows is answered as it shows', async (t)
     slotMinutes: 30,
     bookingNotice: 0,
     changeNotice: 0,
+    maxOpenBookings: 20,
+    maxOpenBookingsPerDoctor: 5,
     waitingOffer: 1800,
   });
   const tokens = new Map<string, string>();

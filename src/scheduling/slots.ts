@@ -57,7 +57,7 @@ export const takesPatients = and(isNull(doctors.archivedAt), sql`${doctors.isAct
 export const isLive = and(sql`not ${appointments.isCancelled}`, isNull(appointments.archivedAt)) as SQL;
 
 /** Not over yet, and not done with. */
-export const isUpcoming = (calendar: Calendar): SQL =>
+export const isUpcoming = (calendar: Clock): SQL =>
   sql`(${appointments.status} <> 'completed' and case when ${appointments.period} is null
     then ${appointments.date} >= ${today(calendar)}
     else upper(${appointments.period}) at time zone ${calendar.zone}::text > ${moment(calendar)} end)`;
@@ -194,6 +194,22 @@ export interface DateFault {
   readonly isYielding: boolean;
 }
 
+/** Of which a patient can have no more upcoming appointments: in all, or with the doctor. */
+export type Bound = 'patient' | 'doctor';
+
+/** The bound that a patient, who is locked, has reached, but for an appointment that is to be moved. */
+const boundReached = (
+  patientId: Placeholder,
+  doctorId: Placeholder,
+  { ownId, calendar }: { ownId: Placeholder; calendar: Clock },
+): SQL<Bound | null> =>
+  sql<Bound | null>`(
+    select case when count(*) >= ${sql.placeholder('maxOpenBookings')}::int then 'patient'
+      when count(*) filter (where ${eq(appointments.doctorId, doctorId)}) >= ${sql.placeholder('maxOpenBookingsPerDoctor')}::int
+      then 'doctor' end
+    from ${appointments} where ${and(eq(appointments.patientId, patientId), isLive, isUpcoming(calendar))}
+      and ${appointments.id} <> ${ownId})`;
+
 /** Why there is nothing of a slot on a day, whenever it is asked for; the days around it may have it. */
 export const OFF_DAYS = {
   no_such_time: 'has no such time: the clocks go forward over it',
@@ -215,6 +231,9 @@ const asked = direct((db, kind: Kind) => {
       startMinute: sql<number | null>`${anySlot.startMinute}`.as('startMinute'),
       endMinute: sql<number | null>`${anySlot.endMinute}`.as('endMinute'),
       hasHolds: sql<boolean>`exists (select from ${holds} where ${eq(holds.doctorId, doctorId)})`.as('hasHolds'),
+      bound: boundReached(sql.placeholder('bounded'), doctorId, { ownId: sql.placeholder('ownId'), calendar }).as(
+        'bound',
+      ),
       isPast: sql<boolean>`${given} < ${today(calendar)}`.as('isPast'),
       isFar: sql<boolean>`${given} > ${horizon(calendar)}`.as('isFar'),
       hasTime: sql<boolean>`${start} is not null`.as('hasTime'),
@@ -233,6 +252,14 @@ const asked = direct((db, kind: Kind) => {
     .for('share', { of: availableTimes });
 });
 
+/** What is asked of a slot. */
+interface Asking extends Pick<Booking, 'doctorId' | 'ownId'> {
+  readonly timeId: number;
+  /** The patient whose bounds it is held against; 0 for nobody's. */
+  readonly bounded: number;
+  readonly date?: string | null | undefined;
+}
+
 /** A slot that is asked for. */
 interface Asked {
   readonly slot: OfferedSlot;
@@ -240,6 +267,8 @@ interface Asked {
   readonly fault: DateFault | null;
   /** Whether any of the doctor's times is held, or was: what has ended may still be there. */
   readonly hasHolds: boolean;
+  /** The bound of open bookings that is reached. */
+  readonly bound: Bound | null;
 }
 
 /**
@@ -248,13 +277,16 @@ interface Asked {
  */
 export async function askFor(
   visit: Visit,
-  { doctorId, timeId, date = null }: { doctorId: number; timeId: number; date?: string | null | undefined },
+  { doctorId, timeId, bounded, ownId = 0, date = null }: Asking,
 ): Promise<Asked | undefined> {
-  const values = { ...valuesOfBooker(visit), doctorId, timeId, date };
+  const { maxOpenBookings, maxOpenBookingsPerDoctor } = visit.calendar;
+  const bounds = { bounded, ownId, maxOpenBookings, maxOpenBookingsPerDoctor };
+  const values = { ...valuesOfBooker(visit), ...bounds, doctorId, timeId, date };
   const row = oneOrNone(await asked(visit.db, kindOf(visit))(values));
   if (row === undefined) return undefined;
-  const { id, startMinute, endMinute, hasHolds } = row;
-  return { slot: { id, startMinute, endMinute }, fault: date === null ? null : faultOf(row, visit.calendar), hasHolds };
+  const { id, startMinute, endMinute, hasHolds, bound } = row;
+  const fault = date === null ? null : faultOf(row, visit.calendar);
+  return { slot: { id, startMinute, endMinute }, fault, hasHolds, bound };
 }
 
 function faultOf(

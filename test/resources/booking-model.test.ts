@@ -613,6 +613,8 @@ class Real {
       slotMinutes: 30,
       bookingNotice: notice.booking * 60,
       changeNotice: notice.change * 60,
+      maxOpenBookings: 1_000_000,
+      maxOpenBookingsPerDoctor: 1_000_000,
       waitingOffer: 1800,
     };
   }

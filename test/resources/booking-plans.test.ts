@@ -37,6 +37,8 @@ const calendar = {
   slotMinutes: 30,
   bookingNotice: 0,
   changeNotice: 0,
+  maxOpenBookings: 20,
+  maxOpenBookingsPerDoctor: 5,
   waitingOffer: 1800,
 };
 const visit = visitOf(db, { calendar });
