@@ -92,7 +92,7 @@ interface Start {
 /** As `npm start` has it, for the C library of Linux (docs/performance.md). */
 const ALLOCATOR = { MALLOC_ARENA_MAX: '1', MALLOC_MMAP_THRESHOLD_: '131072' };
 
-/** What the product runs with: its production configuration, and no limit for the few addresses and users of a bench. */
+/** What the product runs with: its production configuration, and no limits for the few addresses and users of a bench. */
 const environmentOf = (databaseUrl: string, folder: string) => ({
   HOST: '127.0.0.1',
   DATABASE_URL: databaseUrl,
@@ -101,6 +101,8 @@ const environmentOf = (databaseUrl: string, folder: string) => ({
   RATE_LIMIT_ANON: '1000000000',
   RATE_LIMIT_USER: '1000000000',
   RATE_LIMIT_AUTH: '1000000000',
+  MAX_OPEN_BOOKINGS: '1000000',
+  MAX_OPEN_BOOKINGS_PER_DOCTOR: '1000000',
 });
 
 const PRODUCT = 'hospital-management-api';

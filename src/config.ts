@@ -66,6 +66,8 @@ export const Environment = Type.Object({
   BOOKING_HORIZON_DAYS: integer(1, 3650, 365),
   BOOKING_NOTICE: Type.String(NOTICE),
   CHANGE_NOTICE: Type.String(NOTICE),
+  MAX_OPEN_BOOKINGS: integer(1, 1_000_000, 20),
+  MAX_OPEN_BOOKINGS_PER_DOCTOR: integer(1, 1_000_000, 5),
   WAITING_OFFER: Type.String({ pattern: DURATION, default: '30m', must: MUST_BE_WAITING_OFFER }),
   RATE_LIMIT_ANON: integer(1, 1_000_000_000, 100),
   RATE_LIMIT_USER: integer(1, 1_000_000_000, 600),
@@ -114,6 +116,10 @@ export interface Config {
   readonly bookingNotice: number;
   /** Seconds. */
   readonly changeNotice: number;
+  /** Of one patient, in all. */
+  readonly maxOpenBookings: number;
+  /** Of one patient with one doctor. */
+  readonly maxOpenBookingsPerDoctor: number;
   /** Seconds. */
   readonly waitingOffer: number;
   readonly rateLimit: { readonly anonymous: number; readonly user: number; readonly auth: number };
@@ -294,6 +300,8 @@ export function readConfig(source: NodeJS.ProcessEnv): Config {
     bookingHorizonDays: env.BOOKING_HORIZON_DAYS,
     bookingNotice: readNotice('BOOKING_NOTICE', env.BOOKING_NOTICE),
     changeNotice: readNotice('CHANGE_NOTICE', env.CHANGE_NOTICE),
+    maxOpenBookings: env.MAX_OPEN_BOOKINGS,
+    maxOpenBookingsPerDoctor: env.MAX_OPEN_BOOKINGS_PER_DOCTOR,
     waitingOffer: readWaitingOffer(env.WAITING_OFFER),
     rateLimit: { anonymous: env.RATE_LIMIT_ANON, user: env.RATE_LIMIT_USER, auth: env.RATE_LIMIT_AUTH },
     shutdownDelay: env.SHUTDOWN_DELAY === '0' ? 0 : secondsOf(env.SHUTDOWN_DELAY),

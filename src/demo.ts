@@ -26,7 +26,7 @@ const RULE = '-'.repeat(72);
 const emphasis = (text: string): string => (process.stdout.isTTY && text !== '' ? styleText('bold', text) : text);
 
 function readDemoConfig(): Config {
-  const { HOST, DATA_DIR, LOG_LEVEL, NODE_ENV } = process.env;
+  const { HOST, DATA_DIR, LOG_LEVEL, MAX_OPEN_BOOKINGS_PER_DOCTOR, NODE_ENV } = process.env;
   if (NODE_ENV === 'production') throw new ConfigError('NODE_ENV must not be production: the demo is not for that');
   return readConfig({
     ...process.env,
@@ -34,6 +34,8 @@ function readDemoConfig(): Config {
     HOST: HOST || '127.0.0.1',
     DATA_DIR: DATA_DIR || './.data/demo',
     LOG_LEVEL: LOG_LEVEL || 'warn',
+    // The patient's account has more with its doctor than the default leaves room for.
+    MAX_OPEN_BOOKINGS_PER_DOCTOR: MAX_OPEN_BOOKINGS_PER_DOCTOR || '20',
     ...{ ADMIN_USERNAME: '', ADMIN_EMAIL: '', ADMIN_PASSWORD: '' },
   });
 }

@@ -58,6 +58,8 @@ async function open(t: Test) {
         JWT_SECRET: SECRET,
         RATE_LIMIT_ANON: '1000000',
         RATE_LIMIT_USER: '1000000',
+        MAX_OPEN_BOOKINGS: '1000000',
+        MAX_OPEN_BOOKINGS_PER_DOCTOR: '1000000',
       }),
     /** A doctor who offers slot 1. */
     doctor: async (): Promise<number> => {

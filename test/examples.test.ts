@@ -110,7 +110,7 @@ class Comparison {
 
 t.test('each request that the contract shows is answered as it shows', async (t) => {
   const now = new Date();
-  const api = await buildTestApp(t, {}, { now: () => now });
+  const api = await buildTestApp(t, { MAX_OPEN_BOOKINGS: '', MAX_OPEN_BOOKINGS_PER_DOCTOR: '20' }, { now: () => now });
   const store = await openFolder(join(t.testdirName, 'pictures'));
   await seedDemo(api.database.db, store, {
     now,
@@ -119,6 +119,8 @@ t.test('each request that the contract shows is answered as it shows', async (t)
     slotMinutes: 30,
     bookingNotice: 0,
     changeNotice: 0,
+    maxOpenBookings: 20,
+    maxOpenBookingsPerDoctor: 5,
     waitingOffer: 1800,
   });
   const tokens = new Map<string, string>();

@@ -45,6 +45,23 @@ export const problems = {
       instance: 'urn:uuid:5f3b8f0e-7a0c-4a9c-8d3e-0a4c1f6b2d11',
     },
   },
+  'too-many-bookings': {
+    status: 403,
+    title: 'Too many bookings',
+    description: 'The patient has as many upcoming appointments as a patient can book. Nothing was booked.',
+    why: "A patient books no more than `limit` that are neither cancelled nor over: in all (`bound` is `patient`), or with one doctor (`bound` is `doctor`), so that nobody takes a doctor's time from others. `GET /clinic/` gives both. A hold stays as it is.",
+    next: 'Where `bound` is `doctor`, offer another doctor. Else cancel one that is not needed, or wait until one is over; or ask the clinic, whose staff can book more.',
+    example: {
+      type: '/problems/too-many-bookings',
+      title: 'Too many bookings',
+      status: 403,
+      detail:
+        'The patient has the 5 upcoming appointments with this doctor that a patient can book; staff can book more.',
+      instance: 'urn:uuid:5f3b8f0e-7a0c-4a9c-8d3e-0a4c1f6b2d11',
+      bound: 'doctor',
+      limit: 5,
+    },
+  },
   'not-found': {
     status: 404,
     title: 'Not found',

@@ -647,6 +647,8 @@ export const Clinic = Type.Object({
   today: CalendarDate,
   clock: Type.String({ maxLength: 5, pattern: '^([01][0-9]|2[0-3]):[0-5][0-9]$' }),
   now: Timestamp,
+  max_open_bookings: Type.Integer({ minimum: 1, maximum: 1000000 }),
+  max_open_bookings_per_doctor: Type.Integer({ minimum: 1, maximum: 1000000 }),
 });
 export type Clinic = Static<typeof Clinic>;
 
@@ -1033,5 +1035,9 @@ export const Problem = Type.Object({
   displaced: Type.Optional(Count),
   appointments: Type.Optional(Type.Array(DisplacedAppointment, { maxItems: 1000 })),
   taken: Type.Optional(Type.Array(CalendarDate, { maxItems: 26 })),
+  bound: Type.Optional(
+    Type.Unsafe<'patient' | 'doctor'>({ type: 'string', enum: ['patient', 'doctor'], maxLength: 7 }),
+  ),
+  limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 1000000 })),
 });
 export type Problem = Static<typeof Problem>;

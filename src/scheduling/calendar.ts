@@ -13,6 +13,10 @@ export interface Calendar {
   readonly bookingNotice: number;
   /** The same of changing, cancelling and deleting what is booked. */
   readonly changeNotice: number;
+  /** How many upcoming appointments a patient can book, in all. */
+  readonly maxOpenBookings: number;
+  /** The same with one doctor. */
+  readonly maxOpenBookingsPerDoctor: number;
   /** For how many seconds what becomes free is offered to who waits for it. */
   readonly waitingOffer: number;
 }
@@ -30,7 +34,11 @@ export function calendarOf(
   now: Date,
 ): Calendar {
   const { bookingHorizonDays: horizonDays, slotMinutes, bookingNotice, changeNotice, waitingOffer } = config;
-  return { now, zone, horizonDays, slotMinutes, bookingNotice, changeNotice, waitingOffer };
+  const { maxOpenBookings, maxOpenBookingsPerDoctor } = config;
+  return {
+    ...{ now, zone, horizonDays, slotMinutes, bookingNotice, changeNotice },
+    ...{ maxOpenBookings, maxOpenBookingsPerDoctor, waitingOffer },
+  };
 }
 
 /** What queries need of a calendar: values, or placeholders of a query that is written once. */

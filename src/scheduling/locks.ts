@@ -10,7 +10,7 @@ import { isKeptBy } from '../lib/keepers.js';
 import type { UserVisit, Within } from '../lib/visit.js';
 import { isLive, isUpcoming } from './slots.js';
 
-interface LockedDoctor {
+export interface LockedDoctor {
   readonly isActive: boolean;
   readonly userId: number;
 }

@@ -57,7 +57,7 @@ export const takesPatients = and(isNull(doctors.archivedAt), sql`${doctors.isAct
 export const isLive = and(sql`not ${appointments.isCancelled}`, isNull(appointments.archivedAt)) as SQL;
 
 /** Not over yet, and not done with. */
-export const isUpcoming = (calendar: Calendar): SQL =>
+export const isUpcoming = (calendar: Clock): SQL =>
   sql`(${appointments.status} <> 'completed' and case when ${appointments.period} is null
     then ${appointments.date} >= ${today(calendar)}
     else upper(${appointments.period}) at time zone ${calendar.zone}::text > ${moment(calendar)} end)`;
@@ -129,13 +129,20 @@ const isHeld = (doctorId: unknown, day: SQL, slot: AnySlot, booker: Booker): SQL
 /** The day of a free slot. */
 export const day = sql`days.day`;
 
+/** Whether it is known that a doctor has nothing free on a day. */
+const isFull = (doctorId: unknown, day: SQL): SQL =>
+  sql`exists (select from ${fullDays} where ${fullDays.doctorId} = ${doctorId} and ${fullDays.date} = ${day})`;
+
 /**
  * All days from one to another, both included, as `days.day`. In order, so that a search ends with what it finds; and as an
  * array, of which PostgreSQL guesses a few entries whether it knows the days or not: with a plan for days that it does not
- * know, which can be kept, it would else reckon with a thousand, and plan anew each time for those that it knows.
+ * know, which can be kept, it would else reckon with a thousand, and plan anew each time for those that it knows. What is
+ * asked of a day by `where` is judged before its slots.
  */
-const days = (from: SQL, to: SQL): SQL =>
-  sql`(select day from unnest(array(select ${from} + n from generate_series(0, ${to} - ${from}) as n)) as day order by day) as days`;
+const days = (from: SQL, to: SQL, where = sql`true`): SQL =>
+  sql`(select day from unnest(array(
+    select days.day from (select ${from} + n as day from generate_series(0, ${to} - ${from}) as n) as days where ${where}
+  )) as day order by day) as days`;
 
 const soonest = direct((db, kind: Kind) => {
   const booker = placeholdersOfBooker(kind);
@@ -145,21 +152,24 @@ const soonest = direct((db, kind: Kind) => {
     ...{ id: sql.placeholder('timeId'), startMinute: sql.placeholder('startMinute') },
     endMinute: sql.placeholder('endMinute'),
   };
-  const isTakenOf = (whose: SQL): SQL =>
-    isTaken(sql`${whose} and ${appointments.id} <> ${sql.placeholder('ownId')}`, day, slot, calendar);
-  return db
-    .select({ soonest: sql<string>`${day}::text`.as('soonest') })
-    .from(days(today(calendar), horizon(calendar)))
-    .where(
-      and(
-        isOffered(day, slot, booker, doctorId),
-        sql`not ${isTakenOf(eq(appointments.doctorId, doctorId))}`,
-        sql`not ${isHeld(doctorId, day, slot, booker)}`,
-        sql`not ${isTakenOf(eq(appointments.patientId, patientId))}`,
-      ),
-    )
-    .orderBy(day)
-    .limit(1);
+  const ownId = sql`${sql.placeholder('ownId')}::bigint`;
+  const isTakenOf = (whose: SQL): SQL => isTaken(sql`${whose} and ${appointments.id} <> ${ownId}`, day, slot, calendar);
+  return (
+    db
+      .select({ soonest: sql<string>`${day}::text`.as('soonest') })
+      // A day that is full with the appointment that is to be moved may not be without it.
+      .from(days(today(calendar), horizon(calendar), sql`(${ownId} <> 0 or not ${isFull(doctorId, day)})`))
+      .where(
+        and(
+          isOffered(day, slot, booker, doctorId),
+          sql`not ${isTakenOf(eq(appointments.doctorId, doctorId))}`,
+          sql`not ${isHeld(doctorId, day, slot, booker)}`,
+          sql`not ${isTakenOf(eq(appointments.patientId, patientId))}`,
+        ),
+      )
+      .orderBy(day)
+      .limit(1)
+  );
 });
 
 /** The soonest day on which a slot is free for a doctor and a patient; null where there is none within the horizon. */
@@ -194,6 +204,22 @@ export interface DateFault {
   readonly isYielding: boolean;
 }
 
+/** Of which a patient can have no more upcoming appointments: in all, or with the doctor. */
+export type Bound = 'patient' | 'doctor';
+
+/** The bound that a patient, who is locked, has reached, but for an appointment that is to be moved. */
+const boundReached = (
+  patientId: Placeholder,
+  doctorId: Placeholder,
+  { ownId, calendar }: { ownId: Placeholder; calendar: Clock },
+): SQL<Bound | null> =>
+  sql<Bound | null>`(
+    select case when count(*) >= ${sql.placeholder('maxOpenBookings')}::int then 'patient'
+      when count(*) filter (where ${eq(appointments.doctorId, doctorId)}) >= ${sql.placeholder('maxOpenBookingsPerDoctor')}::int
+      then 'doctor' end
+    from ${appointments} where ${and(eq(appointments.patientId, patientId), isLive, isUpcoming(calendar))}
+      and ${appointments.id} <> ${ownId})`;
+
 /** Why there is nothing of a slot on a day, whenever it is asked for; the days around it may have it. */
 export const OFF_DAYS = {
   no_such_time: 'has no such time: the clocks go forward over it',
@@ -215,6 +241,9 @@ const asked = direct((db, kind: Kind) => {
       startMinute: sql<number | null>`${anySlot.startMinute}`.as('startMinute'),
       endMinute: sql<number | null>`${anySlot.endMinute}`.as('endMinute'),
       hasHolds: sql<boolean>`exists (select from ${holds} where ${eq(holds.doctorId, doctorId)})`.as('hasHolds'),
+      bound: boundReached(sql.placeholder('bounded'), doctorId, { ownId: sql.placeholder('ownId'), calendar }).as(
+        'bound',
+      ),
       isPast: sql<boolean>`${given} < ${today(calendar)}`.as('isPast'),
       isFar: sql<boolean>`${given} > ${horizon(calendar)}`.as('isFar'),
       hasTime: sql<boolean>`${start} is not null`.as('hasTime'),
@@ -233,6 +262,14 @@ const asked = direct((db, kind: Kind) => {
     .for('share', { of: availableTimes });
 });
 
+/** What is asked of a slot. */
+interface Asking extends Pick<Booking, 'doctorId' | 'ownId'> {
+  readonly timeId: number;
+  /** The patient whose bounds it is held against; 0 for nobody's. */
+  readonly bounded: number;
+  readonly date?: string | null | undefined;
+}
+
 /** A slot that is asked for. */
 interface Asked {
   readonly slot: OfferedSlot;
@@ -240,6 +277,8 @@ interface Asked {
   readonly fault: DateFault | null;
   /** Whether any of the doctor's times is held, or was: what has ended may still be there. */
   readonly hasHolds: boolean;
+  /** The bound of open bookings that is reached. */
+  readonly bound: Bound | null;
 }
 
 /**
@@ -248,13 +287,16 @@ interface Asked {
  */
 export async function askFor(
   visit: Visit,
-  { doctorId, timeId, date = null }: { doctorId: number; timeId: number; date?: string | null | undefined },
+  { doctorId, timeId, bounded, ownId = 0, date = null }: Asking,
 ): Promise<Asked | undefined> {
-  const values = { ...valuesOfBooker(visit), doctorId, timeId, date };
+  const { maxOpenBookings, maxOpenBookingsPerDoctor } = visit.calendar;
+  const bounds = { bounded, ownId, maxOpenBookings, maxOpenBookingsPerDoctor };
+  const values = { ...valuesOfBooker(visit), ...bounds, doctorId, timeId, date };
   const row = oneOrNone(await asked(visit.db, kindOf(visit))(values));
   if (row === undefined) return undefined;
-  const { id, startMinute, endMinute, hasHolds } = row;
-  return { slot: { id, startMinute, endMinute }, fault: date === null ? null : faultOf(row, visit.calendar), hasHolds };
+  const { id, startMinute, endMinute, hasHolds, bound } = row;
+  const fault = date === null ? null : faultOf(row, visit.calendar);
+  return { slot: { id, startMinute, endMinute }, fault, hasHolds, bound };
 }
 
 function faultOf(
@@ -273,8 +315,8 @@ function faultOf(
 }
 
 /** The bookable ones of the days from one to another. */
-const bookableDays = (from: SQL, to: SQL, calendar: Clock): SQL =>
-  days(sql`greatest(${from}, ${today(calendar)})`, sql`least(${to}, ${horizon(calendar)})`);
+const bookableDays = ({ from, to, where }: Days, calendar: Clock): SQL =>
+  days(sql`greatest(${from}, ${today(calendar)})`, sql`least(${to}, ${horizon(calendar)})`, where);
 
 /** The slot of a free slot. */
 export const anySlot = {
@@ -287,13 +329,15 @@ export const anySlot = {
 export interface Days {
   readonly from: SQL;
   readonly to: SQL;
+  /** What is asked of each `days.day`, where not all are meant. */
+  readonly where?: SQL;
 }
 
 /** Free slots as rows of `days`, `doctors` and `available_times`; for one doctor, or a few. */
-export function freeSlots({ from, to }: Days, where: SQL | undefined, booker: Booker): { from: SQL; where: SQL } {
+export function freeSlots(days: Days, where: SQL | undefined, booker: Booker): { from: SQL; where: SQL } {
   const { calendar } = booker;
   return {
-    from: sql`${bookableDays(from, to, calendar)}
+    from: sql`${bookableDays(days, calendar)}
       cross join ${doctors}
       join ${doctorAvailableTimes} on ${doctorAvailableTimes.doctorId} = ${doctors.id}
       join ${availableTimes} on ${availableTimes.id} = ${doctorAvailableTimes.availableTimeId}`,
@@ -331,10 +375,6 @@ const isFreeOf = (doctorId: SQL, booker: Booker): SQL => {
   ) as SQL;
 };
 
-/** Whether it is known that a doctor has nothing free on a day. */
-const isFull = (doctorId: unknown, day: SQL): SQL =>
-  sql`exists (select from ${fullDays} where ${fullDays.doctorId} = ${doctorId} and ${fullDays.date} = ${day})`;
-
 /** Forgets of days that are over that they were full. */
 export async function forgetFullDays(db: Db, calendar: Calendar): Promise<void> {
   await db.delete(fullDays).where(sql`${fullDays.date} < ${today(calendar)} - 1`);
@@ -346,7 +386,7 @@ export async function forgetFullDays(db: Db, calendar: Calendar): Promise<void> 
  * as so many free ones reach.
  */
 export function freeSlotsOfFirstDay(
-  { from, to }: Days,
+  days: Days,
   wanted: Wanted & { readonly most: Placeholder },
   booker: Booker,
 ): { first: SQL; free: SQL } {
@@ -363,7 +403,7 @@ export function freeSlotsOfFirstDay(
   // Staff and doctors give no notice; who is a doctor shows when there is one to compare with.
   const isAny = booker.caller === null ? isInTime(day, anySlot, calendar) : isAhead(day, anySlot, calendar);
   return {
-    first: sql`select ${day}, ids from ${bookableDays(from, to, calendar)}
+    first: sql`select ${day}, ids from ${bookableDays(days, calendar)}
       cross join lateral (select array_agg(${doctors.id}) as ids from ${doctors} where ${mayWork}) as open
       where ids is not null and not ${isAway(isNull(timeOff.doctorId))} order by ${day} limit 1`,
     free: sql`select doctor, day, start_minute, time from (
@@ -392,10 +432,24 @@ export const slotJson = ({ zone }: Clock): SQL<Slot> =>
 const freeForPatient = direct((db, kind: Kind) => {
   const booker = placeholdersOfBooker(kind);
   const [from, to] = [sql`${sql.placeholder('from')}::date`, sql`${sql.placeholder('to')}::date`];
+  const days = {
+    from: sql`coalesce(${from}, ${today(booker.calendar)})`,
+    to: sql`coalesce(${to}, ${horizon(booker.calendar)})`,
+    where: sql`not ${isFull(sql.placeholder('doctorId'), day)}`,
+  };
   const isPatients = eq(appointments.patientId, sql.placeholder('patientId'));
+  // The starts of the doctor's appointments are read at once: a full year of slots, each looked up, takes a second.
+  const stands = sql`coalesce((${day} + make_interval(mins => ${anySlot.startMinute})) in (
+    select lower(${appointments.period}) from ${appointments}
+    where ${appointments.doctorId} = ${sql.placeholder('doctorId')} and ${isLive}
+      and ${appointments.period} && tsrange(${days.from}, ${days.to} + 1)), false)`;
   const free = freeSlots(
-    { from: sql`coalesce(${from}, ${today(booker.calendar)})`, to: sql`coalesce(${to}, ${horizon(booker.calendar)})` },
-    and(eq(doctors.id, sql.placeholder('doctorId')), sql`not ${isTaken(isPatients, day, anySlot, booker.calendar)}`),
+    days,
+    and(
+      eq(doctors.id, sql.placeholder('doctorId')),
+      sql`not ${stands}`,
+      sql`not ${isTaken(isPatients, day, anySlot, booker.calendar)}`,
+    ),
     booker,
   );
   return db

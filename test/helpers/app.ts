@@ -10,7 +10,10 @@ import { openTestDatabase } from './database.js';
 export const SECRET = 'a secret of the tests, long enough for HS256';
 
 /** The limits that tests of other things must not meet. */
-const GENEROUS = { RATE_LIMIT_ANON: '1000000', RATE_LIMIT_USER: '1000000', RATE_LIMIT_AUTH: '1000000' };
+const GENEROUS = {
+  ...{ RATE_LIMIT_ANON: '1000000', RATE_LIMIT_USER: '1000000', RATE_LIMIT_AUTH: '1000000' },
+  ...{ MAX_OPEN_BOOKINGS: '1000000', MAX_OPEN_BOOKINGS_PER_DOCTOR: '1000000' },
+};
 
 export function testConfig(t: Test, environment: Record<string, string> = {}): Config {
   return readConfig({ DATA_DIR: t.testdir(), JWT_SECRET: SECRET, LOG_LEVEL: 'silent', ...GENEROUS, ...environment });

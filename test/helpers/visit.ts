@@ -20,6 +20,8 @@ export const visitOf = (db: Db, parts: Partial<UserVisit> = {}): UserVisit => ({
     slotMinutes: 30,
     bookingNotice: 0,
     changeNotice: 0,
+    maxOpenBookings: 1_000_000,
+    maxOpenBookingsPerDoctor: 1_000_000,
     waitingOffer: 1800,
   },
   link: { base: 'http://localhost:8000', path: '/', picture: (name) => name },

@@ -157,6 +157,10 @@ interface Held {
 
 const MAX_HOLDS = 3;
 
+/** Of a patient's upcoming appointments, in all and with one doctor. */
+const MAX_OPEN = 2;
+const MAX_OPEN_WITH_ONE = 1;
+
 /** A patient on the waiting list for a doctor; no slots are all. */
 interface Wait {
   readonly id: number;
@@ -210,6 +214,7 @@ const EVENTS = [
   'displaced',
   'offered',
   'full',
+  'bounded',
 ] as const;
 
 class Model {
@@ -466,6 +471,14 @@ class Model {
     return [...free.filter(({ date }) => date >= asked), ...free.filter(({ date }) => date < asked)].slice(0, 5);
   }
 
+  /** Whether a patient has as many upcoming appointments as a patient can book, but for one that moves. */
+  #isBounded({ doctor, patient }: Pick<Place, 'doctor' | 'patient'>, except?: Entry): boolean {
+    const open = this.entries.filter(
+      (entry) => entry !== except && entry.patient === patient && !entry.isCancelled && this.isUpcoming(entry),
+    );
+    return open.length >= MAX_OPEN || open.filter((entry) => entry.doctor === doctor).length >= MAX_OPEN_WITH_ONE;
+  }
+
   /** What comes of taking a place; without a date, of taking the soonest one. */
   take(
     place: Omit<Place, 'date'> & { date: string | undefined },
@@ -473,6 +486,12 @@ class Model {
   ): Outcome {
     const { doctor, patient, slot, date } = place;
     const ordinary = this.#takeFree(place, how);
+    const { except } = how;
+    const opens = !how.isCancelled && (except === undefined || except.isCancelled || except.doctor !== doctor);
+    if (how.by === 'patient' && opens && ordinary.status !== 400 && this.#isBounded(place, except)) {
+      this.count('bounded');
+      return { status: 403 };
+    }
     const isOfferedThen = date !== undefined && this.offers[doctor]?.has(slot) === true;
     const holdsIt = this.holds.some(
       (held) =>
@@ -613,6 +632,8 @@ class Real {
       slotMinutes: 30,
       bookingNotice: notice.booking * 60,
       changeNotice: notice.change * 60,
+      maxOpenBookings: MAX_OPEN,
+      maxOpenBookingsPerDoctor: MAX_OPEN_WITH_ONE,
       waitingOffer: 1800,
     };
   }
@@ -718,7 +739,10 @@ function compare(
   expected: Outcome,
 ): void {
   assert.equal(answer.status, expected.status === 201 ? 200 : expected.status);
-  if (expected.status !== 409 || expected.doctor === undefined) return;
+  if (expected.status !== 409 || expected.doctor === undefined) {
+    assert.equal(answer.alternatives ?? null, null);
+    return;
+  }
   model.count('refused');
   assert.deepEqual(
     answer.alternatives,

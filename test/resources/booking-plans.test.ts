@@ -37,6 +37,8 @@ const calendar = {
   slotMinutes: 30,
   bookingNotice: 0,
   changeNotice: 0,
+  maxOpenBookings: 20,
+  maxOpenBookingsPerDoctor: 5,
   waitingOffer: 1800,
 };
 const visit = visitOf(db, { calendar });
@@ -124,7 +126,16 @@ t.test('soonestDate and alternatives', async (t) => {
   const first = { date: '2026-09-18', time: 1, label: 'slot 1' };
   t.strictSame(result[0], { ...first, start: '2026-09-18T06:00:00.000Z', end: '2026-09-18T06:30:00.000Z' });
   t.notMatch(plans.join('\n'), /Seq Scan on appointments\b/);
-  t.ok(pages < 30_000, `alternatives of a doctor who is full read ${pages} pages`);
+  t.ok(pages < 12_500, `alternatives of a doctor who is full read ${pages} pages`);
+
+  // Of a year that is known to be full nothing is looked up, neither day by day nor slot by slot.
+  await client`insert into full_days (doctor_id, date) select 1, date '2026-03-02' + n from generate_series(0, 365) n`;
+  const known = await checkPlans(t, 'alternatives in a full year', 500, () =>
+    alternatives(visit, { doctorId: 1, patientId: 7 }),
+  );
+  t.strictSame(known, []);
+  t.equal(await checkPlans(t, 'the soonest date in a full year', 500, () => soonest(1)), null);
+  await client`delete from full_days`;
 });
 
 t.test(

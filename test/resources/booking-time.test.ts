@@ -18,6 +18,8 @@ const at = (now: string, zone: string, horizonDays = 365): Calendar => ({
   slotMinutes: 30,
   bookingNotice: 0,
   changeNotice: 0,
+  maxOpenBookings: 20,
+  maxOpenBookingsPerDoctor: 5,
   waitingOffer: 1800,
 });
 

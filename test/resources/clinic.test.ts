@@ -3,21 +3,24 @@ import { buildTestApp } from '../helpers/app.js';
 
 t.test('getClinic 200', async (t) => {
   const now = () => new Date('2026-03-02T23:05:09.120Z');
-  const unset = await buildTestApp(t, {}, { now });
+  const unset = await buildTestApp(t, { MAX_OPEN_BOOKINGS: '', MAX_OPEN_BOOKINGS_PER_DOCTOR: '' }, { now });
   t.strictSame((await unset.get('/clinic/')).body, {
     ...{ name: 'Clinic', time_zone: 'UTC', slot_minutes: 30, booking_horizon_days: 365 },
     ...{ booking_notice_seconds: 0, change_notice_seconds: 0, closures: [] },
     ...{ today: '2026-03-02', clock: '23:05', now: '2026-03-02T23:05:09.120Z' },
+    ...{ max_open_bookings: 20, max_open_bookings_per_doctor: 5 },
   });
   const environment = {
     ...{ CLINIC_NAME: 'Clínica São José', CLINIC_TIME_ZONE: 'Asia/Kathmandu' },
     ...{ SLOT_MINUTES: '20', BOOKING_HORIZON_DAYS: '90', BOOKING_NOTICE: '2h', CHANGE_NOTICE: '1d' },
+    ...{ MAX_OPEN_BOOKINGS: '7', MAX_OPEN_BOOKINGS_PER_DOCTOR: '3' },
   };
   const set = await buildTestApp(t, environment, { now });
   t.strictSame((await set.get('/clinic/')).body, {
     ...{ name: 'Clínica São José', time_zone: 'Asia/Kathmandu', slot_minutes: 20, booking_horizon_days: 90 },
     ...{ booking_notice_seconds: 7200, change_notice_seconds: 86_400, closures: [] },
     ...{ today: '2026-03-03', clock: '04:50', now: '2026-03-02T23:05:09.120Z' },
+    ...{ max_open_bookings: 7, max_open_bookings_per_doctor: 3 },
   });
 });
 

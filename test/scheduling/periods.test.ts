@@ -23,6 +23,8 @@ const at = (zone: string, now = new Date()): Calendar => ({
   slotMinutes: 30,
   bookingNotice: 0,
   changeNotice: 0,
+  maxOpenBookings: 20,
+  maxOpenBookingsPerDoctor: 5,
   waitingOffer: 1800,
 });
 

@@ -27,6 +27,8 @@ const DEFAULTS: Config = {
   bookingHorizonDays: 365,
   bookingNotice: 0,
   changeNotice: 0,
+  maxOpenBookings: 20,
+  maxOpenBookingsPerDoctor: 5,
   waitingOffer: 1800,
   rateLimit: { anonymous: 100, user: 600, auth: 20 },
   shutdownDelay: 0,
@@ -124,6 +126,10 @@ t.test('values that are taken', async (t) => {
       { BOOKING_NOTICE: '0', CHANGE_NOTICE: '1s' },
       { bookingNotice: 0, changeNotice: 1 },
     ],
+    [
+      { MAX_OPEN_BOOKINGS: '1', MAX_OPEN_BOOKINGS_PER_DOCTOR: '1000000' },
+      { maxOpenBookings: 1, maxOpenBookingsPerDoctor: 1_000_000 },
+    ],
     [{ WAITING_OFFER: '7d' }, { waitingOffer: 604_800 }],
     [{ WAITING_OFFER: '60s' }, { waitingOffer: 60 }],
     [{ LOG_LEVEL: 'silent' }, { logLevel: 'silent' }],
@@ -217,6 +223,9 @@ t.test('values that stop the start with one line that names the variable', async
     ['SLOT_MINUTES', '1441', integer(1, 1440)],
     ['BOOKING_HORIZON_DAYS', '0', integer(1, 3650)],
     ['BOOKING_HORIZON_DAYS', '3651', integer(1, 3650)],
+    ...['MAX_OPEN_BOOKINGS', 'MAX_OPEN_BOOKINGS_PER_DOCTOR'].flatMap((name) =>
+      ['0', '-1', '2.5', 'none', '1000001'].map((value): (typeof cases)[0] => [name, value, integer(1, 1_000_000)]),
+    ),
     ...['RATE_LIMIT_ANON', 'RATE_LIMIT_USER', 'RATE_LIMIT_AUTH'].map((name): (typeof cases)[0] => [
       name,
       '0',

@@ -26,6 +26,8 @@ const CALENDAR = {
   slotMinutes: 30,
   bookingNotice: 0,
   changeNotice: 0,
+  maxOpenBookings: 20,
+  maxOpenBookingsPerDoctor: 5,
   waitingOffer: 1800,
 };
 const NAMES = ACCOUNTS.map(({ username }) => username);
@@ -224,6 +226,8 @@ t.test('whenever it is made', async (t) => {
         slotMinutes: 30,
         bookingNotice: 0,
         changeNotice: 0,
+        maxOpenBookings: 20,
+        maxOpenBookingsPerDoctor: 5,
         waitingOffer: 1800,
       };
       t.match(await seedDemo(db, store, calendar), { owner: 'demo' });

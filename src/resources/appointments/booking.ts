@@ -9,7 +9,7 @@ import type { Appointment, Slot } from '../../../openapi/generated/schemas.js';
 import { ProblemError } from '../../../openapi/problem-error.js';
 import { PLACEHOLDERS_OF_CLOCK, valuesOfClock } from '../../scheduling/calendar.js';
 import { clearHolds } from '../../scheduling/holds.js';
-import { lockDoctor, lockPatient } from '../../scheduling/locks.js';
+import { lockDoctor, lockPatient, type LockedDoctor } from '../../scheduling/locks.js';
 import {
   alternatives,
   askFor,
@@ -19,6 +19,7 @@ import {
   periodOf,
   soonestDate,
   type Booking,
+  type Bound,
   type OfferedSlot,
 } from '../../scheduling/slots.js';
 import { InvalidInput, NoPatientRecord, NotAllowed } from '../../lib/errors.js';
@@ -42,6 +43,17 @@ class SlotTaken extends ProblemError {
       ? 'Somebody holds the slot at present: it is booked or free again within minutes.'
       : `The doctor or the patient has an appointment at this time${when}.`;
     super('slot-taken', detail, { alternatives: free, ...(dates && { taken: dates }) });
+  }
+}
+
+class TooManyBookings extends ProblemError {
+  constructor(bound: Bound, limit: number) {
+    const which = bound === 'doctor' ? ' with this doctor' : '';
+    super(
+      'too-many-bookings',
+      `The patient has the ${limit} upcoming appointments${which} that a patient can book; staff can book more.`,
+      { bound, limit },
+    );
   }
 }
 
@@ -90,7 +102,7 @@ export async function refusedAsTaken<T>(statement: PromiseLike<T>, booking: Book
 /** Whom a booking is for. */
 interface Parties {
   /** Undefined where there is none. */
-  readonly doctor: { readonly isActive: boolean } | undefined;
+  readonly doctor: LockedDoctor | undefined;
   /** 0 where there is none. */
   readonly patientId: number;
   readonly isPatientThere: boolean;
@@ -144,6 +156,8 @@ interface Wanted extends Booking {
   readonly isOverbooking: boolean;
   /** Whether the doctor's time is taken by it, and was not before. */
   readonly takesTime: boolean;
+  /** Whether it adds to the patient's upcoming appointments, or to those with the doctor. */
+  readonly opens: boolean;
 }
 
 /** What is found for it. */
@@ -157,12 +171,16 @@ interface Found {
 /**
  * The slot and its date, for a doctor and a patient that are locked; what is held of it is no more in the way of the caller.
  * @throws InvalidInput naming all faults at once
+ * @throws TooManyBookings where patients book no more; the doctor in the own list and staff know what they do
  * @throws Taken where no date within the horizon is free
  */
 export async function findSlot(visit: Within, wanted: Wanted): Promise<Found> {
-  const { doctorId, patientId, timeId, doctor, isPatientThere, isOverbooking, takesTime, ownId } = wanted;
-  const asked = doctor?.isActive === true ? await askFor(visit, wanted) : undefined;
-  const { slot, fault = null, hasHolds = false } = asked ?? {};
+  const { doctorId, patientId, timeId, doctor, isPatientThere, isOverbooking, takesTime, opens, ownId } = wanted;
+  const { caller, calendar } = visit;
+  const isClinics = caller?.isStaff === true || doctor?.userId === caller?.id;
+  const bounded = opens && !isClinics ? patientId : 0;
+  const asked = doctor?.isActive === true ? await askFor(visit, { ...wanted, bounded }) : undefined;
+  const { slot, fault = null, hasHolds = false, bound = null } = asked ?? {};
   const isPassed = isOverbooking && fault?.isYielding === true;
   const faults = {
     doctor: doctor === undefined ? 'does not exist' : doctor.isActive ? null : 'takes no appointments at present',
@@ -179,10 +197,16 @@ export async function findSlot(visit: Within, wanted: Wanted): Promise<Found> {
     fault === null ? [] : [[field, [fault]]],
   );
   if (slot === undefined || errors.length > 0) throw new InvalidInput(Object.fromEntries(errors));
+  if (bound !== null) {
+    throw new TooManyBookings(
+      bound,
+      bound === 'patient' ? calendar.maxOpenBookings : calendar.maxOpenBookingsPerDoctor,
+    );
+  }
   const date = wanted.date ?? (await soonestDate(visit, slot, wanted));
   if (date === null) throw new Taken(wanted);
   const { holdId } = wanted;
-  const period = periodOf(sql`${date}::date`, slot, visit.calendar);
+  const period = periodOf(sql`${date}::date`, slot, calendar);
   // Who books what is cancelled from the start waits on.
   const taking = { doctorId, patientId: takesTime ? patientId : 0, timeId, date, period, holdId };
   const isHeld = (hasHolds || holdId !== undefined) && (await clearHolds(visit, taking));

@@ -45,6 +45,8 @@ export interface Plan extends Pick<Stored, 'patientId' | 'doctorId' | 'status' |
   readonly takesSlot: boolean;
   /** Whether the doctor's time has to be had with it: it is not the one that it has as it is. */
   readonly takesTime: boolean;
+  /** Whether it adds to the patient's upcoming appointments, or to those with the doctor. */
+  readonly opens: boolean;
   /** The date of that slot; undefined for the soonest one. */
   readonly date: string | undefined;
   readonly type: Stored['type'] | undefined;
@@ -206,6 +208,7 @@ export function planChange(present: Present, change: Change, caller: Caller): Pl
     reason,
     attendance,
     takesSlot: isMoved || (present.isCancelled && !isCancelled),
+    opens: !isCancelled && (present.isCancelled || doctorId !== present.doctorId),
     takesTime: !isCancelled && (isElsewhere || present.isCancelled || present.isOverbooked),
     date: date ?? (change.isReplacing && isOtherSlot && !overbook ? undefined : present.date),
     type: type && TYPE[type],

@@ -99,7 +99,7 @@ export async function getAppointmentSeries(
 
 /**
  * Books a slot on several dates: all or none of them, or with `skip_taken` those that can be had.
- * @throws NoPatientRecord, NotAllowed, InvalidInput, SlotTaken
+ * @throws NoPatientRecord, NotAllowed, InvalidInput, TooManyBookings, SlotTaken
  */
 export function createAppointmentSeries(
   visit: UserVisit,
@@ -111,7 +111,7 @@ export function createAppointmentSeries(
   return book(visit, async (visit) => {
     const parties = await lockParties(visit, { doctorId, named });
     const { id } = one(await visit.db.insert(appointmentSeries).values({}).returning({ id: appointmentSeries.id }));
-    const booking = { ...parties, doctorId, timeId, isOverbooking: false, takesTime: true };
+    const booking = { ...parties, doctorId, timeId, isOverbooking: false, takesTime: true, opens: true };
     const first = wantedDate ?? (await findSlot(visit, booking)).date;
     const dates = datesOf(first, count, everyWeeks);
     const refusals: Refusal[] = [];

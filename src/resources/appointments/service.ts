@@ -81,7 +81,7 @@ export async function listAppointments(
 
 /**
  * Books a slot: for the caller or a patient whom the caller manages, or for any that staff name, or a doctor who overbooks.
- * @throws NoPatientRecord, NotAllowed, InvalidInput, SlotTaken
+ * @throws NoPatientRecord, NotAllowed, InvalidInput, TooManyBookings, SlotTaken
  */
 export function createAppointment(
   visit: UserVisit,
@@ -118,7 +118,7 @@ export function createAppointment(
       visit,
       {
         ...{ ...parties, doctorId, timeId, date: asked.date, holdId: held?.id },
-        ...{ isOverbooking: overbook, takesTime: !isCancelled },
+        ...{ isOverbooking: overbook, takesTime: !isCancelled, opens: !isCancelled },
       },
       {
         type: TYPE[type],
@@ -191,12 +191,12 @@ function changeAppointment(visit: UserVisit, id: number, asked: Change): Promise
     }
 
     const planned = planChange(present, change, caller);
-    const { timeId, takesSlot, takesTime, date: wantedDate, isCancelled, reason, ...plan } = planned;
+    const { timeId, takesSlot, takesTime, opens, date: wantedDate, isCancelled, reason, ...plan } = planned;
     const booking = { ...parties, date: wantedDate, ownId: id };
     const taken = takesSlot
       ? await findSlot(visit, {
           ...{ ...booking, timeId, doctor, isPatientThere, holdId: held?.id },
-          ...{ isOverbooking: overbook, takesTime },
+          ...{ isOverbooking: overbook, takesTime, opens },
         })
       : undefined;
     const update = db

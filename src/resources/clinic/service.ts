@@ -39,5 +39,7 @@ export async function getClinic({ db, clinicName, calendar }: Visit): Promise<Cl
     today: shown.today,
     clock: shown.clock,
     now: calendar.now.toISOString(),
+    max_open_bookings: calendar.maxOpenBookings,
+    max_open_bookings_per_doctor: calendar.maxOpenBookingsPerDoctor,
   };
 }

@@ -19,7 +19,7 @@ const DEFAULT_MINUTES = 5;
 const MAX_HOLDS = 3;
 
 /** The patient of a hold: whom it will be booked for shows when it is. */
-const NOBODY = { patientId: 0, isPatientThere: true, isOverbooking: false, takesTime: false };
+const NOBODY = { patientId: 0, isPatientThere: true, isOverbooking: false, takesTime: false, opens: false };
 
 class TooManyHolds extends ProblemError {
   constructor(next: Date) {
