@@ -2,6 +2,12 @@ import { sql, type GetColumnData, type SQL } from 'drizzle-orm';
 import type { PgColumn } from 'drizzle-orm/pg-core';
 import { hash } from 'node:crypto';
 
+/** The URLs of the pages before and after; null where there is none. */
+export interface Pages {
+  readonly next: string | null;
+  readonly previous: string | null;
+}
+
 /**
  * JSON that PostgreSQL has built already and that leaves as it is; `T` is what it holds. A long one stays the bytes that
  * came: to make text of them and bytes again takes longer than all else that happens to a page.
@@ -11,10 +17,14 @@ export class JsonText<T> {
   readonly #tag: string | undefined;
   declare protected readonly holds: T;
 
+  /** Of an array that is one of several pages. */
+  readonly pages: Pages | undefined;
+
   /** @param tag names the state that the JSON shows; by default it is a digest of it */
-  constructor(json: string | Buffer, tag?: string) {
+  constructor(json: string | Buffer, tag?: string, pages?: Pages) {
     this.#json = json;
     this.#tag = tag;
+    this.pages = pages;
   }
 
   get text(): string {

@@ -245,6 +245,7 @@ function operationText(operation: Located, all: readonly Located[]): string {
     problems: problems.map(Number),
     location: locationOf(operation, all),
     hasEntityTag: operation.responses[success]?.headers?.['ETag'] !== undefined,
+    hasLinks: operation.responses[success]?.headers?.['Link'] !== undefined,
     takesIdempotencyKey: parameters.some(({ name }) => name === 'Idempotency-Key'),
     consumes: Object.keys(operation.requestBody?.content ?? {}),
     produces: Object.keys(operation.responses[success]?.content ?? {}),

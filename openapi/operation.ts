@@ -17,6 +17,8 @@ export interface OperationConfig {
   readonly location: { readonly url: string; readonly id: readonly string[] } | null;
   /** Whether the successful answer carries an ETag; a GET that has it also answers 304. */
   readonly hasEntityTag: boolean;
+  /** Whether the successful answer, a bare array, is a page that a Link header leads on from. */
+  readonly hasLinks: boolean;
   readonly takesIdempotencyKey: boolean;
   /** The media types of the body; none where there is no body. */
   readonly consumes: readonly string[];

@@ -24,7 +24,7 @@ const SHARED = {
   vary: 'Origin',
   'access-control-allow-credentials': 'true',
   'access-control-expose-headers': [
-    ...['ETag', 'Location', 'Retry-After', 'X-Request-Id', 'Idempotent-Replayed', 'Preference-Applied'],
+    ...['ETag', 'Link', 'Location', 'Retry-After', 'X-Request-Id', 'Idempotent-Replayed', 'Preference-Applied'],
     ...['RateLimit', 'RateLimit-Policy', 'RateLimit-Limit', 'RateLimit-Remaining', 'RateLimit-Reset'],
   ].join(', '),
 };

@@ -22,6 +22,7 @@ import { available } from './database.js';
 import { addEntityTag, answerNotModified, namedBy } from './entity-tags.js';
 import { hangUp } from './hang-up.js';
 import { hashBody, isRepeat, once } from './idempotency.js';
+import { addLinks } from './links.js';
 import { readForm } from './multipart.js';
 import { admitPictures, discardPictures, encodePictures, needsAdmission, storePictures } from './pictures/hooks.js';
 import { honorPreference } from './preferences.js';
@@ -149,7 +150,7 @@ export function hooksOf(operation: Operation) {
       encodePictures(operation),
     ].filter(isNeeded),
     preHandler: [hashBody(operation), storePictures(operation)].filter(isNeeded),
-    preSerialization: [addEntityTag(operation)].filter(isNeeded),
+    preSerialization: [addEntityTag(operation), addLinks(operation)].filter(isNeeded),
     onSend: [answerNotModified(operation), discardPictures(operation), endAttempt(operation)].filter(isNeeded),
   };
 }

@@ -6,6 +6,7 @@ import { JsonText } from '../db/json.js';
 import type { PrintedPage, Renderings, Table } from '../openapi/operation.js';
 import { escape } from './docs/layout.js';
 import { entityTag } from './entity-tags.js';
+import { linkPages } from './links.js';
 
 type Cell = Table['rows'][number][number];
 
@@ -61,15 +62,6 @@ ${tables.map(table).join('\n')}
 </html>
 `;
 
-/** The pages before and after, which are no part of a table (RFC 8288). */
-function linksOf(answer: object): string | undefined {
-  const { previous, next } = answer as { previous?: string | null; next?: string | null };
-  const links = Object.entries({ prev: previous, next }).flatMap(([relation, url]) =>
-    url == null ? [] : [`<${url}>; rel="${relation}"`],
-  );
-  return links.length === 0 ? undefined : links.join(', ');
-}
-
 /** Sends an answer in another form than JSON. */
 export function sendRendered(
   reply: FastifyReply,
@@ -78,8 +70,7 @@ export function sendRendered(
   answer: unknown,
 ): FastifyReply {
   const value = (answer instanceof JsonText ? JSON.parse(answer.text) : answer) as object;
-  const links = linksOf(value);
-  if (links !== undefined) reply.header('link', links);
+  linkPages(reply, value);
   let text: string;
   if (type === 'text/csv') {
     const rendered = renderings[type](value);

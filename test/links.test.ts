@@ -27,7 +27,9 @@ t.test('pages', async (t) => {
   const api = await buildTestApp(t);
   const clinic = await buildClinic(api);
   const { owner, staff } = clinic.users;
-  const lists = allOperations.filter(({ schema }) => schema.querystring?.properties['page'] !== undefined);
+  const paged = allOperations.filter(({ schema }) => schema.querystring?.properties['page'] !== undefined);
+  const lists = paged.filter(({ schema }) => schema.response[200]?.['type'] === 'object');
+  const arrays = paged.filter((operation) => !lists.includes(operation));
   // A second record of what the clinic has one of.
   for (const [path, id] of [
     ['/reviews/', 'createReview'],
@@ -65,6 +67,53 @@ t.test('pages', async (t) => {
       for (const page of ['page=1', 'p%61ge=1', 'page=1&&', 'after=&page=1', '%61fter=']) {
         t.equal(byPage((await get(`${path}?${page}&limits=1`)).body.next), `${base}${path}?limits=1&page=2`, page);
       }
+    });
+  }
+
+  t.strictSame(
+    arrays.map(({ config }) => config.operationId),
+    ['listServices', 'listContacts'],
+  );
+  for (const operation of arrays) {
+    const { operationId, tag } = operation.config;
+    const path = pathOf(operation);
+    const get = async (url: string) => {
+      const { status, headers, body } = await api.get(url, { token: staff.token });
+      const links = Object.fromEntries(
+        [...(headers['link'] ?? '').matchAll(/<([^>]*)>; rel="(\w+)"/g)].map(([, url, relation]) => [relation, url]),
+      );
+      const ids = status === 200 ? body.map(({ id }: { id: number }) => id) : [];
+      return { status, links, ids: ids as number[] };
+    };
+
+    await t.test(`${operationId} 200 without links where one page has all`, async (t) => {
+      const { links, ids } = await get(path);
+      t.strictSame(links, {});
+      t.ok(ids.length > 0);
+    });
+
+    await t.test(`${operationId} 200 with the newest 1,000, and a link to the rest`, async (t) => {
+      await api.database.db.execute(
+        `insert into ${tag} (name, ${tag === 'contacts' ? 'phone, message' : 'description, picture'})
+          select 'name', '+49 30 1234567', 'p-a.png' from generate_series(1, 1000)`,
+      );
+      const all = (await api.database.db.execute<{ id: number }>(`select id::int from ${tag} order by id`)).map(
+        ({ id }) => id,
+      );
+      const first = await get(path);
+      t.strictSame(first, { status: 200, links: { next: `${base}${path}?page=2` }, ids: all.slice(-1000) });
+      const second = await get(first.links['next'] as string);
+      t.strictSame(second, { status: 200, links: { prev: `${base}${path}?page=1` }, ids: all.slice(0, -1000) });
+      t.equal((await get(`${path}?page=3`)).status, 404);
+      t.equal((await get(`${path}?limits=1001`)).status, 400);
+      const found: number[] = [];
+      for (let next: string | undefined = `${path}?limits=300&x=%E9;"&y`; next !== undefined;) {
+        const page = await get(next);
+        found.unshift(...page.ids);
+        next = page.links['next'];
+        if (next) t.match(next, `${base}${path}?limits=300&x=%E9;%22&y&page=`, 'what else was asked stays as it came');
+      }
+      t.strictSame(found, all);
     });
   }
 

@@ -8,7 +8,7 @@ import type { Db, Tx } from '../../db/client.js';
 import { JsonText } from '../../db/json.js';
 import { directBytes } from '../../db/prepared.js';
 import { one } from '../../db/rows.js';
-import { allItems, readPage, type Page, type PageQuery } from './pages.js';
+import { allItems, readArray, readPage, type Page, type PageQuery } from './pages.js';
 import { following, orderBy, orderingOf, readPosition, type Key } from './positions.js';
 import type { Visit } from './visit.js';
 
@@ -336,5 +336,31 @@ export function arrayOf<Asked extends object, T>(list: List<Asked>, most: number
     const [shape, values] = read(list, asked, more);
     const [results] = one(await select(db, shape)(values)) as [Buffer];
     return new JsonText(results);
+  };
+}
+
+/** A list that comes as a bare array in pages, of which the first has the newest rows. */
+export function pagesOfNewest<Asked extends object, T>(
+  list: List<Asked>,
+): Reader<Asked & Pick<PageQuery, 'page' | 'limits'>, T[]> {
+  const [limits, most] = [sql.placeholder('limits'), sql.placeholder('most')];
+  const select = directBytes((db, shape: Shape) => {
+    const { ids, select } = write(db, list, shape);
+    const newest = ids().orderBy(desc(list.table.id));
+    const cut =
+      shape.cap === undefined
+        ? sql`${newest} limit ${most} offset ${sql.placeholder('offset')}`
+        : sql`select * from (${newest} limit ${sql.raw(String(shape.cap))}) as capped limit ${most}`;
+    return select(cut, limits, { isLast: sql`((select count(*) from ids) <= ${limits}::int)::text`.as('isLast') });
+  });
+  return async ({ db, costly, link }, asked, more = {}) => {
+    const { page, limits } = asked;
+    const offset = (page - 1) * limits;
+    const most = limits + 1;
+    const [shape, values] = read(list, asked, { ...more, limits, most, offset });
+    const cap = offset === 0 ? CAPS.find((cap) => cap >= most) : undefined;
+    const ask = (db: Db | Tx) => select(db, { ...shape, cap })(values);
+    const [isLast, results] = one(await (offset >= FAR ? costly(ask) : ask(db))) as [Buffer, Buffer];
+    return readArray({ results, isLast: String(isLast) === 'true' }, page, link);
   };
 }

@@ -40,7 +40,7 @@ function pageLink({ base, path }: Link, page: number, after?: string): string {
     return pair !== '' && page === undefined && after === undefined;
   });
   const place = [`page=${page}`, ...(after === undefined ? [] : [`after=${after}`])];
-  return JSON.stringify(`${base}${pathname}?${[...others, ...place].join('&')}`);
+  return `${base}${pathname}?${[...others, ...place].join('&')}`;
 }
 
 /** The rows of a query that are on the page. */
@@ -66,6 +66,12 @@ export async function selectPage<T>(visit: Visit, query: PageQuery, listed: List
   return readPage(page, query, visit.link);
 }
 
+class NoSuchPage extends ProblemError {
+  constructor() {
+    super('not-found', 'There is no such page.');
+  }
+}
+
 /** What PostgreSQL answers of a page. */
 interface PageRow {
   /** The number of all rows. */
@@ -85,15 +91,29 @@ const END = Buffer.from('}');
 /** @throws ProblemError not-found for a page past the end, but not for the first page, nor after a position */
 export function readPage<T>({ count, results, position }: PageRow, asked: Asked, link: Link): JsonText<Page<T>> {
   const { page, limits, after } = asked;
-  if (page > 1 && after === undefined && (page - 1) * limits >= count) {
-    throw new ProblemError('not-found', 'There is no such page.');
-  }
+  if (page > 1 && after === undefined && (page - 1) * limits >= count) throw new NoSuchPage();
   const isLast = position === undefined ? page * limits >= count : position === null;
   const end = typeof position === 'string' ? positionText(orderingOf(asked), position) : undefined;
-  const next = isLast ? 'null' : pageLink(link, page + 1, end);
-  const previous = page > 1 ? pageLink(link, page - 1) : 'null';
+  const next = JSON.stringify(isLast ? null : pageLink(link, page + 1, end));
+  const previous = JSON.stringify(page > 1 ? pageLink(link, page - 1) : null);
   const head = Buffer.from(`{"count":${count},"next":${next},"previous":${previous},"results":`);
   const { bytes, tag } = new JsonText(results);
   // The links name the host, which is no part of the state.
   return new JsonText(Buffer.concat([head, bytes, END]), `${count}-${tag}`);
+}
+
+/**
+ * A page of a list that is a bare array.
+ * @throws ProblemError not-found for a page past the end, but not for the first page
+ */
+export function readArray<T>(
+  { results, isLast }: { readonly results: Buffer; readonly isLast: boolean },
+  page: number,
+  link: Link,
+): JsonText<T[]> {
+  const isEmpty = results.length === '[]'.length;
+  if (page > 1 && isEmpty) throw new NoSuchPage();
+  if (isLast && page === 1) return new JsonText(results);
+  const next = isLast ? null : pageLink(link, page + 1);
+  return new JsonText(results, undefined, { next, previous: page > 1 ? pageLink(link, page - 1) : null });
 }

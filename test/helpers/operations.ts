@@ -35,6 +35,7 @@ export const madeUp = (config: Partial<OperationConfig>, method = 'GET', body?: 
     ignoredTokens: 'none',
     location: null,
     hasEntityTag: false,
+    hasLinks: false,
     takesIdempotencyKey: false,
     ...config,
   },

@@ -23,7 +23,7 @@ const ORDER = [
   ['watchArrival'],
   ['readFormBody', 'noteStrictness', 'admitForm', 'encodeForm'],
   ['noteHash', 'storeForm'],
-  ['addTag'],
+  ['addTag', 'addPages'],
   ['sendNotModified', 'discardFiles', 'settleAttempt'],
 ];
 
@@ -44,6 +44,7 @@ const isNeeded: Readonly<Record<string, (operation: (typeof allOperations)[numbe
   noteHash: ({ config }) => config.takesIdempotencyKey,
   storeForm: ({ config }) => config.consumes.includes('multipart/form-data'),
   addTag: ({ config }) => config.hasEntityTag,
+  addPages: ({ config }) => config.hasLinks,
   sendNotModified: ({ method, config }) => method === 'GET' && config.hasEntityTag,
   discardFiles: ({ method, config }) =>
     method !== 'GET' && ['profiles', 'patients', 'doctors', 'services'].includes(config.tag),

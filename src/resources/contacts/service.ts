@@ -5,7 +5,7 @@ import { contacts } from '../../../db/tables/index.js';
 import type { Contact, ContactList } from '../../../openapi/generated/schemas.js';
 import type { Input } from '../../../openapi/operation.js';
 import { NotFound } from '../../lib/errors.js';
-import { arrayOf } from '../../lib/lists.js';
+import { pagesOfNewest } from '../../lib/lists.js';
 import { itemOf } from '../../lib/pages.js';
 import { nothingElse } from '../../lib/patches.js';
 import type { Caller, UserVisit, Visit } from '../../lib/visit.js';
@@ -30,18 +30,15 @@ function visibleTo(caller: Caller): SQL | undefined {
   return caller.isStaff ? undefined : eq(contacts.userId, caller.id);
 }
 
-const newestContacts = arrayOf<{ readonly sender: number | undefined }, Contact>(
-  {
-    table: contacts,
-    filters: { sender: (userId) => eq(contacts.userId, userId) },
-    rows: (db) => db.select(contactText).from(contacts).$dynamic(),
-  },
-  1000,
-);
+const contactPages = pagesOfNewest<{ readonly sender: number | undefined }, Contact>({
+  table: contacts,
+  filters: { sender: (userId) => eq(contacts.userId, userId) },
+  rows: (db) => db.select(contactText).from(contacts).$dynamic(),
+});
 
-/** The newest that the caller may see, in the order of id. */
-export const listContacts = (visit: UserVisit): Promise<JsonText<ContactList>> =>
-  newestContacts(visit, { sender: visit.caller.isStaff ? undefined : visit.caller.id });
+/** Those that the caller may see. */
+export const listContacts = (visit: UserVisit, { query }: Input<'listContacts'>): Promise<JsonText<ContactList>> =>
+  contactPages(visit, { ...query, sender: visit.caller.isStaff ? undefined : visit.caller.id });
 
 const contactById = directByKey((db, isStaff: boolean) =>
   db

@@ -6,7 +6,7 @@ import { services } from '../../../db/tables/index.js';
 import type { Service, ServiceList } from '../../../openapi/generated/schemas.js';
 import type { Input } from '../../../openapi/operation.js';
 import { NotFound } from '../../lib/errors.js';
-import { arrayOf } from '../../lib/lists.js';
+import { pagesOfNewest } from '../../lib/lists.js';
 import { itemOf } from '../../lib/pages.js';
 import { nothingElse } from '../../lib/patches.js';
 import { pictureValues, publicPicture } from '../../lib/pictures.js';
@@ -40,14 +40,14 @@ export async function getService(
   return new JsonText(row.service, row.tag);
 }
 
-const newestServices = arrayOf<object, Service>(
-  { table: services, filters: {}, rows: (db) => db.select(itemOf(serviceJson)).from(services).$dynamic() },
-  1000,
-);
+const servicePages = pagesOfNewest<object, Service>({
+  table: services,
+  filters: {},
+  rows: (db) => db.select(itemOf(serviceJson)).from(services).$dynamic(),
+});
 
-/** The newest, in the order of id. */
-export const listServices = (visit: Visit): Promise<JsonText<ServiceList>> =>
-  newestServices(visit, {}, pictureValues(visit));
+export const listServices = (visit: Visit, { query }: Input<'listServices'>): Promise<JsonText<ServiceList>> =>
+  servicePages(visit, query, pictureValues(visit));
 
 export function createService(visit: Visit, { body }: Input<'createService'>): Promise<JsonText<Service>> {
   const { image: picture, name, description, ...rest } = body;
