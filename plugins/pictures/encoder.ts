@@ -13,9 +13,8 @@ const DECODE_SECONDS = 20;
  */
 const IN_WORK: Bounds = {
   running: 1,
-  waiting: 30,
-  // As many as a browser sends at once to one server.
-  each: 6,
+  waiting: 40,
+  each: 30,
   detail: 'Too many pictures are being taken in at the moment.',
 };
 

@@ -93,3 +93,15 @@ t.test('one has so many places, which who has gone gives up', async (t) => {
   e.end();
   t.equal(await e.result, 'e', 'what runs ends');
 });
+
+t.test('others have their turn between those of one', async (t) => {
+  const takeTurn = inTurn({ running: 1, waiting: 9, detail: 'Too many tests.' });
+  const begun: string[] = [];
+  const tasks = (['a1 ada', 'a2 ada', 'a3 ada', 'a4 ada', 'b1 bob', 'c1 cy', 'n1', 'n2'] as const).map((name) => {
+    const { task, end } = held(begun, name);
+    return { end, result: takeTurn(task, { by: name.split(' ')[1] }) };
+  });
+  for (const { end } of tasks) end();
+  await Promise.all(tasks.map(({ result }) => result));
+  t.strictSame(begun, ['a1 ada', 'b1 bob', 'a2 ada', 'c1 cy', 'a3 ada', 'n1', 'a4 ada', 'n2']);
+});
