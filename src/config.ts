@@ -69,6 +69,7 @@ export const Environment = Type.Object({
   MAX_OPEN_BOOKINGS: integer(1, 1_000_000, 20),
   MAX_OPEN_BOOKINGS_PER_DOCTOR: integer(1, 1_000_000, 5),
   WAITING_OFFER: Type.String({ pattern: DURATION, default: '30m', must: MUST_BE_WAITING_OFFER }),
+  REVIEWS_FROM: Type.Unsafe<'anyone' | 'patients'>({ enum: ['anyone', 'patients'], default: 'anyone' }),
   RATE_LIMIT_ANON: integer(1, 1_000_000_000, 100),
   RATE_LIMIT_USER: integer(1, 1_000_000_000, 600),
   RATE_LIMIT_AUTH: integer(1, 1_000_000_000, 20),
@@ -122,6 +123,8 @@ export interface Config {
   readonly maxOpenBookingsPerDoctor: number;
   /** Seconds. */
   readonly waitingOffer: number;
+  /** Who may review a doctor: any patient, or those whom the doctor has seen. */
+  readonly reviewsFrom: 'anyone' | 'patients';
   readonly rateLimit: { readonly anonymous: number; readonly user: number; readonly auth: number };
   /** Seconds that the server goes on serving after it was told to stop. */
   readonly shutdownDelay: number;
@@ -303,6 +306,7 @@ export function readConfig(source: NodeJS.ProcessEnv): Config {
     maxOpenBookings: env.MAX_OPEN_BOOKINGS,
     maxOpenBookingsPerDoctor: env.MAX_OPEN_BOOKINGS_PER_DOCTOR,
     waitingOffer: readWaitingOffer(env.WAITING_OFFER),
+    reviewsFrom: env.REVIEWS_FROM,
     rateLimit: { anonymous: env.RATE_LIMIT_ANON, user: env.RATE_LIMIT_USER, auth: env.RATE_LIMIT_AUTH },
     shutdownDelay: env.SHUTDOWN_DELAY === '0' ? 0 : secondsOf(env.SHUTDOWN_DELAY),
     logLevel: env.LOG_LEVEL,

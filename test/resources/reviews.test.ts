@@ -367,3 +367,79 @@ t.test('getReview, replaceReview, updateReview, deleteReview', async (t) => {
     t.equal((await api.get(own)).status, 404);
   });
 });
+
+t.test('REVIEWS_FROM=patients', async (t) => {
+  const api = await buildTestApp(t, { REVIEWS_FROM: 'patients' });
+  const staff = await api.registerStaff();
+  const { id: time } = (await api.post('/available-time/', { token: staff.token, body: { time: '10:00' } })).body;
+  const doctors = await Promise.all([1, 2].map(() => api.registerDoctor({ available_time: [time] })));
+  const [doctor, other] = doctors.map(({ doctorId }) => doctorId) as [number, number];
+  const seen = async (token: string, doctor: number, fields: object = {}) => {
+    const booking = { doctor, appointment_type: 'Offline', symptoms: 'Cough', time, ...fields };
+    const { body } = await api.post('/appointments/', { token, body: booking });
+    const path = `/appointments/${body.id}/`;
+    const become = (appointment_status: string) =>
+      api.patch(path, { token: staff.token, body: { appointment_status } });
+    return { path, become };
+  };
+  const write = (token: string, doctor: number) =>
+    api.post('/reviews/', { token, body: { doctor, body: 'Kind.', rating: 5 } });
+
+  await t.test('createReview 403 before a visit is over, and 201 after it', async (t) => {
+    const { token } = await api.register();
+    t.equal((await write(token, doctor)).status, 403);
+    const visit = await seen(token, doctor);
+    t.equal((await write(token, doctor)).status, 403, 'booked');
+    await visit.become('Runing');
+    t.equal((await write(token, doctor)).status, 403, 'under way');
+    await visit.become('Complated');
+    t.equal((await write(token, other)).status, 403, 'another doctor');
+    t.equal((await write((await api.register()).token, doctor)).status, 403, 'another patient');
+    t.equal((await write(token, doctor)).status, 201);
+  });
+
+  await t.test('createReview 403 for an appointment that staff have deleted', async (t) => {
+    const { token } = await api.register();
+    const visit = await seen(token, doctor);
+    await visit.become('Complated');
+    t.equal((await api.delete(visit.path, { token: staff.token })).status, 204);
+    t.equal((await write(token, doctor)).status, 403);
+  });
+
+  await t.test('createReview 201 of the doctor of a child', async (t) => {
+    const { token } = await api.register();
+    const child = { first_name: 'Nils', last_name: 'Lee', date_of_birth: '2020-02-02' };
+    const { id } = (await api.post('/patients/dependants/', { token, body: child })).body;
+    await (await seen(token, doctor, { patient: id })).become('Complated');
+    t.equal((await write(token, doctor)).status, 201);
+  });
+
+  await t.test('createReview 409 names the first one of the doctor, also when ten come at once', async (t) => {
+    const { token } = await api.register();
+    await (await seen(token, doctor)).become('Complated');
+    const answers = await Promise.all(Array.from({ length: 10 }, () => write(token, doctor)));
+    const [made, ...others] = answers.filter(({ status }) => status === 201);
+    t.strictSame(others, []);
+    for (const answer of answers.filter(({ status }) => status !== 201)) {
+      const detail = `You have a review of this doctor already: http://localhost:8000/reviews/${made?.body.id}/`;
+      t.match(answer, { status: 409, body: { type: '/problems/already-exists', detail } });
+    }
+    t.equal((await api.delete(`/reviews/${made?.body.id}/`, { token })).status, 204);
+    t.equal((await write(token, doctor)).status, 201, 'after the first is gone');
+  });
+
+  await t.test('updateReview and replaceReview 403, 409 for another doctor, and 200 for the same', async (t) => {
+    const { token } = await api.register();
+    await (await seen(token, doctor)).become('Complated');
+    const { id } = (await write(token, doctor)).body;
+    const change = (method: string, doctor: number) =>
+      api.call(method, `/reviews/${id}/`, { token, body: { doctor, body: 'Very kind.', rating: 4 } });
+    for (const method of ['PUT', 'PATCH']) {
+      t.equal((await change(method, doctor)).status, 200);
+      t.equal((await change(method, other)).status, 403);
+    }
+    await (await seen(token, other)).become('Complated');
+    t.equal((await write(token, other)).status, 201);
+    for (const method of ['PUT', 'PATCH']) t.equal((await change(method, other)).status, 409);
+  });
+});

@@ -1,14 +1,14 @@
-import { and, eq, isNull, sql, type SQL } from 'drizzle-orm';
+import { and, eq, isNull, or, sql, type SQL } from 'drizzle-orm';
 import { alias } from 'drizzle-orm/pg-core';
 import type { Db, Tx } from '../../../db/client.js';
 import { column, jsonObject, JsonText, versionTag } from '../../../db/json.js';
 import { directByKey } from '../../../db/prepared.js';
 import { one, oneOrNone } from '../../../db/rows.js';
-import { doctors, patients, reviewCounts, reviews, users } from '../../../db/tables/index.js';
+import { appointments, doctors, patients, reviewCounts, reviews, users } from '../../../db/tables/index.js';
 import type { ListReviewsQuery } from '../../../openapi/generated/operations.js';
 import type { Rating, Review, ReviewPage } from '../../../openapi/generated/schemas.js';
 import type { Input } from '../../../openapi/operation.js';
-import { InvalidInput, NoPatientRecord, NotAllowed, NotFound } from '../../lib/errors.js';
+import { AlreadyFilled, InvalidInput, NoPatientRecord, NotAllowed, NotFound } from '../../lib/errors.js';
 import { pagesOf } from '../../lib/lists.js';
 import { doctorsNamed, isAmong, isOfAny } from '../../lib/names.js';
 import { itemOf } from '../../lib/pages.js';
@@ -16,6 +16,13 @@ import { nothingElse } from '../../lib/patches.js';
 import { checkConditions } from '../../lib/preconditions.js';
 import { byLongest, containing, isLike, searchTerms } from '../../lib/search.js';
 import { inTransaction, type UserVisit, type Visit, type Within } from '../../lib/visit.js';
+import { isLive } from '../../scheduling/slots.js';
+
+declare module 'fastify' {
+  interface Visit {
+    readonly reviewsFrom: 'anyone' | 'patients';
+  }
+}
 
 /** The database counts the stars. */
 const ratingOf = (stars: Rating): number => [...stars].length;
@@ -111,6 +118,33 @@ async function checkDoctor({ db, caller }: Within<UserVisit>, id: number): Promi
   if (doctor.userId === caller.id) throw new InvalidInput({ doctor: ['must be somebody else'] });
 }
 
+/** Of a user: the own records, those of before included, and of those that the user manages. */
+const isOfUser = (id: number): SQL => or(eq(patients.userId, id), eq(patients.managedBy, id)) as SQL;
+
+/**
+ * Holds a review of the caller's to the clinic's rule, where it has one: it comes after a visit, and there is one of each
+ * doctor.
+ * @throws NotAllowed, AlreadyFilled
+ */
+async function checkReviewer(
+  { db, caller, link, reviewsFrom }: Within<UserVisit>,
+  { doctorId, ownId = 0 }: { doctorId: number; ownId?: number },
+): Promise<void> {
+  if (reviewsFrom === 'anyone') return;
+  // Of two reviews at once the second sees the first.
+  await db.select({ id: users.id }).from(users).where(eq(users.id, caller.id)).for('no key update');
+  const { isSeen, first } = one(
+    await db.execute<{ isSeen: boolean; first: number | null }>(sql`
+      select exists (select from ${appointments} join ${patients} on ${patients.id} = ${appointments.patientId}
+          where ${isOfUser(caller.id)} and ${eq(appointments.doctorId, doctorId)} and ${isLive}
+            and ${appointments.status} = 'completed') as "isSeen",
+        (select min(${reviews.id})::float8 from ${reviews} join ${patients} on ${patients.id} = ${reviews.patientId}
+          where ${eq(patients.userId, caller.id)} and ${eq(reviews.doctorId, doctorId)} and ${reviews.id} <> ${ownId}) as first`),
+  );
+  if (!isSeen) throw new NotAllowed('Only patients whom the doctor has seen may write a review.');
+  if (first !== null) throw new AlreadyFilled('review of this doctor', `${link.base}/reviews/${first}/`);
+}
+
 /** Writes a review as the caller's patient record. */
 export function createReview(visit: UserVisit, { body }: Input<'createReview'>): Promise<JsonText<Review>> {
   const { doctor: doctorId, body: text, rating, ...rest } = body;
@@ -125,6 +159,7 @@ export function createReview(visit: UserVisit, { body }: Input<'createReview'>):
     );
     if (patient === undefined) throw new NoPatientRecord();
     await checkDoctor(visit, doctorId);
+    await checkReviewer(visit, { doctorId });
     const { id } = one(
       await db
         .insert(reviews)
@@ -156,7 +191,10 @@ export function updateReview(visit: UserVisit, { params, body }: Input<'updateRe
   return inTransaction(visit, async (visit) => {
     if (!(await lockReview(visit, params.id))) throw new NotAllowed('Only the author may do this.');
     checkConditions(visit, (await getReview(visit, { params })).tag);
-    if (doctorId !== undefined) await checkDoctor(visit, doctorId);
+    if (doctorId !== undefined) {
+      await checkDoctor(visit, doctorId);
+      await checkReviewer(visit, { doctorId, ownId: params.id });
+    }
     await visit.db
       .update(reviews)
       .set({ updatedAt: new Date(), doctorId, body: text, rating: rating && ratingOf(rating) })
