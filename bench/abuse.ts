@@ -2,6 +2,7 @@
 import { setMaxListeners } from 'node:events';
 import { Agent, request } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
+import sharp from 'sharp';
 import { readFlags } from '../src/command-line.js';
 import { later, numberOf, runCommand, say, temporaryFolder } from './command.js';
 import { freeSlots, undoBookings, VICTIM, type FreeSlot } from './data.js';
@@ -26,6 +27,8 @@ The attackers have addresses of 127.0.0.0/8 of their own, which Linux has withou
 
 const SHAPE = { doctors: 10_000, appointments: 10_000, reviewsPerDoctor: 20 };
 const CLIENTS = 12;
+/** Doctors with whom the one does not book. */
+const FOR_ATTACKERS = 50;
 const MAX_P99 = 500;
 /** Of the one client's rounds: as many as its limits allow, and somewhat less. */
 const ROUND = 1_000;
@@ -36,6 +39,13 @@ interface Ask {
   readonly method?: string;
   readonly token?: string | undefined;
   readonly body?: object;
+  /** In the place of a body: a form with a picture. */
+  readonly form?: Form;
+}
+
+interface Form {
+  readonly type: string;
+  readonly bytes: Buffer;
 }
 
 interface Answer {
@@ -48,12 +58,13 @@ interface Answer {
 /** Somebody with an address and connections of their own. */
 function clientAt(url: string, localAddress: string) {
   const agent = new Agent({ keepAlive: true });
-  return ({ path, method = 'GET', token, body }: Ask, signal?: AbortSignal): Promise<Answer> =>
+  return ({ path, method = 'GET', token, body, form }: Ask, signal?: AbortSignal): Promise<Answer> =>
     new Promise((resolve, reject) => {
       const begin = performance.now();
       const headers = {
         ...(token !== undefined && { authorization: `Bearer ${token}` }),
         ...(body !== undefined && { 'content-type': 'application/json' }),
+        ...(form !== undefined && { 'content-type': form.type }),
       };
       const sent = request(
         url + path,
@@ -73,18 +84,24 @@ function clientAt(url: string, localAddress: string) {
         },
       );
       sent.on('error', reject);
-      sent.end(body === undefined ? undefined : JSON.stringify(body));
+      sent.end(form?.bytes ?? (body && JSON.stringify(body)));
     });
 }
 
 type Client = ReturnType<typeof clientAt>;
 
+interface Attacker {
+  readonly token: string;
+  readonly profile: number;
+}
+
 interface Attack {
   readonly name: string;
   /** Over how many addresses the clients are spread. */
   readonly addresses: number;
-  /** The n-th request of all. */
-  readonly ask: (count: number) => Ask;
+  /** The n-th request of all; with the token of a patient, and the id of the profile, where the attackers are such. */
+  readonly ask: (count: number, who: Partial<Attacker>) => Ask;
+  readonly signsIn?: boolean;
 }
 
 const LETTERS = encodeURIComponent('a e i o u n r s l b');
@@ -99,22 +116,104 @@ const DEAR_READS: readonly string[] = [
 const dearReads = (count: number): Ask => ({ path: DEAR_READS[count % DEAR_READS.length] as string });
 const dearest = (): Ask => ({ path: DEAR_READS[0] as string });
 
+/** A picture of few bytes and as many pixels as are taken. */
+async function pictureForm(): Promise<Form> {
+  const create = { width: 8000, height: 5000, channels: 4, background: '#2a74' } as const;
+  const body = new FormData();
+  body.append('profile_picture', new Blob([await sharp({ create }).png().toBuffer()]), 'large.png');
+  const sent = new Response(body);
+  return { type: sent.headers.get('content-type') as string, bytes: Buffer.from(await sent.arrayBuffer()) };
+}
+
 /** Each way to attack that is known. */
-const ATTACKS: readonly Attack[] = [
+const attacksWith = (form: Form): readonly Attack[] => [
   { name: 'ten-letter searches, one address', addresses: 1, ask: dearest },
   { name: 'ten-letter searches, twelve addresses', addresses: CLIENTS, ask: dearest },
   { name: 'dear reads, twelve addresses', addresses: CLIENTS, ask: dearReads },
+  {
+    name: 'pictures for the profiles of others',
+    addresses: CLIENTS,
+    signsIn: true,
+    ask: (count, { token }) => ({
+      path: `/api/user/profiles/${1 + ((count * 7919) % 100_000)}/`,
+      method: 'PATCH',
+      token,
+      form,
+    }),
+  },
+  {
+    name: 'pictures for the own profile',
+    addresses: CLIENTS,
+    signsIn: true,
+    ask: (_count, { token, profile }) => ({ path: `/api/user/profiles/${profile}/`, method: 'PATCH', token, form }),
+  },
+  {
+    name: 'wrong passwords',
+    addresses: CLIENTS,
+    ask: (count) => ({
+      ...{ path: '/api/user/login/', method: 'POST' },
+      body: { username: count % 2 === 0 ? VICTIM : `nobody${count}`, password: 'wrong' },
+    }),
+  },
+  {
+    name: 'bookings without end',
+    addresses: CLIENTS,
+    signsIn: true,
+    ask: (count, { token }) => ({
+      ...{ path: '/appointments/', method: 'POST', token },
+      body: {
+        doctor: SHAPE.doctors - (count % FOR_ATTACKERS),
+        time: 1 + (count % 20),
+        appointment_type: 'Online',
+        symptoms: 'x',
+      },
+    }),
+  },
+  {
+    name: 'contact requests of 5,000 characters',
+    addresses: CLIENTS,
+    ask: () => ({
+      ...{ path: '/contacts/', method: 'POST' },
+      body: { name: 'x', phone: '+49 30 1234567', massage: '\u{1F600}'.repeat(2500) },
+    }),
+  },
 ];
 
-/** What a client was answered, by status, until the signal. */
-async function attack(url: string, { addresses, ask }: Attack, signal: AbortSignal): Promise<Map<number, number>> {
+const addressOf = (at: number): string => `127.0.1.${1 + at}`;
+
+/** The attackers, who sign up unless they did in another run, each from the own address. */
+async function signIn(url: string): Promise<Attacker[]> {
+  const attackers: Attacker[] = [];
+  for (let at = 0; at < CLIENTS; at++) {
+    const client = clientAt(url, addressOf(at));
+    const username = `attacker${at}`;
+    const send = (path: string, body: object) => client({ path, method: 'POST', body });
+    const known = await send('/api/user/login/', { username, password: PASSWORD });
+    const email = `${username}@example.com`;
+    const made = { username, email, password: PASSWORD, confirm_password: PASSWORD };
+    const { text } = known.status === 200 ? known : await send('/api/user/register/', made);
+    const answer = JSON.parse(text) as { access?: string; tokens?: { access: string } };
+    const token = (answer.access ?? answer.tokens?.access) as string;
+    const own = await client({ path: '/api/user/profiles/me/', token });
+    attackers.push({ token, profile: (JSON.parse(own.text) as { id: number }).id });
+  }
+  return attackers;
+}
+
+/** What clients were answered, by status, until the signal. */
+async function attack(
+  url: string,
+  { addresses, ask, signsIn = false }: Attack,
+  attackers: readonly Attacker[],
+  signal: AbortSignal,
+): Promise<Map<number, number>> {
   const answers = new Map<number, number>();
   let asked = 0;
   const run = async (_: unknown, at: number): Promise<void> => {
-    const client = clientAt(url, `127.0.1.${1 + (at % addresses)}`);
+    const client = clientAt(url, addressOf(at % addresses));
     while (!signal.aborted) {
       try {
-        const { status, retryAfter } = await client(ask(asked++), signal);
+        const { status, retryAfter } = await client(ask(asked++, signsIn ? (attackers[at] ?? {}) : {}), signal);
         answers.set(status, (answers.get(status) ?? 0) + 1);
         if (status === 429) await sleep(retryAfter * 1000, undefined, { signal });
       } catch (error) {
@@ -194,8 +293,9 @@ async function main(): Promise<void> {
     into: { type: 'string' },
   });
   const seconds = numberOf(values, 'seconds', 1);
-  const attacks = ATTACKS.filter(({ name }) => values.attack === undefined || name === values.attack);
-  if (attacks.length === 0) throw new Error(`--attack takes one of: ${ATTACKS.map(({ name }) => name).join('; ')}`);
+  const all = attacksWith(await pictureForm());
+  const attacks = all.filter(({ name }) => values.attack === undefined || name === values.attack);
+  if (attacks.length === 0) throw new Error(`--attack takes one of: ${all.map(({ name }) => name).join('; ')}`);
   const folder = await temporaryFolder();
   const into = values.into ?? (process.env['DATABASE_URL'] ? undefined : folder);
   const database = await openDatabase(into, SHAPE, say);
@@ -204,8 +304,12 @@ async function main(): Promise<void> {
   later(() => undoBookings(sql, SHAPE));
   const server = await startServer({ kind: 'product', databaseUrl, sql, folder, environment: DEFAULT_LIMITS });
   later(() => server.stop());
-  const victim = new Victim(clientAt(server.url, '127.0.0.1'), await freeSlots(sql, SHAPE, 2_000));
+  const victim = new Victim(
+    clientAt(server.url, '127.0.0.1'),
+    (await freeSlots(sql, SHAPE, 2_000)).filter(({ doctor }) => doctor <= SHAPE.doctors - FOR_ATTACKERS),
+  );
   await victim.register();
+  const attackers = await signIn(server.url);
 
   const header = ['', 'call', 'calls', 'p50 ms', 'p99 ms'];
   const rows = (name: string, taken: Taken) =>
@@ -218,7 +322,7 @@ async function main(): Promise<void> {
   for (const each of attacks) {
     const end = new AbortController();
     setMaxListeners(0, end.signal);
-    const attacking = attack(server.url, each, end.signal);
+    const attacking = attack(server.url, each, attackers, end.signal);
     const taken = await victim.live(seconds).finally(() => end.abort());
     const answers = [...(await attacking)].map(([status, count]) => `${count} with ${status}`).join(', ');
     say(`${each.name}: answered were ${answers || 'none'}`);

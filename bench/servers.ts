@@ -75,7 +75,10 @@ function databaseTime(pids: readonly number[]): number {
 }
 
 /** The limits that the product has by default. */
-export const DEFAULT_LIMITS = { RATE_LIMIT_ANON: '', RATE_LIMIT_USER: '', RATE_LIMIT_AUTH: '' };
+export const DEFAULT_LIMITS = {
+  ...{ RATE_LIMIT_ANON: '', RATE_LIMIT_USER: '', RATE_LIMIT_AUTH: '' },
+  ...{ MAX_OPEN_BOOKINGS: '', MAX_OPEN_BOOKINGS_PER_DOCTOR: '' },
+};
 
 interface Start {
   readonly kind: Server['kind'];
