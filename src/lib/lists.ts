@@ -77,8 +77,8 @@ export interface List<Asked> {
    * condition for fewer, whose rows would each be compared with all that is looked for.
    */
   readonly once?: Readonly<Record<string, 'found' | 'judged'>>;
-  /** Filters whose cost grows with what is stored, whatever they find: searches. */
-  readonly costly?: readonly string[];
+  /** Filters of patterns of words. */
+  readonly searches?: readonly string[];
   readonly spread?: (ordering: string, asked: Readonly<Record<string, unknown>>) => Spread | undefined;
   /** The number of rows, where it is known without reading them all. */
   readonly counted?: (asked: Readonly<Record<string, unknown>>) => SQL | undefined;
@@ -292,6 +292,21 @@ type Reader<Asked, Answer> = (visit: Visit, asked: Asked, values?: Values) => Pr
 /** For the most pages: their texts are as few as the caps, and not one for each limit. */
 const CAPS = [101, 1001];
 
+/** What a word has to have for an index of trigrams to find it by. */
+const TRIGRAM = /[\p{L}\p{N}]{3}/u;
+
+/** Words, each of which is looked for. */
+const MANY_WORDS = 5;
+
+/** Whether the cost of a search grows with what is stored, whatever it finds. */
+function isCostlySearch<Asked>({ searches = [] }: List<Asked>, values: Values): boolean {
+  const isWord = (name: string) => searches.some((search) => name === search || name.startsWith(`${search}.`));
+  const patterns = Object.entries(values).flatMap(([name, value]) =>
+    typeof value === 'string' && value.startsWith('%') && isWord(name) ? [value] : [],
+  );
+  return patterns.length > MANY_WORDS || patterns.some((pattern) => !TRIGRAM.test(pattern));
+}
+
 /** How many rows a page is off, for it to be worth a look where it begins. */
 const FAR = 5_000;
 
@@ -316,7 +331,7 @@ export function pagesOf<Asked extends object, T>(list: List<Asked>): Reader<Aske
       place = { after: position.map((value) => value === null), cap };
     }
     const ask = (db: Db | Tx) => select(db, { ...shape, ...place })(values);
-    const isCostly = offset >= FAR || list.costly?.some((name) => shape.filters[name] !== undefined) === true;
+    const isCostly = offset >= FAR || isCostlySearch(list, values);
     const row = one(await (isCostly ? costly(ask) : ask(db)));
     const [count, position, results] = row as [Buffer, Buffer | null, Buffer];
     return readPage({ count: Number(count), position: position && String(position), results }, asked, link);

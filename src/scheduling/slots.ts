@@ -443,19 +443,11 @@ const freeForPatient = direct((db, kind: Kind) => {
     select lower(${appointments.period}) from ${appointments}
     where ${appointments.doctorId} = ${sql.placeholder('doctorId')} and ${isLive}
       and ${appointments.period} && tsrange(${days.from}, ${days.to} + 1)), false)`;
-  const free = freeSlots(
-    days,
-    and(
-      eq(doctors.id, sql.placeholder('doctorId')),
-      sql`not ${stands}`,
-      sql`not ${isTaken(isPatients, day, anySlot, booker.calendar)}`,
-    ),
-    booker,
-  );
+  const free = freeSlots(days, sql`not ${isTaken(isPatients, day, anySlot, booker.calendar)}`, booker);
   return db
     .select({ slot: sql<string>`${slotJson(booker.calendar)}::text`.as('slot') })
     .from(free.from)
-    .where(free.where)
+    .where(and(eq(doctors.id, sql.placeholder('doctorId')), sql`case when ${stands} then false else ${free.where} end`))
     .orderBy(soonestFirst)
     .limit(sql.placeholder('most'));
 });

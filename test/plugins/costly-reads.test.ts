@@ -107,7 +107,7 @@ t.test('what takes too long is 503, and tells what takes less', async (t) => {
   });
 });
 
-t.test('searches and far pages take turns, and no other read', async (t) => {
+t.test('searches for short or many words and far pages take turns, and no other read', async (t) => {
   const app = await buildTestApp(t);
   const { token } = await app.registerStaff();
   const { costly } = app.database;
@@ -131,6 +131,10 @@ t.test('searches and far pages take turns, and no other read', async (t) => {
     t.equal(await asked(path), 0, path);
     t.equal(await asked(`${path}?search=a`), 1, `${path} search`);
     t.equal(await asked(`${path}?search=anna%20a`), 1, `${path} search`);
+    t.equal(await asked(`${path}?search=an_%25`), 1, `${path} search`);
+    t.equal(await asked(`${path}?search=ann%20bea%20cyd%20dan%20eva%20fay`), 1, `${path} search`);
+    t.equal(await asked(`${path}?search=anna`), 0, `${path} search`);
+    t.equal(await asked(`${path}?search=ann%20bea%20cyd%20dan%20eva`), 0, `${path} search`);
     t.equal(await asked(`${path}?page=6&limits=1000`), 1, `${path} far`);
   }
   t.equal(await asked('/availability/'), 0);

@@ -128,7 +128,7 @@ export const appointmentPages = pagesOf<Asked, Appointment>({
     parties: (parties) => or(...partsOf(parties)),
   },
   once: { longest: 'found', others: 'judged', ofEach: 'judged' },
-  costly: ['longest', 'others', 'ofEach'],
+  searches: ['longest', 'others', 'ofEach'],
   parts: { parties: partsOf },
   orders: ORDERS,
   spread,

@@ -110,7 +110,7 @@ const pagesAs = <T extends object>(json: (lists: Lists) => SQL<T>) =>
           where ${hasAll(users.foldedDisplayName, patterns)}))`,
     },
     once: { search: 'found' },
-    costly: ['search'],
+    searches: ['search'],
     orders: ORDERS,
     joins: { name: (rows) => rows.innerJoin(users, ofUser) },
     rows: (db, isListed) => {

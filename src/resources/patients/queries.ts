@@ -126,7 +126,7 @@ export const patientPages = pagesOf<Asked, Patient>({
   },
   joins: { words: (rows) => rows.leftJoin(users, ofUser) },
   once: { phone: 'found', longest: 'found', words: 'judged', seer: 'found' },
-  costly: ['longest', 'words'],
+  searches: ['longest', 'words'],
   rows: ofPatients,
 });
 

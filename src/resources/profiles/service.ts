@@ -80,7 +80,7 @@ const profilePages = pagesOf<Asked, Profile>({
     owner: (userId) => eq(profiles.userId, userId),
   },
   once: { search: 'found' },
-  costly: ['search'],
+  searches: ['search'],
   rows: (db) => db.select(itemOf(profileJson)).from(profiles).innerJoin(users, ofUser).$dynamic(),
 });
 

@@ -87,7 +87,7 @@ const reviewPages = pagesOf<Asked, Review>({
       and(...patterns.map((pattern) => isAmong(reviews, reviewersNamed(pattern), doctorsNamed(pattern)))),
   },
   once: { longest: 'found', others: 'judged' },
-  costly: ['longest', 'others'],
+  searches: ['longest', 'others'],
   counted: ({ rating, ...others }: { readonly rating?: SQL }) =>
     Object.keys(others).length > 0
       ? undefined

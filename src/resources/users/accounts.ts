@@ -30,7 +30,7 @@ const userPages = pagesOf<{ readonly search: readonly string[] | undefined }, Us
   table: users,
   filters: { search: (patterns) => hasAll(users.searchText, patterns) },
   once: { search: 'judged' },
-  costly: ['search'],
+  searches: ['search'],
   rows: (db) => db.select(itemOf(userJson)).from(users).$dynamic(),
 });
 
