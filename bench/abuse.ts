@@ -186,7 +186,7 @@ async function signIn(url: string): Promise<Attacker[]> {
   const attackers: Attacker[] = [];
   for (let at = 0; at < CLIENTS; at++) {
     const client = clientAt(url, addressOf(at));
-    const username = `attacker${at}`;
+    const username = `bench.attacker${at}`;
     const send = (path: string, body: object) => client({ path, method: 'POST', body });
     const known = await send('/api/user/login/', { username, password: PASSWORD });
     const email = `${username}@example.com`;

@@ -42,6 +42,8 @@ export function checkShape({ doctors, appointments }: Shape): void {
 const NO_PASSWORD = 'none';
 /** Who signs up with a password, and so is no stranger. */
 export const VICTIM = 'bench.victim';
+/** Those who sign up in a run and stay. */
+const OWN_USERS = 'bench.%';
 /** The one who is staff. */
 const STAFF = 'bench.staff';
 
@@ -146,7 +148,7 @@ export async function findData(sql: Sql): Promise<Found> {
     { users: number; isOther: boolean; appointments: number; isOfToday: boolean | null }[]
   >(`
     select (select count(*)::int from users) as users,
-      exists (select from users where password_hash <> '${NO_PASSWORD}' and username <> '${VICTIM}') or (
+      exists (select from users where password_hash <> '${NO_PASSWORD}' and username not like '${OWN_USERS}') or (
         not exists (select from users where username = '${STAFF}') and exists (
           select id from users union all select id from available_times union all select id from designations
           union all select id from specialisations union all select id from services union all select id from contacts)) as "isOther",
