@@ -248,7 +248,9 @@ export default fp(
       claims: new Attempts(counts, max.auth, MINUTE),
     });
     app.addHook('onResponse', (request, reply, next) => {
-      if (request.claim !== null) request.server.limits.claims.end(request.claim, reply.statusCode >= 400);
+      // What failed for a fault of the server's is none of the client's.
+      const isFailed = reply.statusCode >= 400 && reply.statusCode < 500;
+      if (request.claim !== null) request.server.limits.claims.end(request.claim, isFailed);
       next();
     });
     app.decorateRequest('claim', null);
