@@ -69,6 +69,7 @@ export const Environment = Type.Object({
   MAX_OPEN_BOOKINGS: integer(1, 1_000_000, 20),
   MAX_OPEN_BOOKINGS_PER_DOCTOR: integer(1, 1_000_000, 5),
   WAITING_OFFER: Type.String({ pattern: DURATION, default: '30m', must: MUST_BE_WAITING_OFFER }),
+  DOCTOR_APPROVAL: Type.Unsafe<'none' | 'staff'>({ enum: ['none', 'staff'], default: 'none' }),
   REVIEWS_FROM: Type.Unsafe<'anyone' | 'patients'>({ enum: ['anyone', 'patients'], default: 'anyone' }),
   RATE_LIMIT_ANON: integer(1, 1_000_000_000, 100),
   RATE_LIMIT_USER: integer(1, 1_000_000_000, 600),
@@ -123,6 +124,8 @@ export interface Config {
   readonly maxOpenBookingsPerDoctor: number;
   /** Seconds. */
   readonly waitingOffer: number;
+  /** Who approves a user that becomes a doctor. */
+  readonly doctorApproval: 'none' | 'staff';
   /** Who may review a doctor: any patient, or those whom the doctor has seen. */
   readonly reviewsFrom: 'anyone' | 'patients';
   readonly rateLimit: { readonly anonymous: number; readonly user: number; readonly auth: number };
@@ -306,6 +309,7 @@ export function readConfig(source: NodeJS.ProcessEnv): Config {
     maxOpenBookings: env.MAX_OPEN_BOOKINGS,
     maxOpenBookingsPerDoctor: env.MAX_OPEN_BOOKINGS_PER_DOCTOR,
     waitingOffer: readWaitingOffer(env.WAITING_OFFER),
+    doctorApproval: env.DOCTOR_APPROVAL,
     reviewsFrom: env.REVIEWS_FROM,
     rateLimit: { anonymous: env.RATE_LIMIT_ANON, user: env.RATE_LIMIT_USER, auth: env.RATE_LIMIT_AUTH },
     shutdownDelay: env.SHUTDOWN_DELAY === '0' ? 0 : secondsOf(env.SHUTDOWN_DELAY),

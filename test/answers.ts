@@ -64,11 +64,13 @@ export function makeRecord(
   return { record: lines.join(''), missing };
 }
 
-/** Stores the record; false where it is the stored one already. */
-export function storeRecord(record: string): boolean {
-  if (readFileSync(RECORD, 'utf8') === record) return false;
+/** Stores the record. Returns the lines that it lost (-) and gained (+): none where it is the stored one already. */
+export function storeRecord(record: string): string[] {
+  const [old, made] = [readFileSync(RECORD, 'utf8'), record].map((text) => new Set(text.split('\n')));
+  const lost = [...(old ?? [])].filter((line) => made?.has(line) !== true);
+  const gained = [...(made ?? [])].filter((line) => old?.has(line) !== true);
   writeFileSync(RECORD, record);
-  return true;
+  return [...lost.map((line) => `-${line}`), ...gained.map((line) => `+${line}`)];
 }
 
 if (process.argv[1] === import.meta.filename) {

@@ -167,7 +167,7 @@ try {
       result.titles,
       isWhole ? undefined : readRecord(),
     );
-    const isStored = !storeRecord(record);
+    const changes = storeRecord(record);
     if (isWhole) {
       for (const answer of missing) {
         process.stdout.write(`no test whose title names it has seen this answer of the contract: ${answer}\n`);
@@ -175,12 +175,13 @@ try {
       if (missing.length === 0) {
         process.stdout.write('Every answer that the contract documents was seen by a test that names it.\n');
       }
-      result.failed += missing.length + (isStored ? 0 : 1);
+      result.failed += missing.length + (changes.length > 0 ? 1 : 0);
     }
-    if (!isStored)
+    if (changes.length > 0) {
       process.stdout.write(
-        'test/answers.txt, the record of which test has seen which answer, has changed: commit it.\n',
+        `test/answers.txt, the record of which test has seen which answer, has changed: commit it.\n${changes.join('\n')}\n`,
       );
+    }
   }
 } finally {
   const left = await admin<

@@ -14,7 +14,8 @@ export const doctors = pgTable(
     picture: varchar({ length: 60 }),
     fee: integer().notNull().default(0),
     meetLink: varchar({ length: 250 }).notNull().default(''),
-    /** Whether the doctor's user is; kept by a trigger. */
+    isApproved: boolean().notNull().default(true),
+    /** Whether the doctor is approved and the user is active; kept by triggers. */
     isActive: boolean().notNull().default(true),
     createdAt: createdAt(),
     updatedAt: updatedAt(),
@@ -30,6 +31,9 @@ export const doctors = pgTable(
     index('doctors_live_idx')
       .on(table.id)
       .where(sql`archived_at is null and is_active`),
+    index('doctors_unapproved_idx')
+      .on(table.id)
+      .where(sql`archived_at is null and not is_approved`),
     index('doctors_fee_idx')
       .on(table.fee, table.id)
       .where(sql`archived_at is null`),

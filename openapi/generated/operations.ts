@@ -1806,6 +1806,7 @@ export const operations = {
           default: 'id',
         }),
         after: Type.Optional(Type.String({ maxLength: 2000, pattern: '^[A-Za-z0-9_-]+$' })),
+        is_approved: Type.Optional(Type.Boolean()),
       }),
       headers: Type.Object({ 'if-none-match': Type.Optional(Type.String({ maxLength: 4000 })) }),
       response: { 200: S.DoctorPage, 400: S.Problem, 404: S.Problem, 429: S.Problem, 500: S.Problem, 503: S.Problem },
@@ -2070,7 +2071,7 @@ export const operations = {
     config: {
       operationId: 'getDoctorHours',
       tag: 'doctors',
-      access: 'public',
+      access: 'optional',
       success: 200,
       problems: [400, 404, 429, 500, 503],
       location: null,
@@ -2080,7 +2081,7 @@ export const operations = {
       consumes: [],
       produces: ['application/json'],
       limit: 'general',
-      ignoredTokens: 'none',
+      ignoredTokens: 'all',
     },
   },
   replaceDoctorHours: {

@@ -525,6 +525,7 @@ export const Doctor = Type.Object({
   fee: Fee,
   meet_link: Type.String({ maxLength: 250 }),
   user_id: Type.Optional(Id),
+  is_approved: Type.Optional(Type.Boolean()),
 });
 export type Doctor = Static<typeof Doctor>;
 
@@ -571,6 +572,7 @@ export const ChangedDoctor = Type.Object({
   meet_link: Type.String({ maxLength: 250 }),
   user_id: Type.Optional(Id),
   still_booked: Type.Array(BookedSlot, { maxItems: 100 }),
+  is_approved: Type.Optional(Type.Boolean()),
 });
 export type ChangedDoctor = Static<typeof ChangedDoctor>;
 
@@ -581,6 +583,7 @@ export const DoctorPatch = Type.Object({
   available_time: Type.Optional(IdList),
   fee: Type.Optional(Fee),
   meet_link: Type.Optional(MeetLink),
+  is_approved: Type.Optional(Type.Boolean()),
 });
 export type DoctorPatch = Static<typeof DoctorPatch>;
 

@@ -123,6 +123,9 @@ export const DOCTORS: readonly DemoDoctor[] = DOCTORS_BY_NAME.map(
   }),
 );
 
+/** Who has become a doctor without anybody of the staff. */
+export const APPLICANT = 'Ebba Nordqvist';
+
 export const PATIENTS: readonly string[] = [
   ...['Ada Brenninger', 'Tobias Achterberg', 'Leila Haddadi', 'Marcus Eastwell', 'Ines Carvalheira', 'Samuel Otieno'],
   ...['Freya Lindqvist', 'Hassan Mirzaei', 'Olga Petrashko', 'Diego Santamarta', 'Mei Kawashima', 'Ruth Abernethy'],

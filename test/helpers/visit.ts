@@ -13,6 +13,7 @@ export const visitOf = (db: Db, parts: Partial<UserVisit> = {}): UserVisit => ({
   client: '127.0.0.1',
   signal: new AbortController().signal,
   clinicName: 'Clinic',
+  doctorApproval: 'none',
   reviewsFrom: 'anyone',
   calendar: {
     now: new Date(),

@@ -50,8 +50,9 @@ t.test('createDoctor', async (t) => {
       fee: 150,
       meet_link: 'https://meet.example.com/house',
       user_id: id,
+      is_approved: true,
     });
-    const { user_id: _, ...shown } = answer.body;
+    const { user_id: _, is_approved: __, ...shown } = answer.body;
     t.strictSame((await api.get('/doctors/1/')).body, shown);
     t.strictSame((await api.get('/doctors/1')).body, shown, 'also without the slash');
   });
@@ -443,5 +444,105 @@ t.test('doctors that staff make, and whose they are', async (t) => {
     t.equal((await change(await tagOf(house.token))).status, 200);
     const lists = [await api.get('/doctors/'), await api.get('/doctors/', { token: staff.token })];
     t.not(lists[0]?.headers['etag'], lists[1]?.headers['etag']);
+  });
+});
+
+t.test('DOCTOR_APPROVAL=staff', async (t) => {
+  const api = await buildTestApp(t, { DOCTOR_APPROVAL: 'staff' });
+  const staff = await api.registerStaff();
+  const { id: time } = (await api.post('/available-time/', { token: staff.token, body: { time: '10:00' } })).body;
+  const approve = (id: number, is_approved: boolean, token = staff.token) =>
+    api.patch(`/doctors/${id}/`, { token, body: { is_approved } });
+  const listed = async (query = '', token?: string): Promise<number[]> =>
+    (await api.get(`/doctors/${query}`, { token })).body.results.map(({ id }: { id: number }) => id);
+  const book = (doctor: number, token: string) =>
+    api.post('/appointments/', { token, body: { doctor, appointment_type: 'Offline', symptoms: 'Cough', time } });
+
+  await t.test('createDoctor 201 waits for staff, and getDoctor 404 for others', async (t) => {
+    const { token, doctorId: id } = await api.registerDoctor({ available_time: [time] });
+    const patient = await api.register();
+    for (const [who, status] of [
+      [undefined, 404],
+      [patient.token, 404],
+      [token, 200],
+      [staff.token, 200],
+    ] as const) {
+      for (const path of [`/doctors/${id}/`, `/doctors/${id}/availability/`, `/doctors/${id}/hours/`]) {
+        t.equal((await api.get(path, { token: who })).status, status, path);
+      }
+    }
+    t.match((await api.get('/doctors/me/', { token })).body, { id, is_approved: false });
+    t.strictSame((await api.get(`/doctors/${id}/availability/`, { token })).body, [], 'nobody can book');
+    for (const who of [undefined, patient.token, token, staff.token]) {
+      t.notOk((await listed('', who)).includes(id));
+      t.notOk((await api.get('/availability/', { token: who })).text.includes(`"doctor":${id},`));
+      t.equal((await listed('?is_approved=false', who)).includes(id), who === staff.token);
+    }
+    const booking = await book(id, patient.token);
+    t.match([booking.status, booking.body.errors], [400, { doctor: ['takes no appointments at present'] }]);
+    const review = await api.post('/reviews/', {
+      token: patient.token,
+      body: { doctor: id, body: 'Kind.', rating: 5 },
+    });
+    t.match([review.status, review.body.errors], [400, { doctor: ['has an unknown id'] }]);
+    const waiting = await api.post('/waiting-list/', { token: patient.token, body: { doctor: id } });
+    t.match([waiting.status, waiting.body.errors], [400, { doctor: ['does not exist'] }]);
+  });
+
+  await t.test('updateDoctor 200 of staff approves and takes it back; what is booked stays', async (t) => {
+    const { token, doctorId: id } = await api.registerDoctor({ available_time: [time] });
+    const patient = await api.register();
+    const approved = await approve(id, true);
+    t.match([approved.status, approved.body.is_approved], [200, true]);
+    t.ok((await listed()).includes(id));
+    t.ok((await listed('?is_approved=true')).includes(id));
+    t.notOk((await listed('?is_approved=false', staff.token)).includes(id));
+    const shown = await api.get(`/doctors/${id}/`);
+    t.equal(shown.body.is_approved, undefined, 'is for staff and the doctor');
+    const { body: appointment, status } = await book(id, patient.token);
+    t.equal(status, 201);
+    t.equal((await approve(id, false)).body.is_approved, false);
+    t.equal((await api.get(`/doctors/${id}/`)).status, 404);
+    t.equal((await book(id, patient.token)).status, 400);
+    for (const who of [patient.token, token]) {
+      t.equal((await api.get(`/appointments/${appointment.id}/`, { token: who })).status, 200);
+    }
+  });
+
+  await t.test('updateDoctor 403 for the own approval, and replaceDoctor 200 leaves it as it is', async (t) => {
+    const { token, doctorId: id } = await api.registerDoctor({ available_time: [time] });
+    t.equal((await approve(id, true, token)).status, 403);
+    t.equal((await api.put(`/doctors/${id}/`, { token, body: { is_approved: true } })).body.is_approved, false);
+    await approve(id, true);
+    t.equal((await api.put(`/doctors/${id}/`, { token, body: {} })).body.is_approved, true);
+  });
+
+  await t.test('createDoctor 201 of staff is approved, and one made anew waits again', async (t) => {
+    const { id: user, token } = await api.register();
+    const { body } = await api.post('/doctors/', { token: staff.token, body: { user } });
+    t.equal(body.is_approved, true);
+    t.equal((await api.delete(`/doctors/${body.id}/`, { token })).status, 204);
+    t.equal((await api.post('/doctors/', { token, body: {} })).body.is_approved, false);
+  });
+
+  await t.test('updateDoctor 200 and updateUser 200 at once: who is inactive takes no appointments', async (t) => {
+    const { id: user, doctorId: id } = await api.registerDoctor({ available_time: [time] });
+    const patch = (is_active: boolean) =>
+      api.patch(`/api/user/users/${user}/`, { token: staff.token, body: { is_active } });
+    for (let round = 0; round < 20; round += 1) {
+      // Of one who is approved and active the change of the user changes the doctor, too.
+      if (round % 2 === 0) await approve(id, true);
+      const answers = await Promise.all([approve(id, true), patch(false)]);
+      t.strictSame(
+        answers.map(({ status }) => status),
+        [200, 200],
+      );
+      t.notOk((await listed()).includes(id), 'approved and inactive');
+      await approve(id, false);
+      await patch(true);
+      t.notOk((await listed()).includes(id), 'active and not approved');
+    }
+    await approve(id, true);
+    t.ok((await listed()).includes(id));
   });
 });

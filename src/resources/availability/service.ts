@@ -1,4 +1,4 @@
-import { and, eq, gte, isNull, lte, sql, type Placeholder, type SQL } from 'drizzle-orm';
+import { and, eq, gte, lte, sql, type Placeholder, type SQL } from 'drizzle-orm';
 import type { Db, Tx } from '../../../db/client.js';
 import { column, jsonObject, JsonText } from '../../../db/json.js';
 import { direct } from '../../../db/prepared.js';
@@ -11,6 +11,7 @@ import { kindOf, placeholdersOfBooker, valuesOfBooker, type Kind } from '../../s
 import { todayText, type Calendar } from '../../scheduling/calendar.js';
 import { instantsOfSlot } from '../../scheduling/instants.js';
 import { freeSlots, freeSlotsOfFirstDay, slotJson, soonestFirst } from '../../scheduling/slots.js';
+import { isShownTo } from '../../lib/doctors.js';
 import { InvalidInput, NotFound } from '../../lib/errors.js';
 import { plusDays } from '../../lib/dates.js';
 import type { Filters } from '../../lib/lists.js';
@@ -54,7 +55,7 @@ const freeOfDoctor = direct((db, kind: Kind) => {
       ),
     })
     .from(doctors)
-    .where(and(eq(doctors.id, id), isNull(doctors.archivedAt)));
+    .where(and(eq(doctors.id, id), isShownTo(booker.caller)));
 });
 
 /** @throws NotFound where there is no such doctor */

@@ -31,7 +31,7 @@ interface Lists {
 }
 
 /** A doctor as everybody sees them. */
-type PublicDoctor = Omit<Doctor, 'user_id'>;
+type PublicDoctor = Omit<Doctor, 'user_id' | 'is_approved'>;
 
 const publicFields = (lists: Lists) => ({
   id: column(doctors.id),
@@ -47,7 +47,11 @@ const doctorJson = (lists: Lists): SQL<PublicDoctor> => jsonObject<PublicDoctor>
 
 /** The same for staff. */
 const staffJson = (lists: Lists): SQL<Doctor> =>
-  jsonObject<Required<Doctor>>({ ...publicFields(lists), user_id: column(doctors.userId) });
+  jsonObject<Required<Doctor>>({
+    ...publicFields(lists),
+    user_id: column(doctors.userId),
+    is_approved: column(doctors.isApproved),
+  });
 
 // For few links, looking a name up costs less than a join.
 const listsOfOne: Lists = {
@@ -75,6 +79,7 @@ const doctorBy = (key: PgColumn) =>
         doctor: sql<string>`${doctorJson(listsOfOne)}::text`.as('doctor'),
         // The names of designations and specialisations count in the doctor's version, by a trigger.
         tag: versionTag(doctors.id, doctors.version, users.version).as('tag'),
+        isApproved: sql<boolean>`${doctors.isApproved}`.as('isApproved'),
       })
       .from(doctors)
       .innerJoin(users, ofUser)
@@ -94,14 +99,15 @@ const ORDERS: Orders<ListDoctorsQuery> = {
 type Asked = Omit<ListDoctorsQuery, 'search'> & { readonly search: readonly string[] | undefined };
 
 /** How pages of doctors are read, with the lists of all its doctors at once: half the time of three subqueries for each. */
-const pagesAs = <T extends object>(json: (lists: Lists) => SQL<T>) =>
+const pagesAs = <T extends object>(json: (lists: Lists) => SQL<T>, where: SQL) =>
   pagesOf<Asked, T>({
     table: doctors,
-    where: takesPatients,
+    where,
     filters: {
       specialisation: (id) => isLinkedTo(LINKS.specialisation, id),
       designation: (id) => isLinkedTo(LINKS.designation, id),
       available_time: (id) => isLinkedTo(LINKS.available_time, id),
+      is_approved: (value) => eq(doctors.isApproved, value),
       fee: (value) => eq(doctors.fee, value),
       min_fee: (value) => gte(doctors.fee, value),
       max_fee: (value) => lte(doctors.fee, value),
@@ -144,5 +150,10 @@ const pagesAs = <T extends object>(json: (lists: Lists) => SQL<T>) =>
         .$dynamic();
     },
   });
-export const publicPages = pagesAs(doctorJson);
-export const staffPages = pagesAs(staffJson);
+export const publicPages = pagesAs(doctorJson, takesPatients);
+export const staffPages = pagesAs(staffJson, takesPatients);
+/** Those whom staff have yet to approve. */
+export const unapprovedPages = pagesAs(
+  staffJson,
+  and(isNull(doctors.archivedAt), sql`not ${doctors.isApproved}`) as SQL,
+);

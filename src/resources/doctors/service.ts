@@ -11,6 +11,7 @@ import {
   doctors,
   doctorSpecialisations,
   specialisations,
+  users,
 } from '../../../db/tables/index.js';
 import type { ChangedDoctor, Doctor, DoctorPage, DoctorPatch } from '../../../openapi/generated/schemas.js';
 import type { Input } from '../../../openapi/operation.js';
@@ -24,7 +25,13 @@ import { pictureValues } from '../../lib/pictures.js';
 import { checkConditions } from '../../lib/preconditions.js';
 import { searchPatterns } from '../../lib/search.js';
 import { inTransaction, type UserVisit, type Visit, type Within } from '../../lib/visit.js';
-import { doctorById, doctorByUser, publicPages, staffPages } from './queries.js';
+import { doctorById, doctorByUser, publicPages, staffPages, unapprovedPages } from './queries.js';
+
+declare module 'fastify' {
+  interface Visit {
+    readonly doctorApproval: 'none' | 'staff';
+  }
+}
 
 class AlreadyDoctor extends ProblemError {
   constructor(isOwn: boolean) {
@@ -44,21 +51,22 @@ class HasAppointments extends ProblemError {
   }
 }
 
-/** An answer with one more field. */
-const withField = <T>({ text }: JsonText<unknown>, name: keyof T & string, value: unknown, tag: string): JsonText<T> =>
-  new JsonText<T>(`${text.slice(0, -1)},"${name}":${JSON.stringify(value)}}`, tag);
+/** An answer with more fields. */
+const withFields = <T>({ text }: JsonText<unknown>, fields: Partial<T>, tag: string): JsonText<T> =>
+  new JsonText<T>(`${text.slice(0, -1)},${JSON.stringify(fields).slice(1)}`, tag);
 
 /** The tag of a doctor's state as staff and the doctor see it: another answer than everybody's. */
-const privateTag = (tag: string): string => `${tag}-u`;
+const privateTag = (tag: string): string => `${tag}-p`;
 
 async function readDoctor(visit: Visit, by: typeof doctorById, id: number): Promise<JsonText<Doctor> | undefined> {
   const { db, caller } = visit;
   const row = oneOrNone(await by(db)({ id, ...pictureValues(visit) }));
   if (row === undefined) return undefined;
   const doctor = new JsonText<Doctor>(row.doctor, row.tag);
-  const { userId } = row;
+  const { userId, isApproved } = row;
   const isKnown = caller !== null && (caller.isStaff || caller.id === userId);
-  return isKnown ? withField<Doctor>(doctor, 'user_id', userId, privateTag(row.tag)) : doctor;
+  if (!isKnown) return isApproved ? doctor : undefined;
+  return withFields<Doctor>(doctor, { user_id: userId, is_approved: isApproved }, privateTag(row.tag));
 }
 
 export async function getDoctor(
@@ -79,7 +87,8 @@ export async function getMyDoctor(visit: UserVisit): Promise<JsonText<Doctor>> {
 
 export async function listDoctors(visit: Visit, { query }: Input<'listDoctors'>): Promise<JsonText<DoctorPage>> {
   const { db, caller } = visit;
-  const pages = caller?.isStaff === true ? staffPages : publicPages;
+  const ofStaff = query.is_approved === false ? unapprovedPages : staffPages;
+  const pages = caller?.isStaff === true ? ofStaff : publicPages;
   return pages(visit, { ...query, search: await searchPatterns(db, query.search) }, pictureValues(visit));
 }
 
@@ -135,9 +144,13 @@ export async function createDoctor(visit: UserVisit, { body }: Input<'createDoct
   const { designation, specialisation, available_time, ...rest } = lists;
   nothingElse(rest);
   const userId = await namedUser(visit, user);
+  const isApproved = visit.doctorApproval === 'none' || visit.caller.isStaff;
   const creation = inTransaction(visit, async (visit) => {
     const { id } = one(
-      await visit.db.insert(doctors).values({ userId, picture, fee, meetLink }).returning({ id: doctors.id }),
+      await visit.db
+        .insert(doctors)
+        .values({ userId, picture, fee, meetLink, isApproved })
+        .returning({ id: doctors.id }),
     );
     await setLists(visit, id, { designation, specialisation, available_time });
     return getDoctor(visit, { params: { id } });
@@ -180,6 +193,11 @@ async function lockDoctor(visit: Within<UserVisit>, id: number): Promise<void> {
   checkConditions(visit, tag, privateTag(tag));
 }
 
+/** Before the doctor, as deactivating the user does: who is approved meanwhile must not come out active. */
+const lockUserOf = ({ db }: Within, id: number) =>
+  db.execute(sql`select from ${users} where ${users.id} = (
+    select ${doctors.userId} from ${doctors} where ${doctors.id} = ${id}) for share`);
+
 /** The appointments that a changed offer leaves out, so that whoever changes it sees whom it concerns. */
 const stillBooked = ({ db, calendar }: Within, doctorId: number) =>
   db
@@ -202,19 +220,22 @@ export function updateDoctor(
   visit: UserVisit,
   { params, body }: Input<'updateDoctor'>,
 ): Promise<JsonText<ChangedDoctor>> {
-  const { profile: picture, fee, meet_link: meetLink, designation, specialisation, available_time, ...rest } = body;
+  const { profile: picture, fee, meet_link: meetLink, is_approved: isApproved, ...lists } = body;
+  const { designation, specialisation, available_time, ...rest } = lists;
   nothingElse(rest);
+  if (isApproved !== undefined && !visit.caller.isStaff) throw new NotAllowed('Only staff may approve doctors.');
   return inTransaction(visit, async (visit) => {
+    if (isApproved !== undefined) await lockUserOf(visit, params.id);
     await lockDoctor(visit, params.id);
     await visit.db
       .update(doctors)
-      .set({ updatedAt: new Date(), picture, fee, meetLink })
+      .set({ updatedAt: new Date(), picture, fee, meetLink, isApproved })
       .where(eq(doctors.id, params.id));
     await setLists(visit, params.id, { designation, specialisation, available_time });
-    if (available_time !== undefined) await noteFreed(visit, eq(doctors.id, params.id));
+    if (available_time !== undefined || isApproved === true) await noteFreed(visit, eq(doctors.id, params.id));
     const doctor = await getDoctor(visit, { params });
     const booked: ChangedDoctor['still_booked'] = await stillBooked(visit, params.id);
-    return withField<ChangedDoctor>(doctor, 'still_booked', booked, doctor.tag);
+    return withFields<ChangedDoctor>(doctor, { still_booked: booked }, doctor.tag);
   });
 }
 

@@ -15,6 +15,7 @@ import { displaceAppointments, upcomingIds } from '../../scheduling/displaced.js
 import { lockDoctor } from '../../scheduling/locks.js';
 import { noteFreed } from '../../scheduling/offers.js';
 import { isWorked } from '../../scheduling/working-time.js';
+import { isShownTo } from '../../lib/doctors.js';
 import { InvalidInput, NotAllowed, NotFound } from '../../lib/errors.js';
 import { nothingElse } from '../../lib/patches.js';
 import { checkConditions } from '../../lib/preconditions.js';
@@ -32,14 +33,14 @@ const entryJson = jsonObject<WorkingHours>({
 
 /** @throws NotFound where there is no such doctor */
 export async function getDoctorHours(
-  { db }: Visit,
+  { db, caller }: Visit,
   { params: { id } }: Pick<Input<'getDoctorHours'>, 'params'>,
 ): Promise<JsonText<DoctorHours>> {
   const row = oneOrNone(
     await db.execute<{ hours: string }>(sql`
       select ${jsonArray(sql`select ${entryJson} from ${doctorHours} where ${doctorHours.doctorId} = ${doctors.id}
         order by ${doctorHours.id}`)}::text as hours
-      from ${doctors} where ${doctors.id} = ${id} and ${doctors.archivedAt} is null`),
+      from ${doctors} where ${doctors.id} = ${id} and ${isShownTo(caller)}`),
   );
   if (row === undefined) throw new NotFound();
   return new JsonText(`{"hours":${row.hours}}`);

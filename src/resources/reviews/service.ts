@@ -8,6 +8,7 @@ import { appointments, doctors, patients, reviewCounts, reviews, users } from '.
 import type { ListReviewsQuery } from '../../../openapi/generated/operations.js';
 import type { Rating, Review, ReviewPage } from '../../../openapi/generated/schemas.js';
 import type { Input } from '../../../openapi/operation.js';
+import { isShownTo } from '../../lib/doctors.js';
 import { AlreadyFilled, InvalidInput, NoPatientRecord, NotAllowed, NotFound } from '../../lib/errors.js';
 import { pagesOf } from '../../lib/lists.js';
 import { doctorsNamed, isAmong, isOfAny } from '../../lib/names.js';
@@ -112,7 +113,7 @@ async function checkDoctor({ db, caller }: Within<UserVisit>, id: number): Promi
     await db
       .select({ userId: doctors.userId })
       .from(doctors)
-      .where(and(eq(doctors.id, id), isNull(doctors.archivedAt))),
+      .where(and(eq(doctors.id, id), isShownTo(caller))),
   );
   if (doctor === undefined) throw new InvalidInput({ doctor: ['has an unknown id'] });
   if (doctor.userId === caller.id) throw new InvalidInput({ doctor: ['must be somebody else'] });

@@ -24,6 +24,7 @@ import { horizon, moment, today, type Calendar } from '../../scheduling/calendar
 import { instantsOfSlot } from '../../scheduling/instants.js';
 import { lockDoctor } from '../../scheduling/locks.js';
 import { offerFreed } from '../../scheduling/offers.js';
+import { isShownTo } from '../../lib/doctors.js';
 import { InvalidInput, NotFound } from '../../lib/errors.js';
 import { isKeptBy } from '../../lib/keepers.js';
 import { pagesOf } from '../../lib/lists.js';
@@ -135,7 +136,10 @@ type Asked = { readonly [Name in Exclude<keyof WaitingEntryInput, 'patient'>]: W
  * From when to when somebody waits.
  * @throws InvalidInput naming all faults at once
  */
-async function readDays({ db, calendar }: Within, asked: Asked): Promise<{ startsOn: string; endsOn: string }> {
+async function readDays(
+  { db, caller, calendar }: Within<UserVisit>,
+  asked: Asked,
+): Promise<{ startsOn: string; endsOn: string }> {
   const { doctor, specialisation, from = null, to = null, times = [] } = asked;
   const row = one(
     await db.execute<{
@@ -151,7 +155,7 @@ async function readDays({ db, calendar }: Within, asked: Asked): Promise<{ start
       with days as (select coalesce(${from}::date, ${today(calendar)}) as first, coalesce(${to}::date, ${horizon(calendar)}) as last)
       select first::text as "startsOn", last::text as "endsOn", last < first as "isEmpty",
         last < ${today(calendar)} as "isPast", last > ${horizon(calendar)} as "isFar",
-        exists (select from ${doctors} where ${doctors.id} = ${doctor ?? 0} and ${doctors.archivedAt} is null) as "hasDoctor",
+        exists (select from ${doctors} where ${doctors.id} = ${doctor ?? 0} and ${isShownTo(caller)}) as "hasDoctor",
         exists (select from ${specialisations} where ${specialisations.id} = ${specialisation ?? 0}) as "hasSpecialisation",
         ${jsonArray(sql`select id from json_array_elements_text(${JSON.stringify(times)}::json) as given (id)
           where not exists (select from ${availableTimes} where ${availableTimes.id} = given.id::bigint) order by id::bigint`)} as unknown
