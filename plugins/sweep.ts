@@ -12,7 +12,7 @@ export interface SweepOptions {
   }[];
 }
 
-/** Does time and again what no request waits for. One that fails is tried again in the next round. */
+/** Does time and again, from when the server listens, what no request waits for. One that fails is tried again in the next round. */
 export default fp(
   function sweep(app: FastifyInstance, { rounds }: SweepOptions, done) {
     const timers = new Map<string, NodeJS.Timeout>();
@@ -27,7 +27,10 @@ export default fp(
       };
       timers.set(name, setTimeout(() => void round(), seconds * 1000).unref());
     };
-    for (const each of rounds) start(each);
+    app.addHook('onListen', (next) => {
+      for (const each of rounds) start(each);
+      next();
+    });
     app.addHook('onClose', (_app, next) => {
       for (const timer of timers.values()) clearTimeout(timer);
       timers.clear();

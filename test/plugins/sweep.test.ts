@@ -38,6 +38,8 @@ t.test('each round comes in its time and again, also after one that failed', asy
       },
     ],
   });
+  t.strictSame(due, {}, 'nothing before the server listens');
+  await app.listen({ host: '127.0.0.1', port: 0 });
   for (const _round of [1, 2]) {
     await opened.db.execute('insert into notes values (1)');
     const done = new Promise<void>((resolve) => (removed = resolve));

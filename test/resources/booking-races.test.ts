@@ -289,7 +289,7 @@ t.test('odd requests', async (t) => {
 });
 
 t.test(
-  'updateAvailableTime 409 and createAppointment 201, or 200 and another time, whichever comes first',
+  'a slot that changes while it is booked: the appointment has the old time or the new one, whichever comes first',
   async (t) => {
     const { api, client, staff, patient, doctor, book } = await clinic(t);
     const [ann, one] = [await patient(), await doctor()];
