@@ -133,6 +133,10 @@ export const day = sql`days.day`;
 const isFull = (doctorId: unknown, day: SQL): SQL =>
   sql`exists (select from ${fullDays} where ${fullDays.doctorId} = ${doctorId} and ${fullDays.date} = ${day})`;
 
+/** The same of one doctor and `days.day`, for many days: the doctor's are read once, and not before they are needed. */
+const isNotFullOf = (doctorId: Placeholder): SQL =>
+  sql`${day} not in (select ${fullDays.date} from ${fullDays} where ${fullDays.doctorId} = ${doctorId})`;
+
 /**
  * All days from one to another, both included, as `days.day`. In order, so that a search ends with what it finds; and as an
  * array, of which PostgreSQL guesses a few entries whether it knows the days or not: with a plan for days that it does not
@@ -158,9 +162,10 @@ const soonest = direct((db, kind: Kind) => {
     db
       .select({ soonest: sql<string>`${day}::text`.as('soonest') })
       // A day that is full with the appointment that is to be moved may not be without it.
-      .from(days(today(calendar), horizon(calendar), sql`(${ownId} <> 0 or not ${isFull(doctorId, day)})`))
+      .from(days(today(calendar), horizon(calendar)))
       .where(
         and(
+          sql`(${ownId} <> 0 or ${isNotFullOf(doctorId)})`,
           isOffered(day, slot, booker, doctorId),
           sql`not ${isTakenOf(eq(appointments.doctorId, doctorId))}`,
           sql`not ${isHeld(doctorId, day, slot, booker)}`,
@@ -435,7 +440,7 @@ const freeForPatient = direct((db, kind: Kind) => {
   const days = {
     from: sql`coalesce(${from}, ${today(booker.calendar)})`,
     to: sql`coalesce(${to}, ${horizon(booker.calendar)})`,
-    where: sql`not ${isFull(sql.placeholder('doctorId'), day)}`,
+    where: isNotFullOf(sql.placeholder('doctorId')),
   };
   const isPatients = eq(appointments.patientId, sql.placeholder('patientId'));
   // The starts of the doctor's appointments are read at once: a full year of slots, each looked up, takes a second.
