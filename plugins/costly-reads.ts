@@ -55,8 +55,8 @@ export function costlyReads({ costly }: Pick<Database, 'costly'>, now = () => pe
     ofEach.set(by, own);
     own.open++;
     try {
-      const inLine = () => ofAll(run, { signal });
-      return await own.takeTurn(() => (isAnonymous ? ofAnonymous(inLine, { signal }) : inLine()), { signal });
+      const inLine = () => ofAll(run, { by, signal });
+      return await own.takeTurn(() => (isAnonymous ? ofAnonymous(inLine, { by, signal }) : inLine()), { signal });
     } finally {
       if (--own.open === 0) ofEach.delete(by);
     }

@@ -103,5 +103,45 @@ t.test('others have their turn between those of one', async (t) => {
   });
   for (const { end } of tasks) end();
   await Promise.all(tasks.map(({ result }) => result));
-  t.strictSame(begun, ['a1 ada', 'b1 bob', 'a2 ada', 'c1 cy', 'a3 ada', 'n1', 'a4 ada', 'n2']);
+  t.strictSame(begun, ['a1 ada', 'b1 bob', 'c1 cy', 'n1', 'a2 ada', 'n2', 'a3 ada', 'a4 ada']);
+});
+
+t.test('who asks seldom waits for nobody who asks without end', async (t) => {
+  const takeTurn = inTurn({ running: 1, waiting: 900, detail: 'Too many tests.' });
+  let turns = 0;
+  let isOver = false;
+  const many = Array.from({ length: 12 }, (_, client) =>
+    Array.from({ length: 50 }, async () => {
+      while (!isOver) await takeTurn(async () => void (turns++, await nextRound()), { by: client });
+    }),
+  ).flat();
+  // New to the server, and then every so often.
+  for (let call = 0; call < 5; call += 1) {
+    while (turns < 100 * (call + 1)) await nextRound();
+    const begun = turns;
+    await takeTurn(async () => nextRound(), { by: 'ada' });
+    t.ok(turns - begun <= 1, `waited for ${turns - begun}`);
+  }
+  isOver = true;
+  await Promise.all(many);
+});
+
+t.test('of a full line the last of who has the most makes room for others', async (t) => {
+  const takeTurn = inTurn({ running: 1, waiting: 4, detail: 'Too many tests.' });
+  const begun: string[] = [];
+  const tasks = (['a1 ada', 'a2 ada', 'a3 ada', 'b1 bob', 'a4 ada', 'c1 cy', 'b2 bob', 'd1 dan'] as const).map(
+    (name) => {
+      const { task, end } = held(begun, name);
+      return { end, result: takeTurn(task, { by: name.split(' ')[1] }) };
+    },
+  );
+  const settled = Promise.allSettled(tasks.map(({ result }) => result));
+  for (const { end } of tasks) end();
+  t.strictSame(
+    (await settled).map((each) => (each.status === 'fulfilled' ? each.value : (each.reason as Error).message)),
+    ['a1 ada', 'a2 ada', 'Too many tests.', 'b1 bob', 'Too many tests.', 'c1 cy', 'Too many tests.', 'd1 dan'],
+  );
+  const { task, end } = held(begun, 'e');
+  end();
+  t.equal(await takeTurn(task), 'e', 'and no place is lost');
 });

@@ -21,7 +21,7 @@ t.test('every file that docs/security.md names is there', (t) => {
     try {
       t.ok(readFileSync(name as string) !== undefined);
     } catch (error) {
-      t.equal((error as { code?: string }).code, 'EISDIR', name);
+      t.equal((error as { code?: string }).code, 'EISDIR', `${name}`);
     }
   }
   t.ok(names.length > 10);
