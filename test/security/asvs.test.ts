@@ -52,12 +52,13 @@ t.test('V1 encoding: what people write is text in SQL, JSON, HTML, CSV and heade
     t.equal(status, 201, text);
     t.equal((await api.get(`/appointments/${body.id}/`, { token })).body.symptoms, text);
     const agenda = (accept: string) =>
-      api.get(`/agenda/?from=${inDays(1 + index)}&to=${inDays(1 + index)}`, {
+      api.get(`/agenda/?date=${inDays(1 + index)}`, {
         token: doctor.token,
         headers: { accept },
       });
     const csv = await agenda('text/csv');
     t.equal(csv.status, 200);
+    t.match(csv.text, /,booked,|,appointment,/, 'has the appointment');
     t.notMatch(csv.text, /(^|,|\n)"?[=+@]/, 'no cell is a formula');
     t.notMatch((await agenda('text/html')).text, /<script/i);
     t.notOk('set-cookie' in csv.headers);
@@ -77,6 +78,16 @@ t.test('V2 business logic: of fifty who book one time at once one has it', async
   );
   t.equal(answers.filter(({ status }) => status === 201).length, 1);
   t.ok(answers.every(({ status }) => status === 201 || status === 409));
+  const { db } = api.database;
+  const [row] = await db.execute<{ columns: string }>(
+    `select string_agg(quote_ident(column_name), ',') as columns from information_schema.columns
+     where table_name = 'appointments' and is_generated = 'NEVER' and column_name <> 'id'`,
+  );
+  await t.rejects(
+    db.execute(`insert into appointments (${row?.columns}) select ${row?.columns} from appointments`),
+    { cause: { constraint_name: /^appointments_(doctor|patient)_period_excl$/ } },
+    'the database itself refuses',
+  );
 });
 
 t.test('V3 web front end: pages run no code of others, stand in no frame and set no cookie', async (t) => {
