@@ -57,14 +57,14 @@ const sent = [...inOrder.filter((operation) => !isEnd(operation)), ...inOrder.fi
 /** Who signs in: whom the contract asks for, or who can do it without harm to the rest. */
 function callerOf({ config: { operationId, access } }: Operation): string | undefined {
   if (access === 'public' || access === 'optional') return undefined;
-  if (operationId === 'changePassword') return 'who has registered';
+  if (['changePassword', 'deleteOtherSessions'].includes(operationId)) return 'who has registered';
   return access === 'staff' || BY_STAFF.includes(operationId) ? 'staff' : 'patient';
 }
 
 /** What goes by the clock, by chance, or by how much there is. */
 const VARIES = new Set([
   ...['date_joined', 'created_at', 'updated_at', 'changed_at', 'created_on', 'date', 'from', 'to'],
-  ...['start', 'end', 'today', 'clock', 'now'],
+  ...['start', 'end', 'today', 'clock', 'now', 'user_agent'],
   ...['access', 'refresh', 'token', 'expires_at', 'count', 'next'],
 ]);
 

@@ -165,6 +165,101 @@ export const operations = {
       ignoredTokens: 'none',
     },
   },
+  listSessions: {
+    method: 'GET',
+    url: '/api/user/sessions/',
+    schema: {
+      querystring: Type.Object({
+        page: Type.Integer({ format: 'int64', minimum: 1, maximum: 9007199254740, default: 1 }),
+        limits: Type.Integer({ format: 'int32', minimum: 1, maximum: 1000, default: 100 }),
+        after: Type.Optional(Type.String({ maxLength: 2000, pattern: '^[A-Za-z0-9_-]+$' })),
+      }),
+      response: {
+        200: S.SessionPage,
+        400: S.Problem,
+        401: S.Problem,
+        404: S.Problem,
+        429: S.Problem,
+        500: S.Problem,
+        503: S.Problem,
+      },
+    },
+    config: {
+      operationId: 'listSessions',
+      tag: 'users',
+      access: 'user',
+      success: 200,
+      problems: [400, 401, 404, 429, 500, 503],
+      location: null,
+      hasEntityTag: false,
+      hasLinks: false,
+      takesIdempotencyKey: false,
+      consumes: [],
+      produces: ['application/json'],
+      limit: 'general',
+      ignoredTokens: 'none',
+    },
+  },
+  deleteOtherSessions: {
+    method: 'DELETE',
+    url: '/api/user/sessions/',
+    schema: {
+      response: {
+        204: Type.Unsafe<void>({ type: 'null' }),
+        400: S.Problem,
+        401: S.Problem,
+        429: S.Problem,
+        500: S.Problem,
+        503: S.Problem,
+      },
+    },
+    config: {
+      operationId: 'deleteOtherSessions',
+      tag: 'users',
+      access: 'user',
+      success: 204,
+      problems: [400, 401, 429, 500, 503],
+      location: null,
+      hasEntityTag: false,
+      hasLinks: false,
+      takesIdempotencyKey: false,
+      consumes: [],
+      produces: [],
+      limit: 'general',
+      ignoredTokens: 'none',
+    },
+  },
+  deleteSession: {
+    method: 'DELETE',
+    url: '/api/user/sessions/:id/',
+    schema: {
+      params: Type.Object({ id: S.Id }),
+      response: {
+        204: Type.Unsafe<void>({ type: 'null' }),
+        400: S.Problem,
+        401: S.Problem,
+        404: S.Problem,
+        429: S.Problem,
+        500: S.Problem,
+        503: S.Problem,
+      },
+    },
+    config: {
+      operationId: 'deleteSession',
+      tag: 'users',
+      access: 'user',
+      success: 204,
+      problems: [400, 401, 404, 429, 500, 503],
+      location: null,
+      hasEntityTag: false,
+      hasLinks: false,
+      takesIdempotencyKey: false,
+      consumes: [],
+      produces: [],
+      limit: 'general',
+      ignoredTokens: 'none',
+    },
+  },
   listUsers: {
     method: 'GET',
     url: '/api/user/users/',
@@ -3345,6 +3440,7 @@ export const operations = {
   },
 } as const;
 
+export type ListSessionsQuery = Static<typeof operations.listSessions.schema.querystring>;
 export type ListUsersQuery = Static<typeof operations.listUsers.schema.querystring>;
 export type ListProfilesQuery = Static<typeof operations.listProfiles.schema.querystring>;
 export type ListPatientsQuery = Static<typeof operations.listPatients.schema.querystring>;

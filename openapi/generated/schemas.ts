@@ -95,6 +95,25 @@ export type Count = Static<typeof Count>;
 export const PageLink = Type.Unsafe<string | null>({ type: ['string', 'null'], maxLength: 4000 });
 export type PageLink = Static<typeof PageLink>;
 
+export const Session = Type.Object({
+  id: Id,
+  created_at: Timestamp,
+  refreshed_at: Type.Unsafe<string | null>({ type: ['string', 'null'], format: 'date-time' }),
+  expires_at: Timestamp,
+  address: Type.Unsafe<string | null>({ type: ['string', 'null'], maxLength: 64 }),
+  user_agent: Type.Unsafe<string | null>({ type: ['string', 'null'], maxLength: 200 }),
+  is_current: Type.Boolean(),
+});
+export type Session = Static<typeof Session>;
+
+export const SessionPage = Type.Object({
+  count: Count,
+  next: PageLink,
+  previous: PageLink,
+  results: Type.Array(Session, { maxItems: 1000 }),
+});
+export type SessionPage = Static<typeof SessionPage>;
+
 export const UserPage = Type.Object({
   count: Count,
   next: PageLink,

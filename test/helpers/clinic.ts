@@ -78,6 +78,9 @@ export const TABLE: Readonly<Record<keyof typeof operations, Row>> = {
       body: { current_password: PASSWORD, password: 'walnut-Bicycle-7', confirm_password: 'walnut-Bicycle-7' },
     }),
   ],
+  listSessions: [signedIn(200)],
+  deleteOtherSessions: [signedIn(204)],
+  deleteSession: [[401, 204, 404, 404, 404, 404, 401], of('sessionId')],
   listUsers: [staffOnly(200)],
   getUser: [staffOnly(200), of('userId')],
   updateUser: [staffOnly(200), of('userId', { body: { is_active: false } })],
@@ -220,6 +223,7 @@ export async function buildClinic(api: TestApp): Promise<Clinic> {
   // One by one, so that a record can refer to those before it.
   const ids: Record<string, number | string> = {};
   ids['userId'] = other.id;
+  ids['sessionId'] = (await api.get('/api/user/sessions/', own)).body.results[0].id;
   ids['profileId'] = (await create('/api/user/profiles/', { ...own, body: { bio: 'Mine.' } })).id;
   ids['patientId'] = (await create('/patients/', { ...own, body: { phone: '+44 20 1234' } })).id;
   ids['deskPatientId'] = (await create('/patients/', { token, body: deskPatient })).id;

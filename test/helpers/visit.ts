@@ -11,6 +11,7 @@ export const visitOf = (db: Db, parts: Partial<UserVisit> = {}): UserVisit => ({
   costly: async (read) => read(db),
   caller: { id: 1, isStaff: true, session: null },
   client: '127.0.0.1',
+  userAgent: undefined,
   signal: new AbortController().signal,
   clinicName: 'Clinic',
   reviewsFrom: 'anyone',

@@ -1,4 +1,5 @@
 import { and, eq, gt, lt, ne, or, sql } from 'drizzle-orm';
+import { isIP } from 'node:net';
 import { transaction, violatedConstraint, type Db, type Tx } from '../../../db/client.js';
 import { one, oneOrNone } from '../../../db/rows.js';
 import { caseless } from '../../../db/tables/columns.js';
@@ -73,6 +74,13 @@ export function toUser(row: UserRow): User {
 export const isUnchanged = ({ id, generation }: { id: number; generation: number }) =>
   and(eq(users.id, id), eq(users.tokenGeneration, generation), eq(users.isActive, true));
 
+/** As much of what a program says of itself as a user needs to know it again. */
+const shortened = (userAgent: string | undefined): string | null =>
+  userAgent
+    ?.replaceAll(/\p{Cc}/gu, '')
+    .trim()
+    .slice(0, 200) || null;
+
 /**
  * Opens a session and gives its two tokens.
  * @param user with the generation that was read with the password
@@ -80,7 +88,7 @@ export const isUnchanged = ({ id, generation }: { id: number; generation: number
  * become inactive
  */
 async function openSession(
-  { db, tokens }: Pick<Visit, 'db' | 'tokens'>,
+  { db, tokens, client, userAgent }: Pick<Visit, 'db' | 'tokens' | 'client' | 'userAgent'>,
   user: { id: number; generation: number },
 ): Promise<Tokens | undefined> {
   const sessionId = newToken();
@@ -88,8 +96,10 @@ async function openSession(
   const tokenHash = hashToken(sessionId);
   // Locked, the user is read as a change that is under way leaves it, or that change finds the session to end.
   const stored = await db.execute(sql`
-    insert into ${sessions} (token_hash, user_id, expires_at)
-    select ${tokenHash}, ${users.id}, ${expiresAt.toISOString()}::timestamptz from ${users}
+    insert into ${sessions} (token_hash, user_id, expires_at, address, user_agent)
+    select ${tokenHash}, ${users.id}, ${expiresAt.toISOString()}::timestamptz, ${isIP(client) ? client : null}::text,
+      ${shortened(userAgent)}::text
+    from ${users}
     where ${isUnchanged(user)} for share
     returning user_id`);
   if (stored.length === 0) return undefined;
@@ -252,6 +262,10 @@ export async function refreshToken(
   const session = oneOrNone(found);
   if (session === undefined) throw new BadCredentials('The refresh token is not valid, has expired or was logged out.');
   await logins.succeed(session.userId);
+  await db
+    .update(sessions)
+    .set({ refreshedAt: sql`now()` })
+    .where(eq(sessions.tokenHash, session.tokenHash));
   return { access: tokens.signAccess(session.userId, session.tokenHash, session.generation) };
 }
 
