@@ -99,7 +99,12 @@ export async function buildApp({
   await app.register(operation, {
     publicUrl: config.publicUrl,
     allowedHosts: config.allowedHosts,
-    more: () => ({ clinicName: config.clinicName, reviewsFrom: config.reviewsFrom, calendar: calendar() }),
+    more: () => ({
+      clinicName: config.clinicName,
+      reviewsFrom: config.reviewsFrom,
+      refreshRotation: config.refreshRotation,
+      calendar: calendar(),
+    }),
   });
   await app.register(pictures, { folder: join(config.dataDir, 'pictures'), secret, now: () => now().getTime() });
   await app.register(docs, { accounts });

@@ -79,7 +79,10 @@ export type RefreshToken = Static<typeof RefreshToken>;
 export const Message = Type.Object({ message: Type.String({ maxLength: 500 }) });
 export type Message = Static<typeof Message>;
 
-export const AccessToken = Type.Object({ access: Type.String({ maxLength: 2000 }) });
+export const AccessToken = Type.Object({
+  access: Type.String({ maxLength: 2000 }),
+  refresh: Type.Optional(Type.String({ maxLength: 2000 })),
+});
 export type AccessToken = Static<typeof AccessToken>;
 
 export const PasswordChange = Type.Object({

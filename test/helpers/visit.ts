@@ -15,6 +15,7 @@ export const visitOf = (db: Db, parts: Partial<UserVisit> = {}): UserVisit => ({
   signal: new AbortController().signal,
   clinicName: 'Clinic',
   reviewsFrom: 'anyone',
+  refreshRotation: false,
   calendar: {
     now: new Date(),
     zone: 'UTC',
@@ -31,6 +32,7 @@ export const visitOf = (db: Db, parts: Partial<UserVisit> = {}): UserVisit => ({
   ifNoneMatch: undefined,
   tokens: {
     signRefresh: notToBeCalled,
+    signSuccessor: notToBeCalled,
     signAccess: notToBeCalled,
     readRefresh: notToBeCalled,
     forgetUser: () => undefined,

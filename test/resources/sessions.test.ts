@@ -1,7 +1,8 @@
 import { eq, sql } from 'drizzle-orm';
 import t from 'tap';
 import { sessions, users } from '../../db/tables/index.js';
-import { anotherInstance, buildTestApp, PASSWORD, type TestApp } from '../helpers/app.js';
+import { anotherInstance, buildTestApp, MORNING, PASSWORD, type TestApp } from '../helpers/app.js';
+import { race, RACING } from '../helpers/races.js';
 import { claimsOf } from '../helpers/tokens.js';
 
 const SESSIONS = '/api/user/sessions/';
@@ -13,7 +14,7 @@ const refreshToken = (api: TestApp, refresh: unknown) => api.post('/api/user/tok
 const knock = async (api: TestApp, token: string) => (await api.patch('/doctors/999999/', { token, body: {} })).status;
 
 t.test('sessions', async (t) => {
-  const api = await buildTestApp(t);
+  const api = await buildTestApp(t, {}, { now: () => new Date() });
   const { db } = api.database;
   const list = async (token: string) => (await api.get(SESSIONS, { token })).body.results;
 
@@ -108,5 +109,107 @@ t.test('sessions', async (t) => {
     t.equal((await api.delete(SESSIONS, { token })).status, 204);
     // test/resources/users.test.ts has what a login makes of it.
     t.equal(await generation(), 1);
+  });
+});
+
+t.test('REFRESH_ROTATION=on', async (t) => {
+  let clock = MORNING.getTime();
+  const api = await buildTestApp(t, { ...RACING, REFRESH_ROTATION: 'on' }, { now: () => new Date(clock) });
+  const { db } = api.database;
+  const DETAIL = 'The refresh token was used before. Its session is ended.';
+  const reused = { status: 401, body: { type: '/problems/refresh-token-reused', detail: DETAIL } };
+
+  await t.test('refreshToken 200 with a successor that is good once too, and ends when the first would', async (t) => {
+    const { token, refresh } = await api.register();
+    let last = refresh;
+    for (let round = 1; round <= 3; round++) {
+      const { status, body } = await refreshToken(api, last);
+      t.equal(status, 200);
+      t.strictSame(Object.keys(body), ['access', 'refresh']);
+      t.equal(await knock(api, body.access), 404);
+      t.strictSame({ ...claimsOf(body.refresh), iat: 0 }, { ...claimsOf(refresh), seq: round, iat: 0 });
+      last = body.refresh;
+    }
+    t.equal(await knock(api, token), 404, 'access tokens of before go on');
+    t.equal((await api.post('/api/user/logout/', { body: { refresh } })).status, 200, 'each logs the session out');
+    t.match(await refreshToken(api, last), { status: 401, body: { type: '/problems/not-authenticated' } });
+  });
+
+  await t.test('refreshToken 200 with the same successor for the last one within a minute, 401 later', async (t) => {
+    for (const [later, expected] of [
+      [59_000, 200],
+      [60_000, 401],
+    ] as const) {
+      const { refresh, token } = await api.register();
+      const { body } = await refreshToken(api, refresh);
+      clock += later;
+      const again = await refreshToken(api, refresh);
+      t.equal(again.status, expected);
+      if (expected === 200) {
+        t.equal(claimsOf(again.body.refresh)['seq'], 1);
+        clock += 2_000;
+        t.match(await refreshToken(api, refresh), reused, 'which gives it no further minute');
+      } else t.match(again, reused);
+      t.match(await refreshToken(api, body.refresh), { status: 401, body: { type: '/problems/not-authenticated' } });
+      t.equal(await knock(api, token), 401, 'the session is ended');
+    }
+  });
+
+  await t.test('refreshToken 401 at once where the successor was used, and the whole session ends', async (t) => {
+    const { id, refresh, token } = await api.register();
+    const bystander = await api.register();
+    const first = (await refreshToken(api, refresh)).body;
+    const second = (await refreshToken(api, first.refresh)).body;
+    const answer = await refreshToken(api, refresh);
+    t.match(answer, reused);
+    t.equal(answer.headers['www-authenticate'], 'Bearer');
+    t.equal((await refreshToken(api, second.refresh)).status, 401);
+    for (const access of [token, first.access, second.access]) t.equal(await knock(api, access), 401);
+    t.equal(await db.$count(sessions, eq(sessions.userId, id)), 0);
+    t.equal((await refreshToken(api, bystander.refresh)).status, 200, "and no other's");
+  });
+
+  await t.test('refreshToken 200 for all of many at once with one token, each with the same successor', async (t) => {
+    const { id, refresh } = await api.register();
+    const answers = await race(
+      api,
+      `select from sessions where user_id = ${id} for update`,
+      Array.from({ length: 8 }, () => () => refreshToken(api, refresh)),
+    );
+    t.strictSame(new Set(answers.map(({ status }) => status)), new Set([200]));
+    t.strictSame(new Set(answers.map(({ body }) => claimsOf(body.refresh)['seq'])), new Set([1]));
+    t.equal((await refreshToken(api, answers[3]?.body.refresh)).status, 200);
+    t.match(await refreshToken(api, refresh), reused);
+  });
+
+  await t.test(
+    'refreshToken 401 for a spent one that comes at once with the newest, and the session ends',
+    async (t) => {
+      const { id, refresh } = await api.register();
+      const first = (await refreshToken(api, refresh)).body;
+      const newest = (await refreshToken(api, first.refresh)).body.refresh;
+      const [spent, next] = await race(api, `select from sessions where user_id = ${id} for update`, [
+        () => refreshToken(api, refresh),
+        () => refreshToken(api, newest),
+      ]);
+      t.match(spent, reused);
+      t.ok([200, 401].includes(next?.status ?? 0));
+      for (const token of [newest, next?.body.refresh ?? newest]) t.equal((await refreshToken(api, token)).status, 401);
+      t.equal(await db.$count(sessions, eq(sessions.userId, id)), 0);
+    },
+  );
+
+  await t.test('refreshToken 200 for a session of before, and as before where it is off again', async (t) => {
+    const off = await anotherInstance(t, api);
+    const { username } = await api.register();
+    const { refresh } = (await logIn(off, username)).body;
+    for (let round = 0; round < 2; round++) {
+      const { status, body } = await refreshToken(off, refresh);
+      t.strictSame([status, Object.keys(body)], [200, ['access']]);
+    }
+    const { body } = await refreshToken(api, refresh);
+    t.equal((await refreshToken(api, body.refresh)).status, 200);
+    t.equal((await refreshToken(off, refresh)).status, 200);
+    t.match(await refreshToken(api, refresh), reused);
   });
 });

@@ -35,6 +35,19 @@ class WrongPassword extends BadCredentials {
   }
 }
 
+class StaleRefreshToken extends BadCredentials {
+  constructor() {
+    super('The refresh token is not valid, has expired or was logged out.');
+  }
+}
+
+declare module 'fastify' {
+  interface Visit {
+    /** Whether a refresh token is good once. */
+    readonly refreshRotation: boolean;
+  }
+}
+
 export const userColumns = {
   id: users.id,
   username: users.username,
@@ -239,16 +252,69 @@ export async function logIn(visit: Visit, { body }: Input<'logIn'>): Promise<Tok
   return pair;
 }
 
-export async function refreshToken(
-  { db, tokens, logins }: Visit,
-  { body }: Input<'refreshToken'>,
-): Promise<AccessToken> {
+class RefreshTokenReused extends ProblemError {
+  constructor() {
+    const detail = 'The refresh token was used before. Its session is ended.';
+    super('refresh-token-reused', detail, {}, { 'www-authenticate': 'Bearer' });
+  }
+}
+
+/**
+ * How long the token before the newest may be sent again, in milliseconds: a client whose answer was lost hears of it by
+ * its time limit, mostly 30 s, and is not to be shut out. Whoever has copied a token does not get past RFC 9700 (4.14.2)
+ * by it: they are given the successor that the client has too, and one of the two is the second to use that.
+ */
+const REPEAT_WITHIN = 60_000;
+
+/**
+ * Spends a refresh token, for the next one of its session. Of one that was spent before it ends the session.
+ * @returns how many tokens came before the next one; undefined where the session has ended
+ * @throws RefreshTokenReused
+ */
+async function rotate(
+  { db, tokens, calendar: { now } }: Visit,
+  tokenHash: string,
+  rotation: number,
+): Promise<number | undefined> {
+  const next = rotation + 1;
+  const isNewest = eq(sessions.rotations, rotation);
+  const isRepeat = and(eq(sessions.rotations, next), gt(sessions.refreshedAt, new Date(now.getTime() - REPEAT_WITHIN)));
+  const refreshedAt = sql`case when ${isNewest} then ${now.toISOString()}::timestamptz else ${sessions.refreshedAt} end`;
+  const session = eq(sessions.tokenHash, tokenHash);
+  const rotated = await db
+    .update(sessions)
+    .set({ rotations: next, refreshedAt })
+    .where(and(session, or(isNewest, isRepeat)))
+    .returning({ rotations: sessions.rotations });
+  if (rotated.length > 0) return next;
+  const ended = await db
+    .delete(sessions)
+    .where(and(session, gt(sessions.rotations, rotation)))
+    .returning({ rotations: sessions.rotations });
+  if (ended.length === 0) return undefined;
+  tokens.forgetSession(tokenHash);
+  throw new RefreshTokenReused();
+}
+
+/** Notes when a session was refreshed, where its one refresh token stays good. */
+async function noteRefresh({ db, calendar: { now } }: Visit, tokenHash: string): Promise<void> {
+  await db.update(sessions).set({ refreshedAt: now }).where(eq(sessions.tokenHash, tokenHash));
+}
+
+/** @throws RefreshTokenReused */
+export async function refreshToken(visit: Visit, { body }: Input<'refreshToken'>): Promise<AccessToken> {
+  const { db, tokens, logins, refreshRotation } = visit;
   const claims = tokens.readRefresh(body.refresh, false);
   const found =
     claims === null
       ? []
       : await db
-          .select({ userId: sessions.userId, tokenHash: sessions.tokenHash, generation: users.tokenGeneration })
+          .select({
+            userId: sessions.userId,
+            tokenHash: sessions.tokenHash,
+            expiresAt: sessions.expiresAt,
+            generation: users.tokenGeneration,
+          })
           .from(sessions)
           .innerJoin(users, eq(users.id, sessions.userId))
           .where(
@@ -260,13 +326,17 @@ export async function refreshToken(
             ),
           );
   const session = oneOrNone(found);
-  if (session === undefined) throw new BadCredentials('The refresh token is not valid, has expired or was logged out.');
-  await logins.succeed(session.userId);
-  await db
-    .update(sessions)
-    .set({ refreshedAt: sql`now()` })
-    .where(eq(sessions.tokenHash, session.tokenHash));
-  return { access: tokens.signAccess(session.userId, session.tokenHash, session.generation) };
+  if (claims === null || session === undefined) throw new StaleRefreshToken();
+  const { userId, tokenHash, expiresAt, generation } = session;
+  await logins.succeed(userId);
+  const access = tokens.signAccess(userId, tokenHash, generation);
+  if (!refreshRotation) {
+    await noteRefresh(visit, tokenHash);
+    return { access };
+  }
+  const rotation = await rotate(visit, tokenHash, claims.rotation);
+  if (rotation === undefined) throw new StaleRefreshToken();
+  return { access, refresh: tokens.signSuccessor(userId, claims.sessionId, rotation, expiresAt) };
 }
 
 /**
