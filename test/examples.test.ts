@@ -65,7 +65,7 @@ function callerOf({ config: { operationId, access } }: Operation): string | unde
 const VARIES = new Set([
   ...['date_joined', 'created_at', 'updated_at', 'changed_at', 'created_on', 'date', 'from', 'to'],
   ...['start', 'end', 'today', 'clock', 'now', 'user_agent'],
-  ...['access', 'refresh', 'token', 'expires_at', 'count', 'next'],
+  ...['access', 'refresh', 'token', 'code', 'expires_at', 'count', 'next'],
 ]);
 
 const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null;
@@ -171,7 +171,7 @@ t.test('each request that the contract shows is answered as it shows', async (t)
 
       const session = response.body.tokens ?? response.body;
       const standsFor = (answer as Body).tokens ?? answer;
-      for (const name of ['refresh', 'access', 'token']) {
+      for (const name of ['refresh', 'access', 'token', 'code']) {
         if (session[name] !== undefined) real.set(standsFor[name], session[name]);
       }
       if (operationId === 'logIn') tokens.set('who has registered', session.access);

@@ -131,6 +131,26 @@ export const UserPatch = Type.Object({
 });
 export type UserPatch = Static<typeof UserPatch>;
 
+export const PasswordResetCode = Type.String({ minLength: 1, maxLength: 100 });
+export type PasswordResetCode = Static<typeof PasswordResetCode>;
+
+export const PasswordReset = Type.Object({ code: PasswordResetCode, expires_at: Timestamp });
+export type PasswordReset = Static<typeof PasswordReset>;
+
+export const PasswordResetInput = Type.Object({
+  username: Type.String({ minLength: 1, maxLength: 150, 'x-text': 'word' }),
+  code: PasswordResetCode,
+  password: Type.String({
+    format: 'password',
+    minLength: 8,
+    maxLength: 128,
+    'x-text': 'password',
+    'x-password-of': ['username'],
+  }),
+  confirm_password: Type.String({ format: 'password', maxLength: 128, 'x-text': 'password', 'x-same-as': 'password' }),
+});
+export type PasswordResetInput = Static<typeof PasswordResetInput>;
+
 export const Profile = Type.Object({
   id: Id,
   user: User,

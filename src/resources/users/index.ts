@@ -2,6 +2,7 @@ import { operations } from '../../../openapi/generated/operations.js';
 import { resource } from '../../lib/resource.js';
 import { logIn, logOut, refreshToken, registerUser } from './service.js';
 import { deleteOtherSessions, deleteSession, listSessions } from './sessions.js';
+import { createPasswordReset, resetPassword } from './password-resets.js';
 import { changePassword, getUser, listUsers, updateUser } from './accounts.js';
 
 export default resource((serve) => {
@@ -16,4 +17,6 @@ export default resource((serve) => {
   serve(operations.listUsers, listUsers);
   serve(operations.getUser, getUser);
   serve(operations.updateUser, updateUser);
+  serve(operations.createPasswordReset, createPasswordReset);
+  serve(operations.resetPassword, resetPassword);
 });

@@ -215,7 +215,7 @@ export async function changeUser(
 }
 
 /** Of somebody who is not signed in yet. */
-const turnOf = ({ client, signal }: Visit): Turn => ({ by: client, signal });
+export const turnOf = ({ client, signal }: Visit): Turn => ({ by: client, signal });
 
 export async function registerUser(visit: Visit, { body }: Input<'registerUser'>): Promise<RegistrationResult> {
   const { user, result } = await createUser({ db: visit.db, ...turnOf(visit) }, body, async (db, { id }) => {
