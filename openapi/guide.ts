@@ -44,7 +44,7 @@ export const BY_STAFF: readonly string[] = [
   'getAgenda',
 ];
 /** Operations that take what the caller alone has: a session's tokens, an own password, what a hold is known by. */
-const BY_HAND = ['refreshToken', 'logOut', 'changePassword', 'deleteHold'];
+const BY_HAND = ['refreshToken', 'logOut', 'changePassword', 'deleteHold', 'deleteSession', 'resetPassword'];
 
 function resolve<T extends { readonly $ref?: string }>({ components }: Document, value: T): T {
   const [kind = '', name = ''] = value.$ref?.split('/').slice(2) ?? [];

@@ -31,6 +31,8 @@ interface Claims {
   readonly use: 'access' | 'refresh';
   /** The session's id, in a refresh token. */
   readonly jti?: string;
+  /** How many refresh tokens of the session came before it, in one that is not the first. */
+  readonly seq?: number;
   /** The hash that names the session, in an access token. */
   readonly sid?: string;
   /** The user's token generation, in an access token. */
@@ -43,6 +45,11 @@ export interface Tokens {
   /** A token that opens the session to whoever holds it, for `expiresAt` to be stored with the session. */
   signRefresh(userId: number, sessionId: string): { token: string; expiresAt: Date };
   /**
+   * A further token of a session, which ends no later for it.
+   * @param rotation how many tokens of the session came before it
+   */
+  signSuccessor(userId: number, sessionId: string, rotation: number, expiresAt: Date): string;
+  /**
    * @param session the hash that names the session
    * @param generation the user's token generation: the token is void when it has moved on
    */
@@ -51,7 +58,7 @@ export interface Tokens {
    * What a refresh token of this server says; null for anything else.
    * @param mayBeExpired whether a token past its time still counts
    */
-  readRefresh(token: string, mayBeExpired: boolean): { userId: number; sessionId: string } | null;
+  readRefresh(token: string, mayBeExpired: boolean): { userId: number; sessionId: string; rotation: number } | null;
   /** Makes the next request of a user see the user's stored state at once, on this instance. */
   forgetUser(userId: number): void;
   /** The same of a session. @param session the hash that names it */
@@ -85,7 +92,15 @@ declare module 'fastify' {
 }
 declare module '@fastify/jwt' {
   interface FastifyJWT {
-    payload: { sub: string; use: 'access' | 'refresh'; jti?: string; sid?: string; gen?: number };
+    payload: {
+      sub: string;
+      use: 'access' | 'refresh';
+      jti?: string;
+      seq?: number;
+      sid?: string;
+      gen?: number;
+      exp?: number;
+    };
   }
 }
 
@@ -225,6 +240,10 @@ export default fp(
         const payload = { sub: String(userId), use: 'refresh' as const, jti: sessionId };
         return { token: app.jwt.sign(payload, { expiresIn: refreshTtl }), expiresAt };
       },
+      signSuccessor: (userId, sessionId, rotation, expiresAt) => {
+        const exp = Math.floor(expiresAt.getTime() / 1000);
+        return app.jwt.sign({ sub: String(userId), use: 'refresh', jti: sessionId, seq: rotation, exp });
+      },
       signAccess: (userId, session, generation) =>
         app.jwt.sign({ sub: String(userId), use: 'access', sid: session, gen: generation }, { expiresIn: accessTtl }),
       readRefresh: (token, mayBeExpired) => {
@@ -234,7 +253,7 @@ export default fp(
           if (claims.use !== 'refresh') return null;
         }
         if (typeof claims === 'string' || claims.jti === undefined) return null;
-        return { userId: Number(claims.sub), sessionId: claims.jti };
+        return { userId: Number(claims.sub), sessionId: claims.jti, rotation: claims.seq ?? 0 };
       },
       forgetUser: (userId) => void knownUsers.delete(userId),
       forgetSession: (session) => void knownSessions.delete(session),

@@ -51,6 +51,8 @@ declare module 'fastify' {
     readonly caller: Caller | null;
     /** Whom the request's address stands for, as the rate limits count it. */
     readonly client: string;
+    /** What the client's program says that it is. */
+    readonly userAgent: string | undefined;
     /** Aborted when the client hangs up. */
     readonly signal: AbortSignal;
     readonly link: Link;
@@ -112,7 +114,17 @@ export interface OperationOptions {
   /** What the application adds to each visit. */
   readonly more: () => Omit<
     Visit,
-    'db' | 'costly' | 'caller' | 'client' | 'signal' | 'link' | 'ifMatch' | 'ifNoneMatch' | 'tokens' | 'logins'
+    | 'db'
+    | 'costly'
+    | 'caller'
+    | 'client'
+    | 'userAgent'
+    | 'signal'
+    | 'link'
+    | 'ifMatch'
+    | 'ifNoneMatch'
+    | 'tokens'
+    | 'logins'
   >;
 }
 
@@ -183,6 +195,7 @@ export default fp(
       get client() {
         return clientOf(request);
       },
+      userAgent: request.headers['user-agent'],
       get signal() {
         return hangUp(reply);
       },

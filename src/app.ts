@@ -103,6 +103,7 @@ export async function buildApp({
       clinicName: config.clinicName,
       doctorApproval: config.doctorApproval,
       reviewsFrom: config.reviewsFrom,
+      refreshRotation: config.refreshRotation,
       calendar: calendar(),
     }),
   });

@@ -41,6 +41,7 @@ export const Environment = Type.Object({
   JWT_SECRET: Type.Optional(Type.String({ must: 'have at least 32 bytes', secret: true })),
   ACCESS_TOKEN_TTL: Type.String({ pattern: DURATION, default: '1h', must: 'be a duration like 30m, 1h or 30d' }),
   REFRESH_TOKEN_TTL: Type.String({ pattern: DURATION, default: '30d', must: 'be a duration like 30m, 1h or 30d' }),
+  REFRESH_ROTATION: Type.Unsafe<'on' | 'off'>({ enum: ['on', 'off'], default: 'off' }),
   ADMIN_USERNAME: Type.Optional(Type.String()),
   ADMIN_EMAIL: Type.Optional(Type.String()),
   ADMIN_PASSWORD: Type.Optional(Type.String({ secret: true })),
@@ -99,6 +100,8 @@ export interface Config {
   readonly accessTokenTtl: number;
   /** Seconds. */
   readonly refreshTokenTtl: number;
+  /** Whether a refresh token is good once, and answered with its successor. */
+  readonly refreshRotation: boolean;
   readonly admin: { readonly username: string; readonly email: string; readonly password: string } | null;
   /** Base of absolute URLs without a slash at its end; null: from the request. */
   readonly publicUrl: string | null;
@@ -293,6 +296,7 @@ export function readConfig(source: NodeJS.ProcessEnv): Config {
     jwtSecret: env.JWT_SECRET ?? null,
     accessTokenTtl: readDuration('ACCESS_TOKEN_TTL', env.ACCESS_TOKEN_TTL),
     refreshTokenTtl: readDuration('REFRESH_TOKEN_TTL', env.REFRESH_TOKEN_TTL),
+    refreshRotation: env.REFRESH_ROTATION === 'on',
     admin:
       username === undefined || email === undefined || password === undefined ? null : { username, email, password },
     publicUrl: env.PUBLIC_URL?.replace(/\/+$/, '') ?? null,

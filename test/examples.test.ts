@@ -57,15 +57,15 @@ const sent = [...inOrder.filter((operation) => !isEnd(operation)), ...inOrder.fi
 /** Who signs in: whom the contract asks for, or who can do it without harm to the rest. */
 function callerOf({ config: { operationId, access } }: Operation): string | undefined {
   if (access === 'public' || access === 'optional') return undefined;
-  if (operationId === 'changePassword') return 'who has registered';
+  if (['changePassword', 'deleteOtherSessions'].includes(operationId)) return 'who has registered';
   return access === 'staff' || BY_STAFF.includes(operationId) ? 'staff' : 'patient';
 }
 
 /** What goes by the clock, by chance, or by how much there is. */
 const VARIES = new Set([
   ...['date_joined', 'created_at', 'updated_at', 'changed_at', 'created_on', 'date', 'from', 'to'],
-  ...['start', 'end', 'today', 'clock', 'now'],
-  ...['access', 'refresh', 'token', 'expires_at', 'count', 'next'],
+  ...['start', 'end', 'today', 'clock', 'now', 'user_agent'],
+  ...['access', 'refresh', 'token', 'code', 'expires_at', 'count', 'next'],
 ]);
 
 const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null;
@@ -171,7 +171,7 @@ t.test('each request that the contract shows is answered as it shows', async (t)
 
       const session = response.body.tokens ?? response.body;
       const standsFor = (answer as Body).tokens ?? answer;
-      for (const name of ['refresh', 'access', 'token']) {
+      for (const name of ['refresh', 'access', 'token', 'code']) {
         if (session[name] !== undefined) real.set(standsFor[name], session[name]);
       }
       if (operationId === 'logIn') tokens.set('who has registered', session.access);

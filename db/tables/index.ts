@@ -1,5 +1,6 @@
 export * from './users.js';
 export * from './sessions.js';
+export * from './password-resets.js';
 export * from './profiles.js';
 export * from './patients.js';
 export * from './lookups.js';

@@ -31,6 +31,20 @@ export const problems = {
       instance: 'urn:uuid:5f3b8f0e-7a0c-4a9c-8d3e-0a4c1f6b2d11',
     },
   },
+  'refresh-token-reused': {
+    status: 401,
+    title: 'Refresh token reused',
+    description: 'The refresh token was exchanged for its successor before. The session is ended.',
+    why: 'Where a refresh token is good once (`REFRESH_ROTATION=on`), one that comes again is in two hands: somebody may have copied it. Which of the two is the right one can not be told, so both have to sign in again. Only the last one may be repeated, for a minute: its answer may have been lost.',
+    next: 'Log in with `POST /api/user/login/`, and keep the `refresh` of each answer in the place of the one that was sent. Who did so and still meets this should change the password.',
+    example: {
+      type: '/problems/refresh-token-reused',
+      title: 'Refresh token reused',
+      status: 401,
+      detail: 'The refresh token was used before. Its session is ended.',
+      instance: 'urn:uuid:5f3b8f0e-7a0c-4a9c-8d3e-0a4c1f6b2d11',
+    },
+  },
   'not-allowed': {
     status: 403,
     title: 'Not allowed',

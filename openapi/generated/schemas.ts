@@ -79,7 +79,10 @@ export type RefreshToken = Static<typeof RefreshToken>;
 export const Message = Type.Object({ message: Type.String({ maxLength: 500 }) });
 export type Message = Static<typeof Message>;
 
-export const AccessToken = Type.Object({ access: Type.String({ maxLength: 2000 }) });
+export const AccessToken = Type.Object({
+  access: Type.String({ maxLength: 2000 }),
+  refresh: Type.Optional(Type.String({ maxLength: 2000 })),
+});
 export type AccessToken = Static<typeof AccessToken>;
 
 export const PasswordChange = Type.Object({
@@ -95,6 +98,25 @@ export type Count = Static<typeof Count>;
 export const PageLink = Type.Unsafe<string | null>({ type: ['string', 'null'], maxLength: 4000 });
 export type PageLink = Static<typeof PageLink>;
 
+export const Session = Type.Object({
+  id: Id,
+  created_at: Timestamp,
+  refreshed_at: Type.Unsafe<string | null>({ type: ['string', 'null'], format: 'date-time' }),
+  expires_at: Timestamp,
+  address: Type.Unsafe<string | null>({ type: ['string', 'null'], maxLength: 64 }),
+  user_agent: Type.Unsafe<string | null>({ type: ['string', 'null'], maxLength: 200 }),
+  is_current: Type.Boolean(),
+});
+export type Session = Static<typeof Session>;
+
+export const SessionPage = Type.Object({
+  count: Count,
+  next: PageLink,
+  previous: PageLink,
+  results: Type.Array(Session, { maxItems: 1000 }),
+});
+export type SessionPage = Static<typeof SessionPage>;
+
 export const UserPage = Type.Object({
   count: Count,
   next: PageLink,
@@ -108,6 +130,26 @@ export const UserPatch = Type.Object({
   is_staff: Type.Optional(Type.Boolean()),
 });
 export type UserPatch = Static<typeof UserPatch>;
+
+export const PasswordResetCode = Type.String({ minLength: 1, maxLength: 100 });
+export type PasswordResetCode = Static<typeof PasswordResetCode>;
+
+export const PasswordReset = Type.Object({ code: PasswordResetCode, expires_at: Timestamp });
+export type PasswordReset = Static<typeof PasswordReset>;
+
+export const PasswordResetInput = Type.Object({
+  username: Type.String({ minLength: 1, maxLength: 150, 'x-text': 'word' }),
+  code: PasswordResetCode,
+  password: Type.String({
+    format: 'password',
+    minLength: 8,
+    maxLength: 128,
+    'x-text': 'password',
+    'x-password-of': ['username'],
+  }),
+  confirm_password: Type.String({ format: 'password', maxLength: 128, 'x-text': 'password', 'x-same-as': 'password' }),
+});
+export type PasswordResetInput = Static<typeof PasswordResetInput>;
 
 export const Profile = Type.Object({
   id: Id,

@@ -26,10 +26,11 @@ export interface RateLimitOptions {
 /** What keeps passwords and tokens from being guessed. */
 export interface Logins {
   /**
-   * Judges a login by `verdict`, which gives something falsy for one that failed.
+   * Judges a login, or a code that stands for one, by `verdict`, which gives something falsy for one that failed.
+   * @param by what it proves: who has failed by a password too often may still have a code
    * @throws ProblemError too-many-requests, unjudged, after 10 failed ones in 15 minutes of the user name and the address
    */
-  judge<T>(username: string, verdict: () => Promise<T>): Promise<T>;
+  judge<T>(username: string, verdict: () => Promise<T>, by?: 'login' | 'code'): Promise<T>;
   /**
    * Counts the request as the user's, who has proved to be one, and no longer as a failed one of the address.
    * @throws ProblemError too-many-requests
@@ -201,11 +202,11 @@ function loginsOf(request: FastifyRequest): Logins {
       request.claim = null;
       throw tooMany('There were too many failed changes of user name, email or phone number.', count, MINUTE);
     },
-    judge: async (username, verdict) => {
-      const key = `failed-login:${username.toLowerCase()} ${clientOf(request)}`;
+    judge: async (username, verdict, by = 'login') => {
+      const key = `failed-${by}:${username.toLowerCase()} ${clientOf(request)}`;
       const count = await failedLogins.begin(key);
       if (count.isOver) {
-        throw tooMany('There were too many failed logins for this user name.', count, FAILED_LOGIN_WINDOW);
+        throw tooMany(`There were too many failed ${by}s for this user name.`, count, FAILED_LOGIN_WINDOW);
       }
       let isFailed = false;
       try {

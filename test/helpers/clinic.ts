@@ -78,9 +78,22 @@ export const TABLE: Readonly<Record<keyof typeof operations, Row>> = {
       body: { current_password: PASSWORD, password: 'walnut-Bicycle-7', confirm_password: 'walnut-Bicycle-7' },
     }),
   ],
+  listSessions: [signedIn(200)],
+  deleteOtherSessions: [signedIn(204)],
+  deleteSession: [[401, 204, 404, 404, 404, 404, 401], of('sessionId')],
   listUsers: [staffOnly(200)],
   getUser: [staffOnly(200), of('userId')],
   updateUser: [staffOnly(200), of('userId', { body: { is_active: false } })],
+  createPasswordReset: [staffOnly(200), of('userId')],
+  resetPassword: [
+    anyone(204),
+    ({ users, ids }) => ({
+      body: {
+        ...{ username: users.other.username, code: ids['resetCode'] },
+        ...{ password: 'walnut-Bicycle-7', confirm_password: 'walnut-Bicycle-7' },
+      },
+    }),
+  ],
   listProfiles: [signedIn(200)],
   createProfile: [[401, 409, 201, 201, 201, 201, 401], () => ({ body: { bio: 'x' } })],
   getMyProfile: [signedIn(200)],
@@ -220,6 +233,8 @@ export async function buildClinic(api: TestApp): Promise<Clinic> {
   // One by one, so that a record can refer to those before it.
   const ids: Record<string, number | string> = {};
   ids['userId'] = other.id;
+  ids['resetCode'] = (await api.post(`/api/user/users/${other.id}/password-reset/`, { token })).body.code;
+  ids['sessionId'] = (await api.get('/api/user/sessions/', own)).body.results[0].id;
   ids['profileId'] = (await create('/api/user/profiles/', { ...own, body: { bio: 'Mine.' } })).id;
   ids['patientId'] = (await create('/patients/', { ...own, body: { phone: '+44 20 1234' } })).id;
   ids['deskPatientId'] = (await create('/patients/', { token, body: deskPatient })).id;

@@ -11,10 +11,12 @@ export const visitOf = (db: Db, parts: Partial<UserVisit> = {}): UserVisit => ({
   costly: async (read) => read(db),
   caller: { id: 1, isStaff: true, session: null },
   client: '127.0.0.1',
+  userAgent: undefined,
   signal: new AbortController().signal,
   clinicName: 'Clinic',
   doctorApproval: 'none',
   reviewsFrom: 'anyone',
+  refreshRotation: false,
   calendar: {
     now: new Date(),
     zone: 'UTC',
@@ -31,6 +33,7 @@ export const visitOf = (db: Db, parts: Partial<UserVisit> = {}): UserVisit => ({
   ifNoneMatch: undefined,
   tokens: {
     signRefresh: notToBeCalled,
+    signSuccessor: notToBeCalled,
     signAccess: notToBeCalled,
     readRefresh: notToBeCalled,
     forgetUser: () => undefined,

@@ -15,6 +15,7 @@ const DEFAULTS: Config = {
   jwtSecret: null,
   accessTokenTtl: 3600,
   refreshTokenTtl: 30 * 86_400,
+  refreshRotation: false,
   admin: null,
   publicUrl: null,
   allowedHosts: null,
@@ -107,6 +108,7 @@ t.test('values that are taken', async (t) => {
       { corsOrigins: ['https://app.example', 'http://localhost:3000'] },
     ],
     [{ DOCTOR_APPROVAL: 'staff' }, { doctorApproval: 'staff' }],
+    [{ REFRESH_ROTATION: 'on' }, { refreshRotation: true }],
     [{ REVIEWS_FROM: 'patients' }, { reviewsFrom: 'patients' }],
     [{ CLINIC_NAME: 'Clínica São José, 3.º' }, { clinicName: 'Clínica São José, 3.º' }],
     [{ CLINIC_TIME_ZONE: 'Europe/Berlin' }, { clinicTimeZone: 'Europe/Berlin' }],
@@ -214,6 +216,7 @@ t.test('values that stop the start with one line that names the variable', async
       'be a list of hosts like api.example.com or localhost:8000',
     ]),
     ['DOCTOR_APPROVAL', 'admin', 'be one of none, staff'],
+    ['REFRESH_ROTATION', 'yes', 'be one of on, off'],
     ['REVIEWS_FROM', 'doctors', 'be one of anyone, patients'],
     ...[' ', 'Clinic\nof two lines', 'x'.repeat(151)].map((value): (typeof cases)[0] => [
       'CLINIC_NAME',

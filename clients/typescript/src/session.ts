@@ -21,18 +21,23 @@ export function createSession(
   let renewal: Promise<void> | undefined;
   /** The access tokens that this session has had. */
   const own = new Set([tokens?.access]);
-  const change = (changed: Tokens | undefined) => {
-    if (changed?.refresh !== tokens?.refresh) own.clear();
+  const keep = (changed: Tokens | undefined) => {
     own.add(changed?.access);
     tokens = changed;
     onChange(changed);
+  };
+  const change = (changed: Tokens | undefined) => {
+    if (changed?.refresh !== tokens?.refresh) own.clear();
+    keep(changed);
   };
   const ask = async ({ refresh: token }: Tokens): Promise<void> => {
     const response = await refresh(token);
     // Somebody else may have signed in or out meanwhile.
     if (tokens?.refresh !== token) return;
-    if (response.ok) change({ refresh: token, access: ((await response.json()) as { access: string }).access });
-    else if (response.status === 401) change(undefined);
+    if (response.ok) {
+      // The refresh token has a successor where the server rotates them.
+      keep({ refresh: token, ...((await response.json()) as { access: string; refresh?: string }) });
+    } else if (response.status === 401) change(undefined);
   };
   return {
     get tokens() {

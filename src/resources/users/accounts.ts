@@ -1,7 +1,7 @@
-import { and, eq, ne, sql } from 'drizzle-orm';
+import { eq } from 'drizzle-orm';
 import { column, jsonObject, timestampText, type JsonText } from '../../../db/json.js';
 import { oneOrNone } from '../../../db/rows.js';
-import { doctors, sessions, users } from '../../../db/tables/index.js';
+import { doctors, users } from '../../../db/tables/index.js';
 import type { Message, User, UserPage } from '../../../openapi/generated/schemas.js';
 import type { Input } from '../../../openapi/operation.js';
 import { noteFreed } from '../../scheduling/offers.js';
@@ -13,6 +13,7 @@ import { nothingElse } from '../../lib/patches.js';
 import { hasAll, searchPatterns } from '../../lib/search.js';
 import { inTransaction, type UserVisit, type Visit } from '../../lib/visit.js';
 import { isUnchanged, toUser, userColumns } from './service.js';
+import { endSessions, voidTokens } from './sessions.js';
 
 /** A user as JSON. */
 export const userJson = jsonObject<User>({
@@ -50,8 +51,7 @@ export async function updateUser(visit: UserVisit, { params, body }: Input<'upda
   const { is_active: isActive, is_staff: isStaff, ...rest } = body;
   nothingElse(rest);
   if (isActive === undefined && isStaff === undefined) return getUser(visit, { params });
-  const ending =
-    isActive === false ? { tokenGeneration: sql`${users.tokenGeneration} + 1`, keptSession: null } : undefined;
+  const ending = isActive === false ? voidTokens() : undefined;
   const changed = await inTransaction(visit, async (visit) => {
     const { db } = visit;
     const row = oneOrNone(
@@ -62,7 +62,7 @@ export async function updateUser(visit: UserVisit, { params, body }: Input<'upda
         .returning(userColumns),
     );
     if (row === undefined) throw new NotFound();
-    if (ending !== undefined) await db.delete(sessions).where(eq(sessions.userId, id));
+    if (ending !== undefined) await endSessions({ db }, id);
     if (isActive === true) await noteFreed(visit, eq(doctors.userId, id));
     return toUser(row);
   });
@@ -96,12 +96,12 @@ export async function changePassword(visit: UserVisit, { body }: Input<'changePa
   await inTransaction(visit, async ({ db }) => {
     const changed = await db
       .update(users)
-      .set({ passwordHash, tokenGeneration: sql`${users.tokenGeneration} + 1`, keptSession: caller.session })
+      .set({ passwordHash, ...voidTokens(caller.session) })
       .where(isUnchanged(user))
       .returning({ id: users.id });
     // Changed by somebody else meanwhile, it is no longer what was judged.
     if (changed.length === 0) throw new InvalidInput({ current_password: ['is wrong'] });
-    await db.delete(sessions).where(and(eq(sessions.userId, caller.id), ne(sessions.tokenHash, caller.session ?? '')));
+    await endSessions({ db }, caller.id, caller.session);
   });
   tokens.forgetUser(caller.id);
   return { message: 'Password changed successfully.' };

@@ -1,4 +1,5 @@
 import { and, eq, gt, lt, ne, or, sql } from 'drizzle-orm';
+import { isIP } from 'node:net';
 import { transaction, violatedConstraint, type Db, type Tx } from '../../../db/client.js';
 import { one, oneOrNone } from '../../../db/rows.js';
 import { caseless } from '../../../db/tables/columns.js';
@@ -31,6 +32,19 @@ class BadCredentials extends ProblemError {
 class WrongPassword extends BadCredentials {
   constructor() {
     super('User name or password is wrong, or the user is inactive.');
+  }
+}
+
+class StaleRefreshToken extends BadCredentials {
+  constructor() {
+    super('The refresh token is not valid, has expired or was logged out.');
+  }
+}
+
+declare module 'fastify' {
+  interface Visit {
+    /** Whether a refresh token is good once. */
+    readonly refreshRotation: boolean;
   }
 }
 
@@ -73,6 +87,13 @@ export function toUser(row: UserRow): User {
 export const isUnchanged = ({ id, generation }: { id: number; generation: number }) =>
   and(eq(users.id, id), eq(users.tokenGeneration, generation), eq(users.isActive, true));
 
+/** As much of what a program says of itself as a user needs to know it again. */
+const shortened = (userAgent: string | undefined): string | null =>
+  userAgent
+    ?.replaceAll(/\p{Cc}/gu, '')
+    .trim()
+    .slice(0, 200) || null;
+
 /**
  * Opens a session and gives its two tokens.
  * @param user with the generation that was read with the password
@@ -80,7 +101,7 @@ export const isUnchanged = ({ id, generation }: { id: number; generation: number
  * become inactive
  */
 async function openSession(
-  { db, tokens }: Pick<Visit, 'db' | 'tokens'>,
+  { db, tokens, client, userAgent }: Pick<Visit, 'db' | 'tokens' | 'client' | 'userAgent'>,
   user: { id: number; generation: number },
 ): Promise<Tokens | undefined> {
   const sessionId = newToken();
@@ -88,8 +109,10 @@ async function openSession(
   const tokenHash = hashToken(sessionId);
   // Locked, the user is read as a change that is under way leaves it, or that change finds the session to end.
   const stored = await db.execute(sql`
-    insert into ${sessions} (token_hash, user_id, expires_at)
-    select ${tokenHash}, ${users.id}, ${expiresAt.toISOString()}::timestamptz from ${users}
+    insert into ${sessions} (token_hash, user_id, expires_at, address, user_agent)
+    select ${tokenHash}, ${users.id}, ${expiresAt.toISOString()}::timestamptz, ${isIP(client) ? client : null}::text,
+      ${shortened(userAgent)}::text
+    from ${users}
     where ${isUnchanged(user)} for share
     returning user_id`);
   if (stored.length === 0) return undefined;
@@ -192,7 +215,7 @@ export async function changeUser(
 }
 
 /** Of somebody who is not signed in yet. */
-const turnOf = ({ client, signal }: Visit): Turn => ({ by: client, signal });
+export const turnOf = ({ client, signal }: Visit): Turn => ({ by: client, signal });
 
 export async function registerUser(visit: Visit, { body }: Input<'registerUser'>): Promise<RegistrationResult> {
   const { user, result } = await createUser({ db: visit.db, ...turnOf(visit) }, body, async (db, { id }) => {
@@ -229,16 +252,69 @@ export async function logIn(visit: Visit, { body }: Input<'logIn'>): Promise<Tok
   return pair;
 }
 
-export async function refreshToken(
-  { db, tokens, logins }: Visit,
-  { body }: Input<'refreshToken'>,
-): Promise<AccessToken> {
+class RefreshTokenReused extends ProblemError {
+  constructor() {
+    const detail = 'The refresh token was used before. Its session is ended.';
+    super('refresh-token-reused', detail, {}, { 'www-authenticate': 'Bearer' });
+  }
+}
+
+/**
+ * How long the token before the newest may be sent again, in milliseconds: a client whose answer was lost hears of it by
+ * its time limit, mostly 30 s, and is not to be shut out. Whoever has copied a token does not get past RFC 9700 (4.14.2)
+ * by it: they are given the successor that the client has too, and one of the two is the second to use that.
+ */
+const REPEAT_WITHIN = 60_000;
+
+/**
+ * Spends a refresh token, for the next one of its session. Of one that was spent before it ends the session.
+ * @returns how many tokens came before the next one; undefined where the session has ended
+ * @throws RefreshTokenReused
+ */
+async function rotate(
+  { db, tokens, calendar: { now } }: Visit,
+  tokenHash: string,
+  rotation: number,
+): Promise<number | undefined> {
+  const next = rotation + 1;
+  const isNewest = eq(sessions.rotations, rotation);
+  const isRepeat = and(eq(sessions.rotations, next), gt(sessions.refreshedAt, new Date(now.getTime() - REPEAT_WITHIN)));
+  const refreshedAt = sql`case when ${isNewest} then ${now.toISOString()}::timestamptz else ${sessions.refreshedAt} end`;
+  const session = eq(sessions.tokenHash, tokenHash);
+  const rotated = await db
+    .update(sessions)
+    .set({ rotations: next, refreshedAt })
+    .where(and(session, or(isNewest, isRepeat)))
+    .returning({ rotations: sessions.rotations });
+  if (rotated.length > 0) return next;
+  const ended = await db
+    .delete(sessions)
+    .where(and(session, gt(sessions.rotations, rotation)))
+    .returning({ rotations: sessions.rotations });
+  if (ended.length === 0) return undefined;
+  tokens.forgetSession(tokenHash);
+  throw new RefreshTokenReused();
+}
+
+/** Notes when a session was refreshed, where its one refresh token stays good. */
+async function noteRefresh({ db, calendar: { now } }: Visit, tokenHash: string): Promise<void> {
+  await db.update(sessions).set({ refreshedAt: now }).where(eq(sessions.tokenHash, tokenHash));
+}
+
+/** @throws RefreshTokenReused */
+export async function refreshToken(visit: Visit, { body }: Input<'refreshToken'>): Promise<AccessToken> {
+  const { db, tokens, logins, refreshRotation } = visit;
   const claims = tokens.readRefresh(body.refresh, false);
   const found =
     claims === null
       ? []
       : await db
-          .select({ userId: sessions.userId, tokenHash: sessions.tokenHash, generation: users.tokenGeneration })
+          .select({
+            userId: sessions.userId,
+            tokenHash: sessions.tokenHash,
+            expiresAt: sessions.expiresAt,
+            generation: users.tokenGeneration,
+          })
           .from(sessions)
           .innerJoin(users, eq(users.id, sessions.userId))
           .where(
@@ -250,9 +326,17 @@ export async function refreshToken(
             ),
           );
   const session = oneOrNone(found);
-  if (session === undefined) throw new BadCredentials('The refresh token is not valid, has expired or was logged out.');
-  await logins.succeed(session.userId);
-  return { access: tokens.signAccess(session.userId, session.tokenHash, session.generation) };
+  if (claims === null || session === undefined) throw new StaleRefreshToken();
+  const { userId, tokenHash, expiresAt, generation } = session;
+  await logins.succeed(userId);
+  const access = tokens.signAccess(userId, tokenHash, generation);
+  if (!refreshRotation) {
+    await noteRefresh(visit, tokenHash);
+    return { access };
+  }
+  const rotation = await rotate(visit, tokenHash, claims.rotation);
+  if (rotation === undefined) throw new StaleRefreshToken();
+  return { access, refresh: tokens.signSuccessor(userId, claims.sessionId, rotation, expiresAt) };
 }
 
 /**
