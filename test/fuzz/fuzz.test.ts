@@ -76,7 +76,7 @@ t.test('an answer with one thing wrong', (t) => {
   const sent = { type: 'application/json', members: [['name', 'Tea']] } as const;
   for (const [what, plan, received, fault] of [
     ['none', planOf('getService'), answer(0, '', { failure: 'socket hang up' }), /^no answer/],
-    ['after a long time', planOf('getService'), answer(200, SERVICE, { milliseconds: 10_001 }), /after more than 10 s/],
+    ['after a long time', planOf('getService'), answer(200, SERVICE, { milliseconds: 20_001 }), /after more than 20 s/],
     ['500', planOf('getService'), problem(500, 'internal-error', 'Internal error'), /^answered 500/],
     ['503', planOf('getService'), problem(503, 'unavailable', 'Temporarily unavailable'), /^answered 503/],
     ['a status that is not documented', planOf('getService'), answer(202, SERVICE), /does not document/],
@@ -123,6 +123,12 @@ t.test('an answer with one thing wrong', (t) => {
       planOf('getService'),
       problem(404, 'not-found', 'Not found', { instance: 'urn:uuid:0' }),
       /another status or request/,
+    ],
+    [
+      'a problem with a title that the operation does not show',
+      planOf('getService'),
+      problem(404, 'not-found', 'Nowhere'),
+      /\(Nowhere\), of which the contract shows no example/,
     ],
     ['a problem without a page', planOf('getService'), problem(404, 'gone', 'Gone'), /has no page/],
     [
@@ -286,6 +292,9 @@ t.test('a request that is made smaller', async (t) => {
   t.match(small, { query: [], headers: { b: '2' }, body: { members: [['slug', 'y']] } });
   t.strictSame(Object.keys(small?.headers ?? {}), ['b']);
   t.equal(await smaller(plan, () => Promise.resolve(false)), undefined, 'whose fault is gone');
+  const broken = { ...plan, intent: { rule: 'json null', field: 'name' } };
+  const left = await smaller(broken, () => Promise.resolve(true));
+  t.match(left, { query: [], headers: {}, body: { members: [['name', 'x']] } }, 'what is broken stays');
   t.end();
 });
 

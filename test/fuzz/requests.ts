@@ -21,7 +21,7 @@ export interface Intent {
   readonly rule: string;
   /** The answers that are right by the contract's schemas; undefined for any that it documents. */
   readonly statuses?: readonly number[];
-  /** What the answer has to name in `errors`, where it is 400. */
+  /** What is broken, so that the answer has to name it in `errors`, where it is 400. */
   readonly field?: string;
 }
 
@@ -266,7 +266,8 @@ function broken(plan: Plan, change: Partial<Plan>, rule: string, right: readonly
   const intent = {
     rule,
     statuses: guarded === undefined ? statuses : [guarded, ...statuses],
-    ...(field !== undefined && { field }),
+    // Whoever judges it first finds something else.
+    ...(field !== undefined && admission.length === 0 && { field }),
   };
   return { ...changed, intent };
 }

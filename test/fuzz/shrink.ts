@@ -3,17 +3,22 @@ import type { Plan } from './requests.js';
 /** Requests that are sent to find a smaller one, at the most. */
 const TRIES = 60;
 
-/** The requests that have one part less. */
+/** The requests that have one part less, but not that which is broken. */
 function* withoutOne(plan: Plan): Generator<Plan> {
-  const { query, headers, body } = plan;
-  for (const at of query.keys()) yield { ...plan, query: query.filter((_, other) => other !== at) };
+  const { query, headers, body, intent } = plan;
+  const isBroken = (name: string): boolean => name === intent.field;
+  for (const [at, [name]] of query.entries()) {
+    if (!isBroken(name)) yield { ...plan, query: query.filter((_, other) => other !== at) };
+  }
   for (const name of Object.keys(headers)) {
+    if (isBroken(name)) continue;
     yield { ...plan, headers: Object.fromEntries(Object.entries(headers).filter(([other]) => other !== name)) };
   }
   if (body === undefined || !('type' in body)) return;
   const { type, members } = body;
-  for (const at of members.keys())
-    yield { ...plan, body: { type, members: members.filter((_, other) => other !== at) } };
+  for (const [at, [name]] of members.entries()) {
+    if (!isBroken(name)) yield { ...plan, body: { type, members: members.filter((_, other) => other !== at) } };
+  }
 }
 
 /**

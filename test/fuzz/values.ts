@@ -316,8 +316,9 @@ export function breachesOf(name: string, schema: Schema, chance: Chance, place: 
       }
       if (minItems > 0) add('minItems', []);
       for (const { rule, value } of breachesOf(name, items, chance, place, hint)) {
-        // What a list holds as text is taken apart at commas.
-        if (isInJson || !(value instanceof Raw || value instanceof File || String(value).includes(','))) {
+        // What a list holds as text is taken apart at commas, and without the blanks around them.
+        const text = value instanceof Raw || value instanceof File ? ',' : String(value);
+        if (isInJson || (!text.includes(',') && text === text.trim())) {
           add(`item: ${rule}`, [value]);
         }
       }
