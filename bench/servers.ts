@@ -21,6 +21,8 @@ export interface ProcessorTime {
 export interface Server {
   readonly kind: 'floor' | 'product';
   readonly url: string;
+  /** The file of its log. */
+  readonly log: string;
   /** Resident memory in MiB; NaN where the system does not tell. */
   memory(): number;
   /** Resolves when nothing runs any more that somebody asked for who has gone. */
@@ -152,7 +154,7 @@ export async function startServer({
     select pid, state <> 'idle' as "isBusy" from pg_stat_activity
     where datname = current_database() and application_name = ${isFloor ? FLOOR : PRODUCT}`;
   return {
-    ...{ kind, url, stop },
+    ...{ kind, url, stop, log: logFile },
     memory: () => residentMemory(child),
     settle: async () => {
       while ((await connections()).some(({ isBusy }) => isBusy)) await sleep(20);

@@ -57,6 +57,11 @@ function multipartProblem(error: unknown, maxFileBytes: number): unknown {
       return tooMany();
   }
   if (error instanceof ProblemError) return error;
+  // Of JSON such a member is dropped; the parser of forms goes no further.
+  if ((error as { code?: string }).code === 'FST_PROTO_VIOLATION') {
+    const fault = 'has a field with a name that every object of JavaScript has, such as constructor';
+    return new ProblemError('invalid-input', `The body ${fault}.`, { errors: { body: [fault] } });
+  }
   // What is left comes from the parser: a boundary that is missing, a part that ends too early.
   const detail = 'The body is not valid multipart/form-data.';
   return new ProblemError('invalid-input', detail, { errors: { body: ['is not valid multipart/form-data'] } });

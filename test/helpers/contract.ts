@@ -56,6 +56,27 @@ const testFile = relative(process.cwd(), process.argv[1] ?? '');
 const seenFile =
   process.env['TEST_SEEN'] === undefined ? undefined : join(process.env['TEST_SEEN'], String(process.pid));
 
+function isEncoded(path: string): boolean {
+  try {
+    decodeURIComponent(path);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** The operation that a request is for; undefined where its path is none of the contract's. */
+export function operationOf(method: string, url: string): string | undefined {
+  return routeOf(method, url)?.operationId;
+}
+
+function routeOf(method: string, url: string) {
+  const path = url.replace(/^https?:\/\/[^/]+/, '').split('?', 1)[0] ?? '';
+  // What encodes nothing is no path (RFC 3986, section 2.1).
+  if (!isEncoded(path)) return undefined;
+  return routes.find((candidate) => candidate.method === method && candidate.matches.test(path));
+}
+
 export interface Answer {
   /** Whether it is to a token, or tells of a change. */
   readonly isPrivate: boolean;
@@ -69,8 +90,7 @@ export interface Answer {
  * field of the body. Answers of paths outside the contract pass.
  */
 export function checkAnswer(method: string, url: string, { isPrivate, status, headers, text }: Answer): void {
-  const path = url.replace(/^https?:\/\/[^/]+/, '').split('?', 1)[0] ?? '';
-  const route = routes.find((candidate) => candidate.method === method && candidate.matches.test(path));
+  const route = routeOf(method, url);
   if (route === undefined) return;
   const where = `${route.operationId} answered ${status}`;
   const fail = (what: string): never => {
@@ -87,8 +107,14 @@ export function checkAnswer(method: string, url: string, { isPrivate, status, he
   const content = response['content'] as Record<string, Media> | undefined;
   const mediaType = String(headers['content-type'] ?? '').split(';', 1)[0] ?? '';
   for (const [name, { $ref = '' }] of Object.entries((response['headers'] as Record<string, Json> | undefined) ?? {})) {
-    const { required } = document.components.headers[String($ref).split('/').at(-1) ?? ''] ?? {};
-    if (required === true && headers[name.toLowerCase()] === undefined) fail(`without the header ${name}`);
+    const { required, schema } = document.components.headers[String($ref).split('/').at(-1) ?? ''] ?? {};
+    const value = headers[name.toLowerCase()];
+    if (required === true && value === undefined) fail(`without the header ${name}`);
+    const isNumber = (schema as Json | undefined)?.['type'] === 'integer';
+    const validate = validatorOf(`header ${name}`, schema);
+    if (value !== undefined && !validate(isNumber ? Number(value) : value)) {
+      fail(`with the header ${name}: ${String(value)}, against the contract: ${ajv.errorsText(validate.errors)}`);
+    }
   }
   if (content === undefined) {
     if (text !== '') fail('with a body, where the contract has none');
@@ -115,8 +141,8 @@ export function checkAnswer(method: string, url: string, { isPrivate, status, he
         if (!leads || !pathname.endsWith(`/${id}/`)) fail(`with the Location ${pathname}`);
       }
       const shown = examplesOf(document, shows);
-      if (status >= 400 && !shown.some(({ type }) => type === body['type'])) {
-        fail(`with ${String(body['type'])}, of which the contract shows no example`);
+      if (status >= 400 && !shown.some(({ type, title }) => type === body['type'] && title === body['title'])) {
+        fail(`with ${String(body['type'])} (${String(body['title'])}), of which the contract shows no example`);
       }
     }
   }

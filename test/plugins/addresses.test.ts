@@ -1,6 +1,6 @@
 import Fastify from 'fastify';
 import t from 'tap';
-import { bareAddress, inNetworks } from '../../plugins/addresses.js';
+import { bareAddress, inNetworks, isHost } from '../../plugins/addresses.js';
 
 t.test('an address without what proxies add', (t) => {
   for (const [text, address] of [
@@ -18,6 +18,20 @@ t.test('an address without what proxies add', (t) => {
     [':', ':'],
   ] as const) {
     t.equal(bareAddress(text), address, text);
+  }
+  t.end();
+});
+
+t.test('the name of a server is one that URLs can have', (t) => {
+  for (const host of ['localhost', 'api.example.com:8000', 'my_host', '192.0.2.1:65535', '[::1]', '[2001:db8::1]:80']) {
+    t.ok(isHost(host), host);
+    t.ok(URL.canParse(`http://${host}/`), host);
+  }
+  for (const host of [
+    ...['', 'a b', 'a/b', 'x@y', 'é', 'x:', 'x:port', 'a?b', 'a#b', ':80'],
+    ...['x:65536', 'x:99999', '192.0.2.256', '[::1::2]', '[12345::]', '[::1'],
+  ]) {
+    t.notOk(isHost(host), host);
   }
   t.end();
 });
