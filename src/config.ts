@@ -38,7 +38,7 @@ export const Environment = Type.Object({
   ),
   DATABASE_POOL: integer(1, 1000, 10),
   DATA_DIR: Type.String({ minLength: 1, default: './.data' }),
-  JWT_SECRET: Type.Optional(Type.String({ must: 'have at least 32 bytes', secret: true })),
+  JWT_SECRET: Type.Optional(Type.String({ secret: true })),
   ACCESS_TOKEN_TTL: Type.String({ pattern: DURATION, default: '1h', must: 'be a duration like 30m, 1h or 30d' }),
   REFRESH_TOKEN_TTL: Type.String({ pattern: DURATION, default: '30d', must: 'be a duration like 30m, 1h or 30d' }),
   ADMIN_USERNAME: Type.Optional(Type.String()),
@@ -92,8 +92,8 @@ export interface Config {
   readonly databaseUrl: string | null;
   readonly databasePool: number;
   readonly dataDir: string;
-  /** null: made once and kept under `dataDir`. */
-  readonly jwtSecret: string | null;
+  /** The first signs, and all verify; null: one is made once and kept under `dataDir`. */
+  readonly jwtSecrets: readonly string[] | null;
   /** Seconds. */
   readonly accessTokenTtl: number;
   /** Seconds. */
@@ -210,6 +210,30 @@ function checkDatabaseUrl(value: string): void {
   }
 }
 
+/** What is written as a list of texts in JSON, which no single secret in use looks like; all else is one secret. */
+const SECRETS = /^\s*\[\s*".*"\s*\]\s*$/s;
+
+function readSecrets(value: string | undefined, isProduction: boolean): string[] | null {
+  if (value === undefined) return isProduction ? refuse('JWT_SECRET', 'be set in production') : null;
+  const secrets = SECRETS.test(value) ? readTexts(value) : [value];
+  if (secrets === undefined)
+    return refuse('JWT_SECRET', 'be a secret, or a list such as ["the new one","the old one"]');
+  const areLong = secrets.every((secret) => Buffer.byteLength(secret) >= 32);
+  return areLong
+    ? secrets
+    : refuse('JWT_SECRET', `have at least 32 bytes${secrets.length > 1 ? ' in each secret' : ''}`);
+}
+
+/** A list of texts in JSON; undefined for anything else. */
+function readTexts(json: string): string[] | undefined {
+  try {
+    const list = JSON.parse(json) as unknown[];
+    return list.every((item) => typeof item === 'string') ? list : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
 function isNetwork(text: string): boolean {
   if (/^(loopback|linklocal|uniquelocal)$/.test(text)) return true;
   const [address = '', bits, ...rest] = text.split('/');
@@ -257,9 +281,6 @@ function readOrigins(value: string | undefined, isProduction: boolean): true | s
 export function readConfig(source: NodeJS.ProcessEnv): Config {
   const env = readEnvironment(source);
   const isProduction = env.NODE_ENV === 'production';
-  if (env.JWT_SECRET === undefined ? isProduction : Buffer.byteLength(env.JWT_SECRET) < 32) {
-    refuse('JWT_SECRET', env.JWT_SECRET === undefined ? 'be set in production' : 'have at least 32 bytes');
-  }
   if (env.DATABASE_URL !== undefined) checkDatabaseUrl(env.DATABASE_URL);
   if (env.REDIS_URL !== undefined && !isServerUrl(env.REDIS_URL)) refuse('REDIS_URL', MUST_BE_REDIS_URL);
   if (env.PUBLIC_URL !== undefined && !URL.canParse(env.PUBLIC_URL)) {
@@ -287,7 +308,7 @@ export function readConfig(source: NodeJS.ProcessEnv): Config {
     databaseUrl: env.DATABASE_URL ?? null,
     databasePool: env.DATABASE_POOL,
     dataDir: env.DATA_DIR,
-    jwtSecret: env.JWT_SECRET ?? null,
+    jwtSecrets: readSecrets(env.JWT_SECRET, isProduction),
     accessTokenTtl: readDuration('ACCESS_TOKEN_TTL', env.ACCESS_TOKEN_TTL),
     refreshTokenTtl: readDuration('REFRESH_TOKEN_TTL', env.REFRESH_TOKEN_TTL),
     admin:
@@ -313,9 +334,12 @@ export function readConfig(source: NodeJS.ProcessEnv): Config {
   });
 }
 
-/** The secret that signs tokens: the configured one, else one made once and kept under the data folder. */
-export async function signingSecret(config: Config): Promise<string> {
-  if (config.jwtSecret !== null) return config.jwtSecret;
+/**
+ * The secrets of tokens, of which the first signs and all verify: the configured ones, else one made once and kept under
+ * the data folder.
+ */
+export async function signingSecrets(config: Config): Promise<readonly string[]> {
+  if (config.jwtSecrets !== null) return config.jwtSecrets;
   const file = join(config.dataDir, 'jwt-secret');
   await mkdir(config.dataDir, { recursive: true });
   // Two processes that start at once must end up with one secret: the first link wins.
@@ -331,5 +355,5 @@ export async function signingSecret(config: Config): Promise<string> {
   const secret = (await readFile(file, 'utf8')).trim();
   if (Buffer.byteLength(secret) < 32)
     throw new ConfigError(`${file} must hold at least 32 bytes; delete it to have a new one made`);
-  return secret;
+  return [secret];
 }

@@ -6,7 +6,7 @@ import { EmbeddedInUse } from '../db/embedded/in-use.js';
 import { reasonOf } from '../db/reason.js';
 import { loggable } from '../plugins/errors.js';
 import { buildApp, type AppParts } from './app.js';
-import { ConfigError, signingSecret, type Config } from './config.js';
+import { ConfigError, signingSecrets, type Config } from './config.js';
 import { openLog } from './log.js';
 import { calendarOf } from './scheduling/calendar.js';
 import { alignPeriods, OverlappingAppointments } from './scheduling/periods.js';
@@ -112,10 +112,10 @@ export async function startServer(
         if (moved > 0) {
           logger.warn(`${moved} upcoming appointments were put back on the clock of ${config.clinicTimeZone}`);
         }
-        if (!(await noteSecret(database.db, await signingSecret(config)))) {
-          const own = config.jwtSecret === null ? ` (this one made its own, in ${config.dataDir})` : '';
+        if (!(await noteSecret(database.db, await signingSecrets(config)))) {
+          const own = config.jwtSecrets === null ? ` (this one made its own, in ${config.dataDir})` : '';
           logger.warn(
-            'JWT_SECRET is not that of the instance that started on this database before: each refuses tokens of the ' +
+            'JWT_SECRET lacks that of the instance that started on this database before: each refuses tokens of the ' +
               `other. All need the same JWT_SECRET${own}`,
           );
         }
@@ -131,7 +131,7 @@ export async function startServer(
     const database = await opening;
     if (stopping !== undefined) await never;
     // It listens before the database is ready, so that whoever asks whether it lives gets an answer meanwhile.
-    app = await buildApp({ config, database, secret: await signingSecret(config), logger, accounts });
+    app = await buildApp({ config, database, secrets: await signingSecrets(config), logger, accounts });
     if (stopping !== undefined) await never;
     // For the name, Fastify would open a second server, of which the app does not know.
     const host = config.host === 'localhost' ? '127.0.0.1' : config.host;

@@ -140,6 +140,32 @@ t.test('two servers start at once on one empty database', async (t) => {
   t.equal((await post(`${two?.url}/api/user/token/refresh/`, { refresh })).status, 401, 'logged out everywhere');
 });
 
+t.test('secrets are changed one server at a time, and nobody has to log in again', async (t) => {
+  const DATABASE_URL = await createTestDatabase(t);
+  const DATA_DIR = dataFolder(t);
+  const [old, next] = [''.padEnd(40, 'old'), ''.padEnd(40, 'next')];
+  const serve = (JWT_SECRET: string) => startServerProcess(t, { DATABASE_URL, DATA_DIR, JWT_SECRET, ...GENEROUS });
+  const list = (...secrets: string[]): string => JSON.stringify(secrets);
+  const refreshAt = async ({ url }: { url: string }, refresh: string): Promise<number> =>
+    (await post(`${url}/api/user/token/refresh/`, { refresh })).status;
+  const first = await serve(old);
+  const { tokens } = (await (await post(`${first.url}/api/user/register/`, registration('rotated'))).json()) as {
+    tokens: { refresh: string };
+  };
+  const knowsBoth = await serve(list(old, next));
+  const signsByNext = await serve(list(next, old));
+  const login = await post(`${signsByNext.url}/api/user/login/`, { username: 'rotated', password: PASSWORD });
+  const { refresh } = (await login.json()) as { refresh: string };
+  for (const server of [knowsBoth, signsByNext]) {
+    t.equal(await refreshAt(server, tokens.refresh), 200);
+    t.equal(await refreshAt(server, refresh), 200);
+  }
+  const last = await serve(next);
+  t.equal(await refreshAt(last, refresh), 200);
+  t.equal(await refreshAt(last, tokens.refresh), 401, 'the old secret is gone');
+  for (const { log } of [knowsBoth, signsByNext, last]) t.notMatch(log.join('\n'), /JWT_SECRET|oldold|nextnext/);
+});
+
 t.test('no level of the log shows a token, a password or what a patient wrote', async (t) => {
   const DATA_DIR = dataFolder(t);
   const { url, log, child, ended } = await startServerProcess(t, { DATA_DIR, LOG_LEVEL: 'trace', ...GENEROUS });

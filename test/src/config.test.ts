@@ -1,7 +1,7 @@
 import * as fs from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
-import { ConfigError, Environment, readConfig, signingSecret, type Config } from '../../src/config.js';
+import { ConfigError, Environment, readConfig, signingSecrets, type Config } from '../../src/config.js';
 
 const LONG = 'x'.repeat(32);
 
@@ -12,7 +12,7 @@ const DEFAULTS: Config = {
   databaseUrl: null,
   databasePool: 10,
   dataDir: './.data',
-  jwtSecret: null,
+  jwtSecrets: null,
   accessTokenTtl: 3600,
   refreshTokenTtl: 30 * 86_400,
   admin: null,
@@ -46,7 +46,7 @@ t.test('defaults', async (t) => {
   t.match(readConfig({ NODE_ENV: 'production', JWT_SECRET: LONG }), {
     ...DEFAULTS,
     isProduction: true,
-    jwtSecret: LONG,
+    jwtSecrets: [LONG],
     corsOrigins: [],
   });
 });
@@ -77,7 +77,16 @@ t.test('values that are taken', async (t) => {
       { DATABASE_POOL: '1', DATA_DIR: '/data' },
       { databasePool: 1, dataDir: '/data' },
     ],
-    [{ JWT_SECRET: 'ä'.repeat(16) }, { jwtSecret: 'ä'.repeat(16) }],
+    ...[
+      'ä'.repeat(16),
+      'a passphrase, with commas, [brackets] and "quotes"',
+      `["${LONG}`,
+      `["${LONG}"] and so on`,
+      `${LONG}\n${LONG}`,
+      `[${LONG}]`,
+    ].map((secret) => [{ JWT_SECRET: secret }, { jwtSecrets: [secret] }]),
+    [{ JWT_SECRET: ` [ "${LONG}1",\n"${LONG}2" ]\n` }, { jwtSecrets: [`${LONG}1`, `${LONG}2`] }],
+    [{ JWT_SECRET: `["${LONG}"]` }, { jwtSecrets: [LONG] }],
     [
       { ACCESS_TOKEN_TTL: '45s', REFRESH_TOKEN_TTL: '90m' },
       { accessTokenTtl: 45, refreshTokenTtl: 5400 },
@@ -171,6 +180,14 @@ t.test('values that stop the start with one line that names the variable', async
     ['DATABASE_POOL', '0', integer(1, 1000)],
     ['DATABASE_POOL', '1001', integer(1, 1000)],
     ['JWT_SECRET', 'secret of fewer than 32 bytes', 'have at least 32 bytes', true],
+    ['JWT_SECRET', '["secret of fewer than 32 bytes"]', 'have at least 32 bytes', true],
+    ['JWT_SECRET', `["${LONG}", "too short"]`, 'have at least 32 bytes in each secret', true],
+    ...[`["${LONG}" "${LONG}"]`, `["${LONG}", 1, "${LONG}"]`].map((value): (typeof cases)[0] => [
+      'JWT_SECRET',
+      value,
+      'be a secret, or a list such as ["the new one","the old one"]',
+      true,
+    ]),
     ...['0s', '1', 'h', '1w', '1.5h', '-1h', '1h 30m', '1H', '1234567890s'].flatMap((value): typeof cases => [
       ['ACCESS_TOKEN_TTL', value, DURATION],
       ['REFRESH_TOKEN_TTL', value, DURATION],
@@ -280,7 +297,7 @@ t.test('every variable is documented', async (t) => {
 t.test('the secret that signs tokens', async (t) => {
   await t.test('is the configured one, and nothing is written', async (t) => {
     const dataDir = join(t.testdir(), 'data');
-    t.equal(await signingSecret(readConfig({ JWT_SECRET: LONG, DATA_DIR: dataDir })), LONG);
+    t.strictSame(await signingSecrets(readConfig({ JWT_SECRET: LONG, DATA_DIR: dataDir })), [LONG]);
     t.notOk(fs.existsSync(dataDir));
   });
 
@@ -289,10 +306,10 @@ t.test('the secret that signs tokens', async (t) => {
     async (t) => {
       const dataDir = join(t.testdir(), 'data');
       const config = readConfig({ DATA_DIR: dataDir });
-      const secrets = await Promise.all(Array.from({ length: 8 }, () => signingSecret(config)));
-      t.equal(new Set(secrets).size, 1);
-      t.ok(Buffer.byteLength(secrets[0] ?? '') >= 32);
-      t.equal(await signingSecret(config), secrets[0]);
+      const secrets = await Promise.all(Array.from({ length: 8 }, () => signingSecrets(config)));
+      t.equal(new Set(secrets.flat()).size, 1);
+      t.ok(Buffer.byteLength(secrets[0]?.[0] ?? '') >= 32);
+      t.strictSame(await signingSecrets(config), secrets[0]);
       t.strictSame(fs.readdirSync(dataDir), ['jwt-secret'], 'no draft is left');
       t.equal(fs.statSync(join(dataDir, 'jwt-secret')).mode & 0o777, 0o600);
     },
@@ -302,10 +319,10 @@ t.test('the secret that signs tokens', async (t) => {
     const dataDir = t.testdir({ 'jwt-secret': 'short\n' });
     const file = join(dataDir, 'jwt-secret');
     await t.rejects(
-      signingSecret(readConfig({ DATA_DIR: dataDir })),
+      signingSecrets(readConfig({ DATA_DIR: dataDir })),
       new ConfigError(`${file} must hold at least 32 bytes; delete it to have a new one made`),
     );
     fs.writeFileSync(file, `${LONG}\n`);
-    t.equal(await signingSecret(readConfig({ DATA_DIR: dataDir })), LONG);
+    t.strictSame(await signingSecrets(readConfig({ DATA_DIR: dataDir })), [LONG]);
   });
 });
