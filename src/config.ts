@@ -1,6 +1,7 @@
 import { Type, type Static } from '@sinclair/typebox';
 import { Ajv } from 'ajv';
 import { randomBytes, randomUUID } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { link, mkdir, readFile, unlink, writeFile } from 'node:fs/promises';
 import { isIP } from 'node:net';
 import { join } from 'node:path';
@@ -28,7 +29,7 @@ const MUST_BE_DATABASE_URL = 'be a postgres:// URL';
 const MUST_BE_REDIS_URL = 'be a redis:// or rediss:// URL';
 const MUST_BE_URL = 'be an http or https URL';
 
-/** Every variable of the environment that the program knows. */
+/** Every variable of the environment that the program knows; each that is `secret` may come from a file, by `<NAME>_FILE`. */
 export const Environment = Type.Object({
   NODE_ENV: Type.Optional(Type.String()),
   HOST: Type.String({ minLength: 1, default: '0.0.0.0' }),
@@ -140,10 +141,42 @@ function refuse(name: string, must: string, value?: string): never {
   throw new ConfigError(`${name} must ${must}${value === undefined ? '' : `, but is ${JSON.stringify(value)}`}`);
 }
 
+type Name = keyof typeof Environment.properties;
+
+const isSecret = (name: Name): boolean => (Environment.properties[name] as { secret?: boolean }).secret === true;
+
+/**
+ * A variable's value, or that of the file which `<NAME>_FILE` names where it is a secret. An empty variable is one that is
+ * not set, as shells and compose files have it.
+ * @throws ConfigError
+ */
+export function readVariable(source: NodeJS.ProcessEnv, name: Name): string | undefined {
+  const value = source[name] || undefined;
+  const inFile = `${name}_FILE`;
+  const path = isSecret(name) ? source[inFile] : undefined;
+  if (!path) return value;
+  if (value !== undefined) refuse(inFile, `not be set beside ${name}`);
+  let text: string;
+  try {
+    text = readFileSync(path, 'utf8').replace(/\r?\n$/, '');
+  } catch (error) {
+    return refuse(inFile, `name a file that can be read (${String((error as NodeJS.ErrnoException).code)})`, path);
+  }
+  return text === '' ? refuse(inFile, 'name a file that is not empty', path) : text;
+}
+
+/** An environment in which some variables are not set, by whatever way. */
+export const without = (source: NodeJS.ProcessEnv, ...names: Name[]): NodeJS.ProcessEnv => ({
+  ...source,
+  ...Object.fromEntries(names.flatMap((name) => [name, `${name}_FILE`]).map((name) => [name, ''])),
+});
+
 function readEnvironment(source: NodeJS.ProcessEnv): Static<typeof Environment> {
-  // An empty variable is one that is not set, as shells and compose files have it.
   const given = Object.fromEntries(
-    Object.keys(Environment.properties).flatMap((name) => (source[name] ? [[name, source[name]]] : [])),
+    (Object.keys(Environment.properties) as Name[]).flatMap((name) => {
+      const value = readVariable(source, name);
+      return value === undefined ? [] : [[name, value]];
+    }),
   );
   const validate = new Ajv({
     ...{ coerceTypes: true, useDefaults: true, strict: false, verbose: true },
@@ -152,10 +185,9 @@ function readEnvironment(source: NodeJS.ProcessEnv): Static<typeof Environment> 
   }).compile(Environment);
   if (validate(given)) return given;
   const error = validate.errors?.[0];
-  const name = error?.instancePath.slice(1) ?? '';
-  const schema = Environment.properties[name as keyof typeof Environment.properties] as unknown as {
+  const name = error?.instancePath.slice(1) as Name;
+  const schema = Environment.properties[name] as unknown as {
     must?: string;
-    secret?: boolean;
     minimum?: number;
     maximum?: number;
     enum?: string[];
@@ -165,7 +197,7 @@ function readEnvironment(source: NodeJS.ProcessEnv): Static<typeof Environment> 
     (schema.minimum === undefined
       ? `be one of ${schema.enum?.join(', ') ?? ''}`
       : `be an integer from ${schema.minimum} to ${String(schema.maximum)}`);
-  return refuse(name, must, schema.secret === true ? undefined : source[name]);
+  return refuse(name, must, isSecret(name) ? undefined : source[name]);
 }
 
 const secondsOf = (duration: string): number =>

@@ -1,7 +1,15 @@
 import * as fs from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
-import { ConfigError, Environment, readConfig, signingSecrets, type Config } from '../../src/config.js';
+import {
+  ConfigError,
+  Environment,
+  readConfig,
+  readVariable,
+  signingSecrets,
+  without,
+  type Config,
+} from '../../src/config.js';
 
 const LONG = 'x'.repeat(32);
 
@@ -285,6 +293,79 @@ t.test('values that stop the start with one line that names the variable', async
       t.throws(() => readConfig(environment), new ConfigError(message));
     });
   }
+});
+
+t.test('secrets from files', async (t) => {
+  const names = Object.keys(Environment.properties) as (keyof typeof Environment.properties)[];
+  const secrets = names.filter((name) => (Environment.properties[name] as { secret?: boolean }).secret === true);
+  const folder = t.testdir();
+  const file = (text: string): string => {
+    fs.writeFileSync(join(folder, 'secret'), text);
+    return join(folder, 'secret');
+  };
+
+  await t.test('whatever sounds like a secret is one', async (t) => {
+    const known = ['PUBLIC_URL', 'ACCESS_TOKEN_TTL', 'REFRESH_TOKEN_TTL'];
+    t.strictSame(
+      names.filter((name) => /SECRET|PASSWORD|KEY|TOKEN|CREDENTIAL|URL/.test(name) && !known.includes(name)),
+      secrets,
+    );
+    t.ok(secrets.length >= 4);
+  });
+
+  for (const name of secrets) {
+    await t.test(`${name}_FILE`, async (t) => {
+      const value = 'planted'.padEnd(32, '.');
+      t.equal(readVariable({ [`${name}_FILE`]: file(`${value}\n`) }, name), value);
+      for (const [text, read] of [
+        [value, value],
+        [`${value}\r\n`, value],
+        [`${value}\n\n`, `${value}\n`],
+        [` ${value} `, ` ${value} `],
+      ] as const) {
+        t.equal(readVariable({ [`${name}_FILE`]: file(text) }, name), read, JSON.stringify(text));
+      }
+      t.equal(readVariable({ [name]: value, [`${name}_FILE`]: '' }, name), value);
+      t.equal(readVariable(without({ [name]: value, [`${name}_FILE`]: file(value) }, name), name), undefined);
+      for (const [environment, must] of [
+        [{ [name]: value, [`${name}_FILE`]: file(value) }, `not be set beside ${name}`],
+        [
+          { [`${name}_FILE`]: join(folder, 'none') },
+          `name a file that can be read (ENOENT), but is "${join(folder, 'none')}"`,
+        ],
+        [{ [`${name}_FILE`]: folder }, `name a file that can be read (EISDIR), but is "${folder}"`],
+      ] as const) {
+        t.throws(() => readConfig(environment), new ConfigError(`${name}_FILE must ${must}`));
+      }
+      for (const text of ['', '\n']) {
+        const path = file(text);
+        t.throws(
+          () => readConfig({ [`${name}_FILE`]: path }),
+          new ConfigError(`${name}_FILE must name a file that is not empty, but is "${path}"`),
+        );
+      }
+    });
+  }
+
+  await t.test('other variables come from no file', async (t) => {
+    for (const name of names.filter((name) => !secrets.includes(name))) {
+      t.equal(readVariable({ [`${name}_FILE`]: file('8080') }, name), undefined, name);
+    }
+  });
+
+  await t.test('are judged as values are, and not shown', async (t) => {
+    t.throws(
+      () => readConfig({ JWT_SECRET_FILE: file('planted') }),
+      new ConfigError('JWT_SECRET must have at least 32 bytes'),
+    );
+    t.throws(
+      () => readConfig({ REDIS_URL_FILE: file('planted') }),
+      new ConfigError('REDIS_URL must be a redis:// or rediss:// URL'),
+    );
+    t.match(readConfig({ NODE_ENV: 'production', JWT_SECRET_FILE: file(JSON.stringify([LONG, `${LONG}2`])) }), {
+      jwtSecrets: [LONG, `${LONG}2`],
+    });
+  });
 });
 
 t.test('every variable is documented', async (t) => {
