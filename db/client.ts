@@ -5,6 +5,7 @@ import { connect } from './connect.js';
 import type postgres from './driver.js';
 import { migrateDatabase } from './migrate.js';
 import { Outage } from './outage.js';
+import { describeTls, readDatabaseUrl } from './url.js';
 import { shareConnections, type Kind, type Lane } from './shares.js';
 
 export type Db = PostgresJsDatabase<Record<string, never>>;
@@ -237,6 +238,8 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
         })
       : undefined;
   const url = embedded?.url ?? (options.url as string);
+  const { tls } = readDatabaseUrl(url);
+  (tls.isLocal || tls.mode.startsWith('verify') ? log : warn)(`database: ${describeTls(tls)}`);
   const open = (max: number, max_pipeline: number, limits: postgres.Options<never>['connection']): postgres.Sql => {
     const client = connect(url, {
       max,

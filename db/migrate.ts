@@ -4,7 +4,7 @@ import { migrate } from 'drizzle-orm/postgres-js/migrator';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { checkSession, connect, poolerRefusal } from './connect.js';
+import { checkSession, connect, poolerRefusal, tlsRefusal } from './connect.js';
 import postgres from './driver.js';
 import { reasonOf } from './reason.js';
 import { spellingOf } from './time-zone.js';
@@ -55,7 +55,7 @@ export async function migrateDatabase(url: string, timeZone = 'UTC'): Promise<st
     });
     return spelling;
   } catch (error) {
-    throw poolerRefusal(error) ?? error;
+    throw poolerRefusal(error) ?? tlsRefusal('DATABASE_URL', url, error) ?? error;
   } finally {
     await client.end({ timeout: 5 });
   }

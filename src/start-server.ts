@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { openDatabase, type Database } from '../db/client.js';
-import { PoolerRefused } from '../db/connect.js';
+import { PoolerRefused, TlsRefused } from '../db/connect.js';
 import { EmbeddedInUse } from '../db/embedded/in-use.js';
 import { reasonOf } from '../db/reason.js';
 import { loggable } from '../plugins/errors.js';
@@ -168,7 +168,8 @@ export async function orRefuse<T>(start: () => Promise<T>, failure = 'The server
       error instanceof EmbeddedInUse ||
       error instanceof InvalidStaff ||
       error instanceof OverlappingAppointments ||
-      error instanceof PoolerRefused
+      error instanceof PoolerRefused ||
+      error instanceof TlsRefused
     ) {
       refuse(error.message);
     }
