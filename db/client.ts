@@ -14,6 +14,8 @@ export type Tx = Parameters<Parameters<Db['transaction']>[0]>[0];
 export interface DatabaseOptions {
   /** A postgres:// URL; null for the embedded server under `dataDir`. */
   readonly url: string | null;
+  /** The same database for the role that owns it, which migrates. Default: `url`. */
+  readonly migrationUrl?: string | null;
   readonly dataDir: string;
   /** The clinic's. Default UTC. */
   readonly timeZone?: string;
@@ -341,7 +343,7 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
   async function migrateWhenThere(): Promise<void> {
     for (;;) {
       try {
-        timeZone = await migrateDatabase(url, timeZone);
+        timeZone = await migrateDatabase(url, timeZone, options.migrationUrl ?? url);
         await options.prepare?.({ db, timeZone: () => timeZone });
         outage.end();
         isMigrated = true;

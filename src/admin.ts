@@ -46,6 +46,7 @@ await orRefuse(async () => {
   );
   const opening = openDatabase({
     url: config.databaseUrl,
+    migrationUrl: config.migrationUrl,
     dataDir: config.dataDir,
     timeZone: config.clinicTimeZone,
     pool: 1,

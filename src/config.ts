@@ -37,6 +37,9 @@ export const Environment = Type.Object({
   DATABASE_URL: Type.Optional(
     Type.String({ pattern: '^postgres(ql)?://.+', must: MUST_BE_DATABASE_URL, secret: true }),
   ),
+  MIGRATION_DATABASE_URL: Type.Optional(
+    Type.String({ pattern: '^postgres(ql)?://.+', must: MUST_BE_DATABASE_URL, secret: true }),
+  ),
   DATABASE_POOL: integer(1, 1000, 10),
   DATA_DIR: Type.String({ minLength: 1, default: './.data' }),
   JWT_SECRET: Type.Optional(Type.String({ secret: true })),
@@ -91,6 +94,8 @@ export interface Config {
   readonly port: number;
   /** null: the embedded server under `dataDir`. */
   readonly databaseUrl: string | null;
+  /** The same database for the role that owns it; null: `databaseUrl` is that one's. */
+  readonly migrationUrl: string | null;
   readonly databasePool: number;
   readonly dataDir: string;
   /** The first signs, and all verify; null: one is made once and kept under `dataDir`. */
@@ -231,14 +236,14 @@ function isServerUrl(value: string): boolean {
   }
 }
 
-function checkDatabaseUrl(value: string): void {
+function checkDatabaseUrl(name: 'DATABASE_URL' | 'MIGRATION_DATABASE_URL', value: string): void {
   try {
     const { url } = readDatabaseUrl(value);
     // The driver also takes several hosts, of which a URL has one.
     const isUrl = isServerUrl(url.replace(/^(\w+:\/\/(?:[^/]*@)?[^/,@]*),[^/@]*(?=[/]|$)/, '$1'));
-    if (!isUrl) refuse('DATABASE_URL', MUST_BE_DATABASE_URL);
+    if (!isUrl) refuse(name, MUST_BE_DATABASE_URL);
   } catch (error) {
-    throw error instanceof ParameterRefused ? new ConfigError(`DATABASE_URL must ${error.message}`) : error;
+    throw error instanceof ParameterRefused ? new ConfigError(`${name} must ${error.message}`) : error;
   }
 }
 
@@ -313,7 +318,13 @@ function readOrigins(value: string | undefined, isProduction: boolean): true | s
 export function readConfig(source: NodeJS.ProcessEnv): Config {
   const env = readEnvironment(source);
   const isProduction = env.NODE_ENV === 'production';
-  if (env.DATABASE_URL !== undefined) checkDatabaseUrl(env.DATABASE_URL);
+  for (const name of ['DATABASE_URL', 'MIGRATION_DATABASE_URL'] as const) {
+    const url = env[name];
+    if (url !== undefined) checkDatabaseUrl(name, url);
+  }
+  if (env.MIGRATION_DATABASE_URL !== undefined && env.DATABASE_URL === undefined) {
+    refuse('DATABASE_URL', 'be set with MIGRATION_DATABASE_URL');
+  }
   if (env.REDIS_URL !== undefined && !isServerUrl(env.REDIS_URL)) refuse('REDIS_URL', MUST_BE_REDIS_URL);
   if (env.PUBLIC_URL !== undefined && !URL.canParse(env.PUBLIC_URL)) {
     refuse('PUBLIC_URL', MUST_BE_URL, env.PUBLIC_URL);
@@ -338,6 +349,7 @@ export function readConfig(source: NodeJS.ProcessEnv): Config {
     host: env.HOST,
     port: env.PORT,
     databaseUrl: env.DATABASE_URL ?? null,
+    migrationUrl: env.MIGRATION_DATABASE_URL ?? null,
     databasePool: env.DATABASE_POOL,
     dataDir: env.DATA_DIR,
     jwtSecrets: readSecrets(env.JWT_SECRET, isProduction),

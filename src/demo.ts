@@ -1,6 +1,8 @@
 /** `npm run demo`: the server with a made-up hospital in it, on a database that is empty or the demo's own. */
+import { drizzle } from 'drizzle-orm/postgres-js';
 import { join, resolve } from 'node:path';
 import { styleText } from 'node:util';
+import { connect } from '../db/connect.js';
 import { openFolder } from '../plugins/pictures/store.js';
 import { readFlags } from './command-line.js';
 import { ConfigError, readConfig, without, type Config } from './config.js';
@@ -97,7 +99,12 @@ await orRefuse(async () => {
     async ({ database }) => {
       const store = await openFolder(join(config.dataDir, 'pictures'));
       const calendar = calendarOf(config, database.timeZone(), new Date());
-      const contents = await seedDemo(database.db, store, calendar, { isReset, report: progress.step });
+      const owner = config.migrationUrl === null ? undefined : connect(config.migrationUrl, { max: 1 });
+      // Who only reads and writes rows can not have ids begin at 1.
+      const db = owner === undefined ? database.db : drizzle(owner, { casing: 'snake_case' });
+      const contents = await seedDemo(db, store, calendar, { isReset, report: progress.step }).finally(() =>
+        owner?.end({ timeout: 5 }),
+      );
       refuseOthers(contents, config);
       accounts = contents.accounts;
       progress.step('Opening the server');

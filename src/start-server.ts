@@ -1,9 +1,11 @@
+import { sql } from 'drizzle-orm';
 import type { FastifyInstance } from 'fastify';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { openDatabase, type Database } from '../db/client.js';
 import { PoolerRefused, TlsRefused } from '../db/connect.js';
 import { EmbeddedInUse } from '../db/embedded/in-use.js';
 import { reasonOf } from '../db/reason.js';
+import { one } from '../db/rows.js';
 import { loggable } from '../plugins/errors.js';
 import { buildApp, type AppParts } from './app.js';
 import { ConfigError, signingSecrets, type Config } from './config.js';
@@ -27,6 +29,14 @@ const ECHO = 250;
 function nameVariable(error: unknown): never {
   if (!(error instanceof InvalidStaff) || error.field === undefined) throw error;
   throw new ConfigError(`ADMIN_${error.field.toUpperCase()} can not be used: ${error.message}`);
+}
+
+/** Whether the role that the program works as may do anything. */
+async function isSuperuser(db: Database['db']): Promise<boolean> {
+  const rows = await db.execute<{ isSuperuser: boolean }>(
+    sql`select rolsuper as "isSuperuser" from pg_roles where rolname = current_user`,
+  );
+  return one(rows).isSuperuser;
 }
 
 /** Stops the start with one line for whoever started it. */
@@ -102,12 +112,19 @@ export async function startServer(
   try {
     opening = openDatabase({
       url: config.databaseUrl,
+      migrationUrl: config.migrationUrl,
       dataDir: config.dataDir,
       timeZone: config.clinicTimeZone,
       pool: config.databasePool,
       log: (line) => logger.info(line),
       warn: (line) => logger.warn(line),
       prepare: async (database) => {
+        if (config.databaseUrl !== null && (await isSuperuser(database.db))) {
+          logger.warn(
+            'the role of DATABASE_URL is a superuser, who may do far more to the server than this program needs: give it a ' +
+              'role of its own, as docs/deploy.md has it',
+          );
+        }
         const moved = await alignPeriods(database.db, calendarOf(config, database.timeZone(), new Date()));
         if (moved > 0) {
           logger.warn(`${moved} upcoming appointments were put back on the clock of ${config.clinicTimeZone}`);

@@ -81,7 +81,9 @@ async function refuseRunning(db: Db): Promise<void> {
  * @throws ConfigError where it is not the demo's, where it can not be reset now, or the database does not answer
  */
 export async function checkContents(config: Config, { isReset }: { isReset: boolean }): Promise<void> {
-  const { databaseUrl, dataDir } = config;
+  const { dataDir } = config;
+  // The role that owns the database sees all there is in it.
+  const databaseUrl = config.migrationUrl ?? config.databaseUrl;
   // Not made yet.
   if (databaseUrl === null && !existsSync(join(dataDir, 'postgres'))) return;
   const opening = databaseUrl === null ? openEmbedded({ dataDir }) : undefined;

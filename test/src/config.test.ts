@@ -18,6 +18,7 @@ const DEFAULTS: Config = {
   host: '0.0.0.0',
   port: 8000,
   databaseUrl: null,
+  migrationUrl: null,
   databasePool: 10,
   dataDir: './.data',
   jwtSecrets: null,
@@ -283,6 +284,11 @@ t.test('values that stop the start with one line that names the variable', async
 
   for (const [environment, message] of [
     [{ NODE_ENV: 'production' }, 'JWT_SECRET must be set in production'],
+    [{ MIGRATION_DATABASE_URL: 'postgres://db/clinic' }, 'DATABASE_URL must be set with MIGRATION_DATABASE_URL'],
+    [
+      { DATABASE_URL: 'postgres://db/x', MIGRATION_DATABASE_URL: 'postgres://db/x?sslmode=on' },
+      'MIGRATION_DATABASE_URL must have sslmode as one of: disable, allow, prefer, require, verify-ca, verify-full',
+    ],
     [{ ADMIN_USERNAME: 'ada' }, 'ADMIN_EMAIL must be set with ADMIN_USERNAME'],
     [{ ADMIN_USERNAME: 'ada', ADMIN_EMAIL: 'a@b.c' }, 'ADMIN_PASSWORD must be set with ADMIN_USERNAME'],
     [{ ADMIN_EMAIL: 'a@b.c' }, 'ADMIN_USERNAME must be set with the other two'],
