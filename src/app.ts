@@ -16,6 +16,7 @@ import multipart from '../plugins/multipart.js';
 import operation from '../plugins/operation.js';
 import pictures from '../plugins/pictures/index.js';
 import rateLimit from '../plugins/rate-limit/index.js';
+import securityTxt from '../plugins/security-txt.js';
 import slowBodies from '../plugins/slow-bodies.js';
 import sweep from '../plugins/sweep.js';
 import unreadBodies from '../plugins/unread-bodies.js';
@@ -80,7 +81,10 @@ export async function buildApp({
   await app.register(unreadBodies);
   await app.register(slowBodies);
   await app.register(contract, {
-    outside: ['/', '/docs*', '/guide/', '/reference*', '/problems/', '/openapi*', '/health/live', '/health/ready'],
+    outside: [
+      ...['/', '/docs*', '/guide/', '/reference*', '/problems/', '/openapi*', '/health/live', '/health/ready'],
+      '/.well-known/security.txt',
+    ],
   });
   await app.register(utf8);
   await app.register(validation, { rules: { 'x-password-of': passwordRule, 'x-not-in-future': pastDateRule(now) } });
@@ -103,6 +107,7 @@ export async function buildApp({
   });
   await app.register(pictures, { folder: join(config.dataDir, 'pictures'), secrets, now: () => now().getTime() });
   await app.register(docs, { accounts });
+  await app.register(securityTxt, { contact: config.securityContact, publicUrl: config.publicUrl, now });
   await app.register(health, { arePicturesAway: () => app.arePicturesAway() });
   for (const resource of resources) await app.register(resource);
   return app;

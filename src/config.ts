@@ -27,6 +27,8 @@ const MUST_BE_WAITING_OFFER = 'be a duration from 1m to 7d, like 30m';
 
 const MUST_BE_DATABASE_URL = 'be a postgres:// URL';
 const MUST_BE_REDIS_URL = 'be a redis:// or rediss:// URL';
+const MUST_BE_CONTACT =
+  'be a URI like mailto:security@example.com, https://example.com/security or tel:+1-201-555-0123';
 const MUST_BE_URL = 'be an http or https URL';
 
 /** Every variable of the environment that the program knows; each that is `secret` may come from a file, by `<NAME>_FILE`. */
@@ -77,6 +79,13 @@ export const Environment = Type.Object({
   RATE_LIMIT_ANON: integer(1, 1_000_000_000, 100),
   RATE_LIMIT_USER: integer(1, 1_000_000_000, 600),
   RATE_LIMIT_AUTH: integer(1, 1_000_000_000, 20),
+  SECURITY_CONTACT: Type.Optional(
+    Type.String({
+      pattern: '^(mailto:[!-?A-~]+@[!-?A-~]+|https://[!-~]+|tel:[+]?[0-9][0-9().-]*)$',
+      maxLength: 250,
+      must: MUST_BE_CONTACT,
+    }),
+  ),
   SHUTDOWN_DELAY: Type.String({
     pattern: '^(0|[1-9][0-9]{0,2}s|[1-9]m|10m)$',
     default: '0',
@@ -132,6 +141,8 @@ export interface Config {
   /** Who may review a doctor: any patient, or those whom the doctor has seen. */
   readonly reviewsFrom: 'anyone' | 'patients';
   readonly rateLimit: { readonly anonymous: number; readonly user: number; readonly auth: number };
+  /** A URI by which whoever finds a weakness reaches the clinic. */
+  readonly securityContact: string | null;
   /** Seconds that the server goes on serving after it was told to stop. */
   readonly shutdownDelay: number;
   readonly logLevel: string;
@@ -289,6 +300,11 @@ function readTrustProxy(value: string): number | string[] {
   return refuse('TRUST_PROXY', 'be off, on, a number of proxies, or their addresses', value);
 }
 
+function readContact(value: string | undefined): string | null {
+  if (value === undefined) return null;
+  return URL.canParse(value) ? value : refuse('SECURITY_CONTACT', MUST_BE_CONTACT, value);
+}
+
 function readHosts(value: string | undefined): string[] | null {
   if (value === undefined) return null;
   return value.split(',').map((part) => {
@@ -373,6 +389,7 @@ export function readConfig(source: NodeJS.ProcessEnv): Config {
     waitingOffer: readWaitingOffer(env.WAITING_OFFER),
     reviewsFrom: env.REVIEWS_FROM,
     rateLimit: { anonymous: env.RATE_LIMIT_ANON, user: env.RATE_LIMIT_USER, auth: env.RATE_LIMIT_AUTH },
+    securityContact: readContact(env.SECURITY_CONTACT),
     shutdownDelay: env.SHUTDOWN_DELAY === '0' ? 0 : secondsOf(env.SHUTDOWN_DELAY),
     logLevel: env.LOG_LEVEL,
   });

@@ -41,6 +41,7 @@ const DEFAULTS: Config = {
   maxOpenBookingsPerDoctor: 5,
   waitingOffer: 1800,
   rateLimit: { anonymous: 100, user: 600, auth: 20 },
+  securityContact: null,
   shutdownDelay: 0,
   logLevel: 'info',
 };
@@ -152,6 +153,9 @@ t.test('values that are taken', async (t) => {
     ],
     [{ WAITING_OFFER: '7d' }, { waitingOffer: 604_800 }],
     [{ WAITING_OFFER: '60s' }, { waitingOffer: 60 }],
+    ...['mailto:security@clinic.example', 'https://clinic.example/security?x=1', 'tel:+49-30-1234567'].map(
+      (contact) => [{ SECURITY_CONTACT: contact }, { securityContact: contact }],
+    ),
     [{ LOG_LEVEL: 'silent' }, { logLevel: 'silent' }],
   ] as [NodeJS.ProcessEnv, Partial<Config>][]) {
     await t.test(JSON.stringify(environment), async (t) => {
@@ -271,6 +275,23 @@ t.test('values that stop the start with one line that names the variable', async
       'WAITING_OFFER',
       value,
       'be a duration from 1m to 7d, like 30m',
+    ]),
+    ...[
+      'security@clinic.example',
+      'http://clinic.example',
+      'mailto:security',
+      'mailto:a@b@c',
+      'https://',
+      'https://a b',
+      'https://clinic.example\nPolicy: https://other.example',
+      'mailto:a@b\r\n',
+      'tel:',
+      'tel:security',
+      `https://${'a'.repeat(250)}`,
+    ].map((value): (typeof cases)[0] => [
+      'SECURITY_CONTACT',
+      value,
+      'be a URI like mailto:security@example.com, https://example.com/security or tel:+1-201-555-0123',
     ]),
     ['LOG_LEVEL', 'INFO', 'be one of fatal, error, warn, info, debug, trace, silent'],
   ];
