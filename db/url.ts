@@ -148,7 +148,7 @@ const PARAMETERS: Readonly<Record<string, (wishes: Wishes, value: string, name: 
 /** The hosts of a URL's authority, or of the parameters, with their ports. */
 function hostsOf(authority: string, { host, port }: Wishes): { host: string; port: number }[] {
   return (typeof host === 'string' ? host : decodeURIComponent(authority)).split(',').map((text) => {
-    const [, address, name = '', ownPort] = /^(?:\[(.*)\]|([^:]*))(?::(\d+))?$/.exec(text) ?? [, undefined, text];
+    const [, address, name = '', ownPort] = /^(?:\[(.*)\]|([^:]*))(?::(\d+))?$/.exec(text) ?? [text, undefined, text];
     return { host: address ?? name, port: Number(ownPort ?? port ?? 5432) };
   });
 }
