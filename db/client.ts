@@ -5,6 +5,7 @@ import { connect } from './connect.js';
 import type postgres from './driver.js';
 import { migrateDatabase } from './migrate.js';
 import { Outage } from './outage.js';
+import { describeTls, readDatabaseUrl } from './url.js';
 import { shareConnections, type Kind, type Lane } from './shares.js';
 
 export type Db = PostgresJsDatabase<Record<string, never>>;
@@ -13,6 +14,8 @@ export type Tx = Parameters<Parameters<Db['transaction']>[0]>[0];
 export interface DatabaseOptions {
   /** A postgres:// URL; null for the embedded server under `dataDir`. */
   readonly url: string | null;
+  /** The same database for the role that owns it, which migrates. Default: `url`. */
+  readonly migrationUrl?: string | null;
   readonly dataDir: string;
   /** The clinic's. Default UTC. */
   readonly timeZone?: string;
@@ -237,6 +240,8 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
         })
       : undefined;
   const url = embedded?.url ?? (options.url as string);
+  const { tls } = readDatabaseUrl(url);
+  (tls.isLocal || tls.mode.startsWith('verify') ? log : warn)(`database: ${describeTls(tls)}`);
   const open = (max: number, max_pipeline: number, limits: postgres.Options<never>['connection']): postgres.Sql => {
     const client = connect(url, {
       max,
@@ -338,7 +343,7 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
   async function migrateWhenThere(): Promise<void> {
     for (;;) {
       try {
-        timeZone = await migrateDatabase(url, timeZone);
+        timeZone = await migrateDatabase(url, timeZone, options.migrationUrl ?? url);
         await options.prepare?.({ db, timeZone: () => timeZone });
         outage.end();
         isMigrated = true;

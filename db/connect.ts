@@ -1,5 +1,7 @@
+import { DrizzleQueryError } from 'drizzle-orm';
 import postgres from './driver.js';
 import { oneOrNone } from './rows.js';
+import { reasonOf } from './reason.js';
 import { readDatabaseUrl } from './url.js';
 
 /**
@@ -119,6 +121,46 @@ async function checkMeaning(client: postgres.Sql): Promise<void> {
         `set it for the user that signs in, by ALTER ROLE ... SET ${name}`,
     );
   }
+}
+
+/** The server's certificate is not taken, or it has none. The message is one line that tells what to put. */
+export class TlsRefused extends Error {
+  override readonly name = 'TlsRefused';
+}
+
+/** The codes of what Node has against a certificate. */
+const CERTIFICATE = /^(CERT_|ERR_TLS_|ERR_SSL_|ERR_OSSL_|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_|INVALID_CA$)/;
+
+/**
+ * What a fault of TLS means, which is final.
+ * @param variable that has the URL
+ */
+export function tlsRefusal(variable: string, databaseUrl: string, error: unknown): TlsRefused | undefined {
+  if (error instanceof DrizzleQueryError) return tlsRefusal(variable, databaseUrl, error.cause);
+  if (!(error instanceof Error)) return undefined;
+  const { tls } = readDatabaseUrl(databaseUrl);
+  const whose = `sslmode=${tls.mode}${tls.isDefault ? ' (the default where the host is not this machine)' : ''}`;
+  const put = (parameters: string): string => {
+    const others = tls.isDefault ? 'add' : 'have';
+    return `${others} ${databaseUrl.includes('?') ? '&' : '?'}${parameters} ${tls.isDefault ? 'to' : 'in'} ${variable}`;
+  };
+  // How Node tells of a server that has refused TLS.
+  if (/before secure TLS connection/.test(error.message)) {
+    return new TlsRefused(
+      `${variable} leads to a server that takes no TLS, which ${whose} asks for: give the server a certificate, or ` +
+        `${put('sslmode=disable')}, and patients' data crosses the network unencrypted`,
+    );
+  }
+  const { code } = error as NodeJS.ErrnoException;
+  if (code === undefined || !CERTIFICATE.test(code)) return undefined;
+  const remedy =
+    code === 'ERR_TLS_CERT_ALTNAME_INVALID'
+      ? `name the host as its certificate does, or ${put('sslmode=verify-ca')}, which takes any name`
+      : `${put('sslmode=verify-full&sslrootcert=/path/to/ca.pem')} with the certificate of its authority, or ` +
+        `sslmode=require, which takes whoever answers`;
+  return new TlsRefused(
+    `${variable} leads to a server whose certificate ${whose} does not take: ${reasonOf(error)}; ${remedy}`,
+  );
 }
 
 /** What a pooler's refusal to connect means, where it is final. */

@@ -4,9 +4,10 @@ import { migrate } from 'drizzle-orm/postgres-js/migrator';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { checkSession, connect, poolerRefusal } from './connect.js';
+import { checkSession, connect, poolerRefusal, tlsRefusal } from './connect.js';
 import postgres from './driver.js';
 import { reasonOf } from './reason.js';
+import { one } from './rows.js';
 import { spellingOf } from './time-zone.js';
 
 const migrationsFolder = fileURLToPath(new URL('../../db/migrations', import.meta.url));
@@ -32,30 +33,69 @@ function refusalOf(error: unknown): unknown {
     );
   return new MigrationRefused(
     `the database refused ${file === undefined ? 'to be migrated' : `the migration ${file}`}, and is as it was before: ` +
-      reasonOf(reason),
+      reasonOf(reason) +
+      (reason.code === '42501' ? '; MIGRATION_DATABASE_URL is for the role that owns the database' : ''),
     { cause: error },
   );
 }
 
 /**
+ * Lets the role that a URL signs in as read and write the rows of all tables, and nothing more. Done at each start, so that
+ * the tables of later migrations are open to it too.
+ * @param owner a session of the role that owns them, which holds LOCK
+ * @throws MigrationRefused where the URL leads to another database
+ */
+async function admit(url: string, owner: postgres.Sql): Promise<void> {
+  const program = connect(url, { max: 1 });
+  try {
+    await checkSession(url, program);
+    const { pid } = one(await owner<{ pid: number }[]>`select pg_backend_pid() as pid`);
+    const { role, isHere } = one(
+      await program<{ role: string; isHere: boolean }[]>`
+        select current_user::text as role, exists (
+          select from pg_locks join pg_database on pg_database.oid = pg_locks.database
+          where locktype = 'advisory' and objid = ${LOCK} and pid = ${pid} and datname = current_database()
+        ) as "isHere"`,
+    );
+    if (!isHere) throw new MigrationRefused('DATABASE_URL and MIGRATION_DATABASE_URL must lead to the same database');
+    const missing = await owner<{ grant: string }[]>`
+      select format('grant usage on schema %I to %I', nspname, ${role}::text) as grant from pg_namespace
+      where nspname in ('public', 'extensions') and not has_schema_privilege(${role}, oid, 'usage')
+      union all
+      select format('grant select, insert, update, delete on %s to %I', oid::regclass, ${role}::text) from pg_class
+      where relnamespace = 'public'::regnamespace and relkind in ('r', 'p')
+        and not (has_table_privilege(${role}, oid, 'select') and has_table_privilege(${role}, oid, 'insert')
+          and has_table_privilege(${role}, oid, 'update') and has_table_privilege(${role}, oid, 'delete'))`;
+    for (const { grant } of missing) await owner.unsafe(grant);
+  } catch (error) {
+    throw poolerRefusal(error) ?? tlsRefusal('DATABASE_URL', url, error) ?? error;
+  } finally {
+    await program.end({ timeout: 5 });
+  }
+}
+
+/**
  * Brings the schema up to date, in one transaction; of several processes at once, one migrates and the others wait for it.
  * @param timeZone that of the clinic, by which one migration reads instants
+ * @param migrationUrl the same database for the role that owns it, which lets the other one read and write its rows
  * @returns the zone in a spelling that the server knows
  * @throws MigrationRefused
  */
-export async function migrateDatabase(url: string, timeZone = 'UTC'): Promise<string> {
-  const client = connect(url, { max: 1 });
+export async function migrateDatabase(url: string, timeZone = 'UTC', migrationUrl = url): Promise<string> {
+  const client = connect(migrationUrl, { max: 1 });
   try {
-    await checkSession(url, client);
+    await checkSession(migrationUrl, client);
     // The lock belongs to the one connection and ends with it, even if this process dies.
     const spelling = await spellingOf(client, timeZone);
     await client`select pg_advisory_lock(${LOCK}), set_config('hospital.time_zone', ${spelling}, false)`;
     await migrate(drizzle(client), { migrationsFolder }).catch((error: unknown) => {
       throw refusalOf(error);
     });
+    if (migrationUrl !== url) await admit(url, client);
     return spelling;
   } catch (error) {
-    throw poolerRefusal(error) ?? error;
+    const variable = migrationUrl === url ? 'DATABASE_URL' : 'MIGRATION_DATABASE_URL';
+    throw poolerRefusal(error) ?? tlsRefusal(variable, migrationUrl, error) ?? error;
   } finally {
     await client.end({ timeout: 5 });
   }

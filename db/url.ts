@@ -1,4 +1,6 @@
 import { readFileSync } from 'node:fs';
+import { isIP } from 'node:net';
+import { checkServerIdentity, type PeerCertificate } from 'node:tls';
 import type { Options } from 'postgres';
 
 type DriverOptions = Options<Record<string, never>>;
@@ -9,8 +11,8 @@ interface Wishes {
   sslnegotiation?: string;
   connect_timeout?: number;
   target_session_attrs?: DriverOptions['target_session_attrs'];
-  host?: string;
-  port?: number;
+  host?: string | string[];
+  port?: number | number[];
   connection: { application_name?: string; options?: string };
 }
 
@@ -35,41 +37,80 @@ function readNumber(value: string, name: string): number {
   return /^\d{1,5}$/.test(value) ? Number(value) : refuse(`have a number of seconds as ${name}`);
 }
 
-/** A certificate of whatever name. */
-const ANY_NAME = { checkServerIdentity: () => undefined };
+/** As libpq has them, but that what has no sslmode is verified where the host is not this machine. */
+const SSL_MODES = ['disable', 'allow', 'prefer', 'require', 'verify-ca', 'verify-full'] as const;
+type SslMode = (typeof SSL_MODES)[number];
+
+/** How a connection is encrypted, and whether anybody knows who answers. */
+export interface Tls {
+  readonly mode: SslMode;
+  /** Whether nobody has chosen the mode. */
+  readonly isDefault: boolean;
+  /** Whether nothing leaves this machine. */
+  readonly isLocal: boolean;
+}
+
+function readFile(name: string, path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return refuse(`have a file that can be read as ${name}`);
+  }
+}
+
+const isSocket = (host: string): boolean => host.startsWith('/');
+const isHere = (host: string): boolean => isSocket(host) || /^(localhost|127(\.\d{1,3}){3}|::1)$/i.test(host);
+
+/** What the parameters about TLS come to for the hosts of a URL. */
+function readTls(hosts: readonly string[], parameters: URLSearchParams): { tls: Tls; ssl: DriverOptions['ssl'] } {
+  const given = (name: string): string | undefined => parameters.get(name) || undefined;
+  const [sslmode, ssl, root] = [given('sslmode'), given('ssl'), given('sslrootcert')];
+  if (sslmode !== undefined && !SSL_MODES.includes(sslmode as SslMode)) {
+    refuse(`have sslmode as one of: ${SSL_MODES.join(', ')}`);
+  }
+  if (ssl !== undefined && !['true', 'false', '1', '0'].includes(ssl)) refuse('have ssl as true or false, or sslmode');
+  const isLocal = hosts.every(isHere);
+  const chosen = sslmode ?? (ssl && (/^(true|1)$/.test(ssl) ? 'require' : 'disable'));
+  let mode = (chosen ?? (isLocal && root === undefined ? 'disable' : 'verify-full')) as SslMode;
+  if (root === 'system' && mode !== 'verify-full' && sslmode !== undefined) {
+    refuse('have sslmode=verify-full with sslrootcert=system');
+  }
+  if (root === 'system') mode = 'verify-full';
+  // As libpq has it.
+  if (mode === 'require' && root !== undefined) mode = 'verify-ca';
+  if (hosts.every(isSocket)) mode = 'disable';
+  const tls = { mode, isDefault: chosen === undefined && root === undefined, isLocal };
+  if (mode === 'disable') return { tls, ssl: false };
+  // It checks no certificate, since it goes on without TLS anyway.
+  if (mode === 'allow' || mode === 'prefer') return { tls, ssl: 'prefer' };
+  const [certificate, key] = [given('sslcert'), given('sslkey')];
+  if ((certificate === undefined) !== (key === undefined)) refuse('have sslcert and sslkey, or neither');
+  return {
+    tls,
+    ssl: {
+      ...(root !== undefined && root !== 'system' && { ca: readFile('sslrootcert', root) }),
+      ...(certificate !== undefined && { cert: readFile('sslcert', certificate) }),
+      ...(key !== undefined && { key: readFile('sslkey', key) }),
+      ...(mode === 'require' && { rejectUnauthorized: false }),
+      ...(mode === 'verify-ca' && { checkServerIdentity: () => undefined }),
+      ...(mode === 'verify-full' && { checkServerIdentity: identityCheck(hosts) }),
+    },
+  };
+}
+
+/** The driver names no host that is an address, and Node then takes a certificate of "localhost". */
+function identityCheck(hosts: readonly string[]) {
+  return (name: string, certificate: PeerCertificate): Error | undefined => {
+    const expected = hosts.includes(name) ? [name] : hosts.filter((host) => isIP(host) !== 0);
+    const refusals = expected.map((host) => checkServerIdentity(host, certificate));
+    return refusals.includes(undefined) ? undefined : (refusals[0] ?? checkServerIdentity(name, certificate));
+  };
+}
 
 /** What each parameter that libpq, or a library in common use, knows comes to. */
 const PARAMETERS: Readonly<Record<string, (wishes: Wishes, value: string, name: string) => void>> = {
-  sslmode: (wishes, value) => {
-    const modes: Record<string, DriverOptions['ssl']> = {
-      disable: false,
-      allow: 'prefer',
-      prefer: 'prefer',
-      require: 'require',
-      'verify-ca': ANY_NAME,
-      'verify-full': 'verify-full',
-    };
-    if (!Object.hasOwn(modes, value)) refuse(`have sslmode as one of: ${Object.keys(modes).join(', ')}`);
-    wishes.ssl = modes[value];
-  },
-  ssl: (wishes, value) => {
-    if (!['true', 'false', '1', '0'].includes(value)) refuse('have ssl as true or false, or sslmode');
-    wishes.ssl = value === 'true' || value === '1' ? 'require' : false;
-  },
-  sslrootcert: (wishes, value) => {
-    // Where libpq goes on without TLS, it checks no certificate; and by `require` with one it means `verify-ca`.
-    if (wishes.ssl === false || wishes.ssl === 'prefer') return;
-    if (value === 'system') {
-      wishes.ssl = 'verify-full';
-      return;
-    }
-    try {
-      const given = wishes.ssl === 'require' ? ANY_NAME : typeof wishes.ssl === 'object' ? wishes.ssl : {};
-      wishes.ssl = { ...given, ca: readFileSync(value, 'utf8') };
-    } catch {
-      refuse('have a file that can be read as sslrootcert');
-    }
-  },
+  // For these, see `readTls`.
+  ...{ sslmode: anyValue, ssl: anyValue, sslrootcert: anyValue, sslcert: anyValue, sslkey: anyValue },
   sslnegotiation: (wishes, value) => {
     if (!['postgres', 'direct'].includes(value)) refuse('have sslnegotiation as one of: postgres, direct');
     if (value === 'direct') wishes.sslnegotiation = value;
@@ -104,12 +145,20 @@ const PARAMETERS: Readonly<Record<string, (wishes: Wishes, value: string, name: 
   tcp_user_timeout: anyValue,
 };
 
+/** The hosts of a URL's authority, or of the parameters, with their ports. */
+function hostsOf(authority: string, { host, port }: Wishes): { host: string; port: number }[] {
+  return (typeof host === 'string' ? host : decodeURIComponent(authority)).split(',').map((text) => {
+    const [, address, name = '', ownPort] = /^(?:\[(.*)\]|([^:]*))(?::(\d+))?$/.exec(text) ?? [text, undefined, text];
+    return { host: address ?? name, port: Number(ownPort ?? port ?? 5432) };
+  });
+}
+
 /**
  * Reads a DATABASE_URL, since the driver sends what it does not know of one on to the server, which refuses it.
- * @returns the URL without its parameters, and what these ask of the driver
+ * @returns the URL without its parameters, what these ask of the driver, and what they say of TLS
  * @throws ParameterRefused
  */
-export function readDatabaseUrl(text: string): { readonly url: string; readonly wishes: Wishes } {
+export function readDatabaseUrl(text: string): { readonly url: string; readonly wishes: Wishes; readonly tls: Tls } {
   const [given = '', query = ''] = text.split(/\?(.*)/s);
   const wishes: Wishes = { connection: {} };
   // A socket's folder, or no host where a parameter names it: as libpq reads it, but no URL to others.
@@ -120,11 +169,34 @@ export function readDatabaseUrl(text: string): { readonly url: string; readonly 
       return `${before}localhost`;
     },
   );
-  // A root certificate adds to what sslmode says.
-  for (const [name, value] of [...new URLSearchParams(query)].sort(([a], [b]) => a.localeCompare(b))) {
+  const parameters = new URLSearchParams(query);
+  for (const [name, value] of parameters) {
     const read = Object.hasOwn(PARAMETERS, name) ? PARAMETERS[name] : undefined;
     if (read === undefined) refuse(`not have the parameter ${name.slice(0, 40)}, which this program does not know`);
     if (value !== '') read?.(wishes, value, name);
   }
-  return { url, wishes };
+  const hosts = hostsOf(/^\w+:\/\/(?:[^/]*@)?([^/]*)/.exec(url)?.[1] ?? '', wishes);
+  // The driver cuts an address at its first colon.
+  if (hosts.some(({ host }) => host.includes(':'))) {
+    wishes.host = hosts.map(({ host }) => host);
+    wishes.port = hosts.map(({ port }) => port);
+  }
+  const { tls, ssl } = readTls(
+    hosts.map(({ host }) => host),
+    parameters,
+  );
+  return { url, tls, wishes: { ...wishes, ssl } };
+}
+
+/** How a connection is encrypted, in one line for whoever runs the program. */
+export function describeTls({ mode, isLocal }: Tls): string {
+  const said: Record<SslMode, string> = {
+    disable: `not encrypted${isLocal ? ', on this machine' : ''}`,
+    allow: 'TLS only if the server takes it, not verified',
+    prefer: 'TLS only if the server takes it, not verified',
+    require: 'TLS, not verified',
+    'verify-ca': 'TLS, verified but for the name of the host',
+    'verify-full': 'TLS, verified',
+  };
+  return `${said[mode]} (sslmode=${mode})`;
 }

@@ -1,8 +1,9 @@
-import fastifyJwt from '@fastify/jwt';
+import fastifyJwt, { type JWT, type VerifyOptions } from '@fastify/jwt';
 import { eq, sql } from 'drizzle-orm';
 import type { FastifyInstance, FastifyRequest, onRequestHookHandler } from 'fastify';
 import fp from 'fastify-plugin';
 import { LRUCache } from 'lru-cache';
+import { createHmac } from 'node:crypto';
 import { direct } from '../db/prepared.js';
 import { oneOrNone } from '../db/rows.js';
 import { sessions, users } from '../db/tables/index.js';
@@ -10,8 +11,8 @@ import type { Operation } from '../openapi/operation.js';
 import { ProblemError } from '../openapi/problem-error.js';
 
 export interface AuthOptions {
-  /** At least 32 bytes. */
-  readonly secret: string;
+  /** The first signs, and all verify; each of at least 32 bytes. */
+  readonly secrets: readonly string[];
   /** Seconds. */
   readonly accessTtl: number;
   /** Seconds. */
@@ -92,6 +93,7 @@ declare module 'fastify' {
 }
 declare module '@fastify/jwt' {
   interface FastifyJWT {
+    namespaces: string;
     payload: {
       sub: string;
       use: 'access' | 'refresh';
@@ -197,14 +199,41 @@ export function guard({ config: { access, ignoredTokens } }: Operation): onReque
   };
 }
 
+/** The `kid` of the tokens that a secret signs, which tells secrets apart and gives none away. */
+const kidOf = (secret: string): string => createHmac('sha256', secret).update('kid').digest('base64url').slice(0, 16);
+
 /** Signs and reads tokens, and knows who calls by them. */
 export default fp(
-  async function auth(app: FastifyInstance, { secret, accessTtl, refreshTtl }: AuthOptions) {
-    await app.register(fastifyJwt, {
-      secret,
-      sign: { algorithm: 'HS256' },
-      verify: { algorithms: ['HS256'] },
-    });
+  async function auth(app: FastifyInstance, { secrets, accessTtl, refreshTtl }: AuthOptions) {
+    const keys = new Map<unknown, JWT>();
+    for (const secret of new Set(secrets)) {
+      const kid = kidOf(secret);
+      await app.register(fastifyJwt, {
+        secret,
+        namespace: kid,
+        decode: { complete: true },
+        sign: { algorithm: 'HS256', kid },
+        verify: { algorithms: ['HS256'] },
+      });
+      keys.set(kid, app.jwt[kid] as JWT);
+    }
+    const [signer] = keys.values() as Iterable<JWT> as [JWT];
+
+    /** Of the secret that the token names; of one that names none, as those from before there were several, of each in turn. */
+    function verify(token: string, options?: Partial<VerifyOptions>): Claims {
+      const { kid } = (signer.decode(token) as { header: { kid?: unknown } }).header;
+      const candidates = kid === undefined ? [...keys.values()] : [keys.get(kid)];
+      let refusal: unknown = new Error('no secret of that kid');
+      for (const key of candidates) {
+        try {
+          if (key !== undefined) return key.verify<Claims>(token, options);
+        } catch (error) {
+          if ((error as { code?: string }).code !== 'FAST_JWT_INVALID_SIGNATURE') throw error;
+          refusal = error;
+        }
+      }
+      throw refusal;
+    }
 
     const db = app.database.of('callers');
     const knownUsers = new LRUCache<number, KnownUser>({
@@ -227,7 +256,7 @@ export default fp(
 
     function read(token: string, use: Claims['use']): Claims | 'invalid' | 'expired' {
       try {
-        const claims = app.jwt.verify<Claims>(token);
+        const claims = verify(token);
         return claims.use === use && /^\d{1,16}$/.test(claims.sub) ? claims : 'invalid';
       } catch (error) {
         return (error as { code?: string }).code === 'FAST_JWT_EXPIRED' ? 'expired' : 'invalid';
@@ -238,18 +267,18 @@ export default fp(
       signRefresh: (userId, sessionId) => {
         const expiresAt = new Date((Math.floor(Date.now() / 1000) + refreshTtl) * 1000);
         const payload = { sub: String(userId), use: 'refresh' as const, jti: sessionId };
-        return { token: app.jwt.sign(payload, { expiresIn: refreshTtl }), expiresAt };
+        return { token: signer.sign(payload, { expiresIn: refreshTtl }), expiresAt };
       },
       signSuccessor: (userId, sessionId, rotation, expiresAt) => {
         const exp = Math.floor(expiresAt.getTime() / 1000);
-        return app.jwt.sign({ sub: String(userId), use: 'refresh', jti: sessionId, seq: rotation, exp });
+        return signer.sign({ sub: String(userId), use: 'refresh', jti: sessionId, seq: rotation, exp });
       },
       signAccess: (userId, session, generation) =>
-        app.jwt.sign({ sub: String(userId), use: 'access', sid: session, gen: generation }, { expiresIn: accessTtl }),
+        signer.sign({ sub: String(userId), use: 'access', sid: session, gen: generation }, { expiresIn: accessTtl }),
       readRefresh: (token, mayBeExpired) => {
         let claims = read(token, 'refresh');
         if (claims === 'expired' && mayBeExpired) {
-          claims = app.jwt.verify<Claims>(token, { algorithms: ['HS256'], ignoreExpiration: true });
+          claims = verify(token, { algorithms: ['HS256'], ignoreExpiration: true });
           if (claims.use !== 'refresh') return null;
         }
         if (typeof claims === 'string' || claims.jti === undefined) return null;

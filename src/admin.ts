@@ -3,7 +3,7 @@ import { createInterface } from 'node:readline/promises';
 import { Writable } from 'node:stream';
 import { openDatabase } from '../db/client.js';
 import { readFlags } from './command-line.js';
-import { readConfig } from './config.js';
+import { readConfig, readVariable, without } from './config.js';
 import { ensureStaff, InvalidStaff, promoteUser } from './resources/users/staff.js';
 import { endOnSignal } from './signals.js';
 import { orRefuse } from './start-server.js';
@@ -13,7 +13,7 @@ const USAGE = `Makes a staff user, or makes an existing user staff.
   npm run admin -- --username NAME --email ADDRESS
   npm run admin -- --username NAME --promote
 
-The password is read from ADMIN_PASSWORD, else asked for, else read as the first line of standard input.
+The password is read from ADMIN_PASSWORD (or the file ADMIN_PASSWORD_FILE), else asked for, else read as the first line of standard input.
 The database is the one that the server uses; the server may be running.
 `;
 
@@ -40,14 +40,13 @@ await orRefuse(async () => {
   if (email === undefined && !promote) {
     throw new InvalidStaff('--email is missing, or --promote for a user that exists. --help tells what there is.');
   }
-  const config = readConfig({
-    ...process.env,
+  const config = readConfig(
     // It makes no token, so production's demand of a secret is not for it.
-    ...{ NODE_ENV: '', JWT_SECRET: '' },
-    ...{ ADMIN_USERNAME: '', ADMIN_EMAIL: '', ADMIN_PASSWORD: '' },
-  });
+    without(process.env, 'NODE_ENV', 'JWT_SECRET', 'ADMIN_USERNAME', 'ADMIN_EMAIL', 'ADMIN_PASSWORD'),
+  );
   const opening = openDatabase({
     url: config.databaseUrl,
+    migrationUrl: config.migrationUrl,
     dataDir: config.dataDir,
     timeZone: config.clinicTimeZone,
     pool: 1,
@@ -63,7 +62,7 @@ await orRefuse(async () => {
       process.stdout.write(`${username} is staff now.\n`);
       return;
     }
-    const password = process.env['ADMIN_PASSWORD'] ?? (await readPassword());
+    const password = readVariable(process.env, 'ADMIN_PASSWORD') ?? (await readPassword());
     const id = await ensureStaff(database.db, { username, email: email as string, password });
     if (id === null) throw new InvalidStaff(`there is a user ${username} already; use --promote to make them staff`);
     process.stdout.write(`Made the staff user ${username}.\n`);

@@ -16,6 +16,7 @@ import multipart from '../plugins/multipart.js';
 import operation from '../plugins/operation.js';
 import pictures from '../plugins/pictures/index.js';
 import rateLimit from '../plugins/rate-limit/index.js';
+import securityTxt from '../plugins/security-txt.js';
 import slowBodies from '../plugins/slow-bodies.js';
 import sweep from '../plugins/sweep.js';
 import unreadBodies from '../plugins/unread-bodies.js';
@@ -35,8 +36,8 @@ const MAX_BODY_BYTES = 262_144;
 export interface AppParts {
   readonly config: Config;
   readonly database: Database;
-  /** Signs tokens and URLs; at least 32 bytes. */
-  readonly secret: string;
+  /** Of tokens and URLs: the first signs, and all verify; each of at least 32 bytes. */
+  readonly secrets: readonly string[];
   readonly logger: FastifyBaseLogger | false;
   /** Whose names and passwords the pages show: those of a demo. Default: nobody's. */
   readonly accounts?: readonly Account[] | undefined;
@@ -48,7 +49,7 @@ export interface AppParts {
 export async function buildApp({
   config,
   database: db,
-  secret,
+  secrets,
   logger,
   accounts = [],
   now = () => new Date(),
@@ -80,12 +81,15 @@ export async function buildApp({
   await app.register(unreadBodies);
   await app.register(slowBodies);
   await app.register(contract, {
-    outside: ['/', '/docs*', '/guide/', '/reference*', '/problems/', '/openapi*', '/health/live', '/health/ready'],
+    outside: [
+      ...['/', '/docs*', '/guide/', '/reference*', '/problems/', '/openapi*', '/health/live', '/health/ready'],
+      '/.well-known/security.txt',
+    ],
   });
   await app.register(utf8);
   await app.register(validation, { rules: { 'x-password-of': passwordRule, 'x-not-in-future': pastDateRule(now) } });
   await app.register(database, { database: db });
-  await app.register(auth, { secret, accessTtl: config.accessTokenTtl, refreshTtl: config.refreshTokenTtl });
+  await app.register(auth, { secrets, accessTtl: config.accessTokenTtl, refreshTtl: config.refreshTokenTtl });
   await app.register(rateLimit, { ...config.rateLimit, redisUrl: config.redisUrl });
   await app.register(multipart);
   const calendar = (): Calendar => calendarOf(config, db.timeZone(), now());
@@ -107,8 +111,9 @@ export async function buildApp({
       calendar: calendar(),
     }),
   });
-  await app.register(pictures, { folder: join(config.dataDir, 'pictures'), secret, now: () => now().getTime() });
+  await app.register(pictures, { folder: join(config.dataDir, 'pictures'), secrets, now: () => now().getTime() });
   await app.register(docs, { accounts });
+  await app.register(securityTxt, { contact: config.securityContact, publicUrl: config.publicUrl, now });
   await app.register(health, { arePicturesAway: () => app.arePicturesAway() });
   for (const resource of resources) await app.register(resource);
   return app;

@@ -1,6 +1,7 @@
 import { Type, type Static } from '@sinclair/typebox';
 import { Ajv } from 'ajv';
 import { randomBytes, randomUUID } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { link, mkdir, readFile, unlink, writeFile } from 'node:fs/promises';
 import { isIP } from 'node:net';
 import { join } from 'node:path';
@@ -26,9 +27,11 @@ const MUST_BE_WAITING_OFFER = 'be a duration from 1m to 7d, like 30m';
 
 const MUST_BE_DATABASE_URL = 'be a postgres:// URL';
 const MUST_BE_REDIS_URL = 'be a redis:// or rediss:// URL';
+const MUST_BE_CONTACT =
+  'be a URI like mailto:security@example.com, https://example.com/security or tel:+1-201-555-0123';
 const MUST_BE_URL = 'be an http or https URL';
 
-/** Every variable of the environment that the program knows. */
+/** Every variable of the environment that the program knows; each that is `secret` may come from a file, by `<NAME>_FILE`. */
 export const Environment = Type.Object({
   NODE_ENV: Type.Optional(Type.String()),
   HOST: Type.String({ minLength: 1, default: '0.0.0.0' }),
@@ -36,9 +39,12 @@ export const Environment = Type.Object({
   DATABASE_URL: Type.Optional(
     Type.String({ pattern: '^postgres(ql)?://.+', must: MUST_BE_DATABASE_URL, secret: true }),
   ),
+  MIGRATION_DATABASE_URL: Type.Optional(
+    Type.String({ pattern: '^postgres(ql)?://.+', must: MUST_BE_DATABASE_URL, secret: true }),
+  ),
   DATABASE_POOL: integer(1, 1000, 10),
   DATA_DIR: Type.String({ minLength: 1, default: './.data' }),
-  JWT_SECRET: Type.Optional(Type.String({ must: 'have at least 32 bytes', secret: true })),
+  JWT_SECRET: Type.Optional(Type.String({ secret: true })),
   ACCESS_TOKEN_TTL: Type.String({ pattern: DURATION, default: '1h', must: 'be a duration like 30m, 1h or 30d' }),
   REFRESH_TOKEN_TTL: Type.String({ pattern: DURATION, default: '30d', must: 'be a duration like 30m, 1h or 30d' }),
   REFRESH_ROTATION: Type.Unsafe<'on' | 'off'>({ enum: ['on', 'off'], default: 'off' }),
@@ -75,6 +81,13 @@ export const Environment = Type.Object({
   RATE_LIMIT_ANON: integer(1, 1_000_000_000, 100),
   RATE_LIMIT_USER: integer(1, 1_000_000_000, 600),
   RATE_LIMIT_AUTH: integer(1, 1_000_000_000, 20),
+  SECURITY_CONTACT: Type.Optional(
+    Type.String({
+      pattern: '^(mailto:[!-?A-~]+@[!-?A-~]+|https://[!-~]+|tel:[+]?[0-9][0-9().-]*)$',
+      maxLength: 250,
+      must: MUST_BE_CONTACT,
+    }),
+  ),
   SHUTDOWN_DELAY: Type.String({
     pattern: '^(0|[1-9][0-9]{0,2}s|[1-9]m|10m)$',
     default: '0',
@@ -92,10 +105,12 @@ export interface Config {
   readonly port: number;
   /** null: the embedded server under `dataDir`. */
   readonly databaseUrl: string | null;
+  /** The same database for the role that owns it; null: `databaseUrl` is that one's. */
+  readonly migrationUrl: string | null;
   readonly databasePool: number;
   readonly dataDir: string;
-  /** null: made once and kept under `dataDir`. */
-  readonly jwtSecret: string | null;
+  /** The first signs, and all verify; null: one is made once and kept under `dataDir`. */
+  readonly jwtSecrets: readonly string[] | null;
   /** Seconds. */
   readonly accessTokenTtl: number;
   /** Seconds. */
@@ -132,6 +147,8 @@ export interface Config {
   /** Who may review a doctor: any patient, or those whom the doctor has seen. */
   readonly reviewsFrom: 'anyone' | 'patients';
   readonly rateLimit: { readonly anonymous: number; readonly user: number; readonly auth: number };
+  /** A URI by which whoever finds a weakness reaches the clinic. */
+  readonly securityContact: string | null;
   /** Seconds that the server goes on serving after it was told to stop. */
   readonly shutdownDelay: number;
   readonly logLevel: string;
@@ -146,10 +163,42 @@ function refuse(name: string, must: string, value?: string): never {
   throw new ConfigError(`${name} must ${must}${value === undefined ? '' : `, but is ${JSON.stringify(value)}`}`);
 }
 
+type Name = keyof typeof Environment.properties;
+
+const isSecret = (name: Name): boolean => (Environment.properties[name] as { secret?: boolean }).secret === true;
+
+/**
+ * A variable's value, or that of the file which `<NAME>_FILE` names where it is a secret. An empty variable is one that is
+ * not set, as shells and compose files have it.
+ * @throws ConfigError
+ */
+export function readVariable(source: NodeJS.ProcessEnv, name: Name): string | undefined {
+  const value = source[name] || undefined;
+  const inFile = `${name}_FILE`;
+  const path = isSecret(name) ? source[inFile] : undefined;
+  if (!path) return value;
+  if (value !== undefined) refuse(inFile, `not be set beside ${name}`);
+  let text: string;
+  try {
+    text = readFileSync(path, 'utf8').replace(/\r?\n$/, '');
+  } catch (error) {
+    return refuse(inFile, `name a file that can be read (${String((error as NodeJS.ErrnoException).code)})`, path);
+  }
+  return text === '' ? refuse(inFile, 'name a file that is not empty', path) : text;
+}
+
+/** An environment in which some variables are not set, by whatever way. */
+export const without = (source: NodeJS.ProcessEnv, ...names: Name[]): NodeJS.ProcessEnv => ({
+  ...source,
+  ...Object.fromEntries(names.flatMap((name) => [name, `${name}_FILE`]).map((name) => [name, ''])),
+});
+
 function readEnvironment(source: NodeJS.ProcessEnv): Static<typeof Environment> {
-  // An empty variable is one that is not set, as shells and compose files have it.
   const given = Object.fromEntries(
-    Object.keys(Environment.properties).flatMap((name) => (source[name] ? [[name, source[name]]] : [])),
+    (Object.keys(Environment.properties) as Name[]).flatMap((name) => {
+      const value = readVariable(source, name);
+      return value === undefined ? [] : [[name, value]];
+    }),
   );
   const validate = new Ajv({
     ...{ coerceTypes: true, useDefaults: true, strict: false, verbose: true },
@@ -158,10 +207,9 @@ function readEnvironment(source: NodeJS.ProcessEnv): Static<typeof Environment> 
   }).compile(Environment);
   if (validate(given)) return given;
   const error = validate.errors?.[0];
-  const name = error?.instancePath.slice(1) ?? '';
-  const schema = Environment.properties[name as keyof typeof Environment.properties] as unknown as {
+  const name = error?.instancePath.slice(1) as Name;
+  const schema = Environment.properties[name] as unknown as {
     must?: string;
-    secret?: boolean;
     minimum?: number;
     maximum?: number;
     enum?: string[];
@@ -171,7 +219,7 @@ function readEnvironment(source: NodeJS.ProcessEnv): Static<typeof Environment> 
     (schema.minimum === undefined
       ? `be one of ${schema.enum?.join(', ') ?? ''}`
       : `be an integer from ${schema.minimum} to ${String(schema.maximum)}`);
-  return refuse(name, must, schema.secret === true ? undefined : source[name]);
+  return refuse(name, must, isSecret(name) ? undefined : source[name]);
 }
 
 const secondsOf = (duration: string): number =>
@@ -205,14 +253,38 @@ function isServerUrl(value: string): boolean {
   }
 }
 
-function checkDatabaseUrl(value: string): void {
+function checkDatabaseUrl(name: 'DATABASE_URL' | 'MIGRATION_DATABASE_URL', value: string): void {
   try {
     const { url } = readDatabaseUrl(value);
     // The driver also takes several hosts, of which a URL has one.
     const isUrl = isServerUrl(url.replace(/^(\w+:\/\/(?:[^/]*@)?[^/,@]*),[^/@]*(?=[/]|$)/, '$1'));
-    if (!isUrl) refuse('DATABASE_URL', MUST_BE_DATABASE_URL);
+    if (!isUrl) refuse(name, MUST_BE_DATABASE_URL);
   } catch (error) {
-    throw error instanceof ParameterRefused ? new ConfigError(`DATABASE_URL must ${error.message}`) : error;
+    throw error instanceof ParameterRefused ? new ConfigError(`${name} must ${error.message}`) : error;
+  }
+}
+
+/** What is written as a list of texts in JSON, which no single secret in use looks like; all else is one secret. */
+const SECRETS = /^\s*\[\s*".*"\s*\]\s*$/s;
+
+function readSecrets(value: string | undefined, isProduction: boolean): string[] | null {
+  if (value === undefined) return isProduction ? refuse('JWT_SECRET', 'be set in production') : null;
+  const secrets = SECRETS.test(value) ? readTexts(value) : [value];
+  if (secrets === undefined)
+    return refuse('JWT_SECRET', 'be a secret, or a list such as ["the new one","the old one"]');
+  const areLong = secrets.every((secret) => Buffer.byteLength(secret) >= 32);
+  return areLong
+    ? secrets
+    : refuse('JWT_SECRET', `have at least 32 bytes${secrets.length > 1 ? ' in each secret' : ''}`);
+}
+
+/** A list of texts in JSON; undefined for anything else. */
+function readTexts(json: string): string[] | undefined {
+  try {
+    const list = JSON.parse(json) as unknown[];
+    return list.every((item) => typeof item === 'string') ? list : undefined;
+  } catch {
+    return undefined;
   }
 }
 
@@ -232,6 +304,11 @@ function readTrustProxy(value: string): number | string[] {
   const networks = value.split(',').map((part) => part.trim());
   if (networks.every(isNetwork)) return networks;
   return refuse('TRUST_PROXY', 'be off, on, a number of proxies, or their addresses', value);
+}
+
+function readContact(value: string | undefined): string | null {
+  if (value === undefined) return null;
+  return URL.canParse(value) ? value : refuse('SECURITY_CONTACT', MUST_BE_CONTACT, value);
 }
 
 function readHosts(value: string | undefined): string[] | null {
@@ -263,10 +340,13 @@ function readOrigins(value: string | undefined, isProduction: boolean): true | s
 export function readConfig(source: NodeJS.ProcessEnv): Config {
   const env = readEnvironment(source);
   const isProduction = env.NODE_ENV === 'production';
-  if (env.JWT_SECRET === undefined ? isProduction : Buffer.byteLength(env.JWT_SECRET) < 32) {
-    refuse('JWT_SECRET', env.JWT_SECRET === undefined ? 'be set in production' : 'have at least 32 bytes');
+  for (const name of ['DATABASE_URL', 'MIGRATION_DATABASE_URL'] as const) {
+    const url = env[name];
+    if (url !== undefined) checkDatabaseUrl(name, url);
   }
-  if (env.DATABASE_URL !== undefined) checkDatabaseUrl(env.DATABASE_URL);
+  if (env.MIGRATION_DATABASE_URL !== undefined && env.DATABASE_URL === undefined) {
+    refuse('DATABASE_URL', 'be set with MIGRATION_DATABASE_URL');
+  }
   if (env.REDIS_URL !== undefined && !isServerUrl(env.REDIS_URL)) refuse('REDIS_URL', MUST_BE_REDIS_URL);
   if (env.PUBLIC_URL !== undefined && !URL.canParse(env.PUBLIC_URL)) {
     refuse('PUBLIC_URL', MUST_BE_URL, env.PUBLIC_URL);
@@ -291,9 +371,10 @@ export function readConfig(source: NodeJS.ProcessEnv): Config {
     host: env.HOST,
     port: env.PORT,
     databaseUrl: env.DATABASE_URL ?? null,
+    migrationUrl: env.MIGRATION_DATABASE_URL ?? null,
     databasePool: env.DATABASE_POOL,
     dataDir: env.DATA_DIR,
-    jwtSecret: env.JWT_SECRET ?? null,
+    jwtSecrets: readSecrets(env.JWT_SECRET, isProduction),
     accessTokenTtl: readDuration('ACCESS_TOKEN_TTL', env.ACCESS_TOKEN_TTL),
     refreshTokenTtl: readDuration('REFRESH_TOKEN_TTL', env.REFRESH_TOKEN_TTL),
     refreshRotation: env.REFRESH_ROTATION === 'on',
@@ -316,14 +397,18 @@ export function readConfig(source: NodeJS.ProcessEnv): Config {
     doctorApproval: env.DOCTOR_APPROVAL,
     reviewsFrom: env.REVIEWS_FROM,
     rateLimit: { anonymous: env.RATE_LIMIT_ANON, user: env.RATE_LIMIT_USER, auth: env.RATE_LIMIT_AUTH },
+    securityContact: readContact(env.SECURITY_CONTACT),
     shutdownDelay: env.SHUTDOWN_DELAY === '0' ? 0 : secondsOf(env.SHUTDOWN_DELAY),
     logLevel: env.LOG_LEVEL,
   });
 }
 
-/** The secret that signs tokens: the configured one, else one made once and kept under the data folder. */
-export async function signingSecret(config: Config): Promise<string> {
-  if (config.jwtSecret !== null) return config.jwtSecret;
+/**
+ * The secrets of tokens, of which the first signs and all verify: the configured ones, else one made once and kept under
+ * the data folder.
+ */
+export async function signingSecrets(config: Config): Promise<readonly string[]> {
+  if (config.jwtSecrets !== null) return config.jwtSecrets;
   const file = join(config.dataDir, 'jwt-secret');
   await mkdir(config.dataDir, { recursive: true });
   // Two processes that start at once must end up with one secret: the first link wins.
@@ -339,5 +424,5 @@ export async function signingSecret(config: Config): Promise<string> {
   const secret = (await readFile(file, 'utf8')).trim();
   if (Buffer.byteLength(secret) < 32)
     throw new ConfigError(`${file} must hold at least 32 bytes; delete it to have a new one made`);
-  return secret;
+  return [secret];
 }

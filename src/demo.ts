@@ -1,9 +1,11 @@
 /** `npm run demo`: the server with a made-up hospital in it, on a database that is empty or the demo's own. */
+import { drizzle } from 'drizzle-orm/postgres-js';
 import { join, resolve } from 'node:path';
 import { styleText } from 'node:util';
+import { connect } from '../db/connect.js';
 import { openFolder } from '../plugins/pictures/store.js';
 import { readFlags } from './command-line.js';
-import { ConfigError, readConfig, type Config } from './config.js';
+import { ConfigError, readConfig, without, type Config } from './config.js';
 import { checkContents, refuseOthers } from './demo/contents.js';
 import { ACCOUNTS, PASSWORD } from './demo/people.js';
 import { seedDemo } from './demo/seed.js';
@@ -29,14 +31,13 @@ function readDemoConfig(): Config {
   const { HOST, DATA_DIR, LOG_LEVEL, MAX_OPEN_BOOKINGS_PER_DOCTOR, NODE_ENV } = process.env;
   if (NODE_ENV === 'production') throw new ConfigError('NODE_ENV must not be production: the demo is not for that');
   return readConfig({
-    ...process.env,
+    ...without(process.env, 'ADMIN_USERNAME', 'ADMIN_EMAIL', 'ADMIN_PASSWORD'),
     // Everybody knows the passwords, so other machines are kept out.
     HOST: HOST || '127.0.0.1',
     DATA_DIR: DATA_DIR || './.data/demo',
     LOG_LEVEL: LOG_LEVEL || 'warn',
     // The patient's account has more with its doctor than the default leaves room for.
     MAX_OPEN_BOOKINGS_PER_DOCTOR: MAX_OPEN_BOOKINGS_PER_DOCTOR || '20',
-    ...{ ADMIN_USERNAME: '', ADMIN_EMAIL: '', ADMIN_PASSWORD: '' },
   });
 }
 
@@ -98,7 +99,12 @@ await orRefuse(async () => {
     async ({ database }) => {
       const store = await openFolder(join(config.dataDir, 'pictures'));
       const calendar = calendarOf(config, database.timeZone(), new Date());
-      const contents = await seedDemo(database.db, store, calendar, { isReset, report: progress.step });
+      const owner = config.migrationUrl === null ? undefined : connect(config.migrationUrl, { max: 1 });
+      // Who only reads and writes rows can not have ids begin at 1.
+      const db = owner === undefined ? database.db : drizzle(owner, { casing: 'snake_case' });
+      const contents = await seedDemo(db, store, calendar, { isReset, report: progress.step }).finally(() =>
+        owner?.end({ timeout: 5 }),
+      );
       refuseOthers(contents, config);
       accounts = contents.accounts;
       progress.step('Opening the server');

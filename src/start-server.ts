@@ -1,12 +1,14 @@
+import { sql } from 'drizzle-orm';
 import type { FastifyInstance } from 'fastify';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { openDatabase, type Database } from '../db/client.js';
-import { PoolerRefused } from '../db/connect.js';
+import { PoolerRefused, TlsRefused } from '../db/connect.js';
 import { EmbeddedInUse } from '../db/embedded/in-use.js';
 import { reasonOf } from '../db/reason.js';
+import { one } from '../db/rows.js';
 import { loggable } from '../plugins/errors.js';
 import { buildApp, type AppParts } from './app.js';
-import { ConfigError, signingSecret, type Config } from './config.js';
+import { ConfigError, signingSecrets, type Config } from './config.js';
 import { openLog } from './log.js';
 import { calendarOf } from './scheduling/calendar.js';
 import { alignPeriods, OverlappingAppointments } from './scheduling/periods.js';
@@ -27,6 +29,14 @@ const ECHO = 250;
 function nameVariable(error: unknown): never {
   if (!(error instanceof InvalidStaff) || error.field === undefined) throw error;
   throw new ConfigError(`ADMIN_${error.field.toUpperCase()} can not be used: ${error.message}`);
+}
+
+/** Whether the role that the program works as may do anything. */
+async function isSuperuser(db: Database['db']): Promise<boolean> {
+  const rows = await db.execute<{ isSuperuser: boolean }>(
+    sql`select rolsuper as "isSuperuser" from pg_roles where rolname = current_user`,
+  );
+  return one(rows).isSuperuser;
 }
 
 /** Stops the start with one line for whoever started it. */
@@ -102,20 +112,27 @@ export async function startServer(
   try {
     opening = openDatabase({
       url: config.databaseUrl,
+      migrationUrl: config.migrationUrl,
       dataDir: config.dataDir,
       timeZone: config.clinicTimeZone,
       pool: config.databasePool,
       log: (line) => logger.info(line),
       warn: (line) => logger.warn(line),
       prepare: async (database) => {
+        if (config.databaseUrl !== null && (await isSuperuser(database.db))) {
+          logger.warn(
+            'the role of DATABASE_URL is a superuser, who may do far more to the server than this program needs: give it a ' +
+              'role of its own, as docs/deploy.md has it',
+          );
+        }
         const moved = await alignPeriods(database.db, calendarOf(config, database.timeZone(), new Date()));
         if (moved > 0) {
           logger.warn(`${moved} upcoming appointments were put back on the clock of ${config.clinicTimeZone}`);
         }
-        if (!(await noteSecret(database.db, await signingSecret(config)))) {
-          const own = config.jwtSecret === null ? ` (this one made its own, in ${config.dataDir})` : '';
+        if (!(await noteSecret(database.db, await signingSecrets(config)))) {
+          const own = config.jwtSecrets === null ? ` (this one made its own, in ${config.dataDir})` : '';
           logger.warn(
-            'JWT_SECRET is not that of the instance that started on this database before: each refuses tokens of the ' +
+            'JWT_SECRET lacks that of the instance that started on this database before: each refuses tokens of the ' +
               `other. All need the same JWT_SECRET${own}`,
           );
         }
@@ -131,7 +148,7 @@ export async function startServer(
     const database = await opening;
     if (stopping !== undefined) await never;
     // It listens before the database is ready, so that whoever asks whether it lives gets an answer meanwhile.
-    app = await buildApp({ config, database, secret: await signingSecret(config), logger, accounts });
+    app = await buildApp({ config, database, secrets: await signingSecrets(config), logger, accounts });
     if (stopping !== undefined) await never;
     // For the name, Fastify would open a second server, of which the app does not know.
     const host = config.host === 'localhost' ? '127.0.0.1' : config.host;
@@ -168,7 +185,8 @@ export async function orRefuse<T>(start: () => Promise<T>, failure = 'The server
       error instanceof EmbeddedInUse ||
       error instanceof InvalidStaff ||
       error instanceof OverlappingAppointments ||
-      error instanceof PoolerRefused
+      error instanceof PoolerRefused ||
+      error instanceof TlsRefused
     ) {
       refuse(error.message);
     }

@@ -160,7 +160,7 @@ t.test('while the database is away', async (t) => {
   const config = testConfig(t);
   // Nothing listens on this port.
   const database = await openDatabase({ url: 'postgres://x:x@127.0.0.1:1/x', dataDir: config.dataDir, pool: 2 });
-  const app = await buildApp({ config, database, secret: SECRET, logger: false });
+  const app = await buildApp({ config, database, secrets: [SECRET], logger: false });
   t.teardown(() => database.close());
   t.teardown(() => app.close());
   const api = new TestApp(app, database, '');

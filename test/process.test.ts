@@ -1,8 +1,10 @@
 /** The built server as a process, over real HTTP. */
 import t from 'tap';
 import { randomUUID } from 'node:crypto';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { createConnection } from 'node:net';
+import { join } from 'node:path';
 import { PASSWORD } from './helpers/app.js';
 import { createTestDatabase } from './helpers/database.js';
 import { dataFolder, runProgram, startServerProcess } from './helpers/process.js';
@@ -140,6 +142,32 @@ t.test('two servers start at once on one empty database', async (t) => {
   t.equal((await post(`${two?.url}/api/user/token/refresh/`, { refresh })).status, 401, 'logged out everywhere');
 });
 
+t.test('secrets are changed one server at a time, and nobody has to log in again', async (t) => {
+  const DATABASE_URL = await createTestDatabase(t);
+  const DATA_DIR = dataFolder(t);
+  const [old, next] = [''.padEnd(40, 'old'), ''.padEnd(40, 'next')];
+  const serve = (JWT_SECRET: string) => startServerProcess(t, { DATABASE_URL, DATA_DIR, JWT_SECRET, ...GENEROUS });
+  const list = (...secrets: string[]): string => JSON.stringify(secrets);
+  const refreshAt = async ({ url }: { url: string }, refresh: string): Promise<number> =>
+    (await post(`${url}/api/user/token/refresh/`, { refresh })).status;
+  const first = await serve(old);
+  const { tokens } = (await (await post(`${first.url}/api/user/register/`, registration('rotated'))).json()) as {
+    tokens: { refresh: string };
+  };
+  const knowsBoth = await serve(list(old, next));
+  const signsByNext = await serve(list(next, old));
+  const login = await post(`${signsByNext.url}/api/user/login/`, { username: 'rotated', password: PASSWORD });
+  const { refresh } = (await login.json()) as { refresh: string };
+  for (const server of [knowsBoth, signsByNext]) {
+    t.equal(await refreshAt(server, tokens.refresh), 200);
+    t.equal(await refreshAt(server, refresh), 200);
+  }
+  const last = await serve(next);
+  t.equal(await refreshAt(last, refresh), 200);
+  t.equal(await refreshAt(last, tokens.refresh), 401, 'the old secret is gone');
+  for (const { log } of [knowsBoth, signsByNext, last]) t.notMatch(log.join('\n'), /JWT_SECRET|oldold|nextnext/);
+});
+
 t.test('no level of the log shows a token, a password or what a patient wrote', async (t) => {
   const DATA_DIR = dataFolder(t);
   const { url, log, child, ended } = await startServerProcess(t, { DATA_DIR, LOG_LEVEL: 'trace', ...GENEROUS });
@@ -169,6 +197,31 @@ t.test('no level of the log shows a token, a password or what a patient wrote', 
   for (const planted of [tokens.access, tokens.refresh, PASSWORD, '1234567', 'planted-']) {
     t.notOk(text.includes(planted), planted);
   }
+});
+
+t.test('secrets that come from files work, and show in no line, child process or help', async (t) => {
+  const DATA_DIR = dataFolder(t);
+  const planted = { JWT_SECRET: ''.padEnd(40, 'planted-jwt.'), ADMIN_PASSWORD: 'planted-Tractor-91' };
+  const files: Record<string, string> = {};
+  for (const [name, value] of Object.entries(planted)) {
+    writeFileSync(join(DATA_DIR, name), `${value}\n`, { mode: 0o600 });
+    files[`${name}_FILE`] = join(DATA_DIR, name);
+  }
+  const admin = { ADMIN_USERNAME: 'boss', ADMIN_EMAIL: 'boss@example.com' };
+  const environment = { DATA_DIR, LOG_LEVEL: 'trace', NODE_ENV: 'production', ...files, ...admin, ...GENEROUS };
+  const { url, log, child } = await startServerProcess(t, environment);
+  const login = await post(`${url}/api/user/login/`, { username: 'boss', password: planted.ADMIN_PASSWORD });
+  t.equal(login.status, 200);
+  const made = await runProgram('dist/src/admin.js', environment, ['--username', 'chief', '--email', 'c@example.com']);
+  t.match(made, { code: 0, stderr: '' });
+  const help = await runProgram('dist/src/server.js', environment, ['--help']);
+  const said = [...log, made.stdout, made.stderr, help.stdout];
+  if (process.platform === 'linux') {
+    const postmaster = readFileSync(join(DATA_DIR, 'postgres/data/postmaster.pid'), 'utf8').split('\n')[0] ?? '';
+    for (const file of ['cmdline', 'environ']) said.push(readFileSync(`/proc/${postmaster}/${file}`, 'utf8'));
+    said.push(readFileSync(`/proc/${child.pid}/cmdline`, 'utf8'), readFileSync(`/proc/${child.pid}/environ`, 'utf8'));
+  }
+  t.notMatch(said.join('\n'), /planted/);
 });
 
 t.test('production without PUBLIC_URL or ALLOWED_HOSTS warns once', async (t) => {

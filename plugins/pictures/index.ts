@@ -12,8 +12,8 @@ import { pictureUrls, type PictureUrls } from './urls.js';
 export interface PicturesOptions {
   /** Where the files are kept; made if it is absent. */
   readonly folder: string;
-  /** Signs the URLs of pictures that are not public. */
-  readonly secret: string;
+  /** Of the URLs of pictures that are not public: the first signs, and all verify. */
+  readonly secrets: readonly string[];
   /** Milliseconds since 1970. */
   readonly now?: () => number;
 }
@@ -32,7 +32,7 @@ const NAME = /^[ps]-[\w-]{22}\.(jpeg|png|webp|gif)$/;
 
 /** Keeps uploaded pictures, serves them, and removes those that no row has any more. */
 export default fp(
-  async function pictures(app: FastifyInstance, { folder, secret, now = Date.now }: PicturesOptions) {
+  async function pictures(app: FastifyInstance, { folder, secrets, now = Date.now }: PicturesOptions) {
     await findEncoder();
     const bare = await openFolder(folder);
     const outage = new Outage({
@@ -43,7 +43,7 @@ export default fp(
     });
     const store = answering(bare, (fault) => outage.begin(fault));
     const uploads = pictureUploads(app.db, store);
-    const urls = pictureUrls(secret, now);
+    const urls = pictureUrls(secrets, now);
     app.decorate('pictures', urls);
     app.decorate('uploads', uploads);
     app.decorate('arePicturesAway', () => outage.isOn);

@@ -4,7 +4,7 @@ import { drizzle } from 'drizzle-orm/postgres-js';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { isUnavailable, type Db, type Tx } from '../../db/client.js';
-import { connect } from '../../db/connect.js';
+import { connect, tlsRefusal } from '../../db/connect.js';
 import { openEmbedded } from '../../db/embedded/index.js';
 import { reasonOf } from '../../db/reason.js';
 import { one } from '../../db/rows.js';
@@ -81,7 +81,9 @@ async function refuseRunning(db: Db): Promise<void> {
  * @throws ConfigError where it is not the demo's, where it can not be reset now, or the database does not answer
  */
 export async function checkContents(config: Config, { isReset }: { isReset: boolean }): Promise<void> {
-  const { databaseUrl, dataDir } = config;
+  const { dataDir } = config;
+  // The role that owns the database sees all there is in it.
+  const databaseUrl = config.migrationUrl ?? config.databaseUrl;
   // Not made yet.
   if (databaseUrl === null && !existsSync(join(dataDir, 'postgres'))) return;
   const opening = databaseUrl === null ? openEmbedded({ dataDir }) : undefined;
@@ -93,6 +95,8 @@ export async function checkContents(config: Config, { isReset }: { isReset: bool
     refuseOthers(await contentsOf(db), config);
     if (isReset) await refuseRunning(db);
   } catch (error) {
+    const refusal = databaseUrl === null ? undefined : tlsRefusal('DATABASE_URL', databaseUrl, error);
+    if (refusal !== undefined) throw refusal;
     if (!isUnavailable(error)) throw error;
     throw new ConfigError(`DATABASE_URL must lead to a database that answers: ${reasonOf(error)}`);
   } finally {

@@ -64,16 +64,18 @@ t.test('what was booked over comes after what was booked over it, if that is how
 
 t.test('what an instance has noted leaves room for the rows of a backup', async (t) => {
   const { database, url } = await openTestDatabase(t);
-  t.ok(await noteSecret(database.db, 'the secret of the instance that made the tables'));
+  t.ok(await noteSecret(database.db, ['the secret of the instance that made the tables']));
   const sql = postgres(url, { max: 1, connection: { DateStyle: 'ISO' } });
   t.teardown(() => sql.end());
   for (const { name } of await readTables(sql)) {
     const rows = await sql`select * from ${sql(name)}`;
     for (const row of rows) await sql`insert into ${sql(name)} ${sql(row)}`;
   }
-  t.ok(await noteSecret(database.db, 'the secret of the instance that made the tables'));
-  t.notOk(await noteSecret(database.db, 'another'));
-  t.ok(await noteSecret(database.db, 'another'));
+  t.ok(await noteSecret(database.db, ['the secret of the instance that made the tables']));
+  t.notOk(await noteSecret(database.db, ['another']));
+  t.ok(await noteSecret(database.db, ['another']));
+  t.ok(await noteSecret(database.db, ['the next', 'another']), 'one that verifies what the last one signs');
+  t.notOk(await noteSecret(database.db, ['another']), 'which the last one no longer accepts');
 });
 
 t.test('each function that a row runs has a search_path of its own', async (t) => {

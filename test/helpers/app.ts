@@ -162,7 +162,7 @@ export async function buildTestApp(
     pool: config.databasePool,
     timeZone: config.clinicTimeZone,
   });
-  const app = await buildApp({ config, database, secret: SECRET, logger: false, now });
+  const app = await buildApp({ config, database, secrets: [SECRET], logger: false, now });
   t.teardown(() => app.close());
   return new TestApp(app, database, url);
 }
@@ -183,7 +183,7 @@ export async function anotherInstance(
   });
   t.teardown(() => database.close());
   await database.migrated;
-  const app = await buildApp({ config, database, secret: config.jwtSecret ?? SECRET, logger, now: () => MORNING });
+  const app = await buildApp({ config, database, secrets: config.jwtSecrets ?? [SECRET], logger, now: () => MORNING });
   t.teardown(() => app.close());
   return new TestApp(app, database, databaseUrl);
 }

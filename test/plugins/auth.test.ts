@@ -188,3 +188,76 @@ t.test('forgetUser while the user is being looked up fails no request', async (t
   });
   t.equal((await pending.answer).status, 404);
 });
+
+t.test('a list of secrets', async (t) => {
+  const [old, next] = ['the old one'.padEnd(40, '.'), 'the next one'.padEnd(40, '.')];
+  const first = await buildTestApp(t);
+  const [before, during, after] = await Promise.all(
+    [[old], [next, old], [next]].map((list) => anotherInstance(t, first, { JWT_SECRET: JSON.stringify(list) })),
+  );
+  if (before === undefined || during === undefined || after === undefined) throw new Error();
+  const headerOf = (token: string): unknown =>
+    JSON.parse(Buffer.from(token.split('.')[0] ?? '', 'base64url').toString());
+  const seen = async ({ token, refresh }: { token: string; refresh: string }) =>
+    Promise.all(
+      [before, during, after].map(async (api) => [
+        (await knock(api, bearer(token))).status,
+        (await api.post('/api/user/token/refresh/', { body: { refresh } })).status,
+      ]),
+    );
+  const [GOOD, BAD] = [
+    [404, 200],
+    [401, 401],
+  ];
+  const [ofBefore, ofDuring, ofAfter] = [
+    await before.register({ username: 'before' }),
+    await during.register({ username: 'during' }),
+    await after.register({ username: 'after' }),
+  ];
+
+  await t.test('the first signs, with a kid of its own that gives nothing away; all verify', async (t) => {
+    t.strictSame(await seen(ofBefore), [GOOD, GOOD, BAD]);
+    t.strictSame(await seen(ofDuring), [BAD, GOOD, GOOD]);
+    t.strictSame(await seen(ofAfter), [BAD, GOOD, GOOD]);
+    const [header, other] = [ofDuring.token, ofBefore.token].map(headerOf) as [{ kid: string }, { kid: string }];
+    t.strictSame(Object.keys(header), ['alg', 'typ', 'kid']);
+    t.match(header.kid, /^[\w-]{16}$/);
+    t.not(header.kid, other.kid);
+    t.strictSame(headerOf(ofAfter.token), header, 'wherever the secret stands in a list');
+    t.strictSame(headerOf(ofDuring.refresh), header);
+  });
+
+  const claims = { sub: String(ofBefore.id), use: 'access', exp: now() + 60 };
+  const { kid: kidOfNext } = headerOf(ofAfter.token) as { kid: string };
+  for (const [title, token, statuses] of [
+    ['without a kid, from before there were several', forgeToken(claims, { secret: old }), [404, 404, 401]],
+    ['of the next secret without a kid', forgeToken(claims, { secret: next }), [401, 404, 404]],
+    ...['unknown', '', null, 7, {}, '__proto__'].map((kid): [string, string, number[]] => [
+      `with the kid ${JSON.stringify(kid)}`,
+      forgeToken(claims, { secret: old, header: { alg: 'HS256', typ: 'JWT', kid } }),
+      [401, 401, 401],
+    ]),
+    [
+      'with the kid of another secret of the list',
+      forgeToken(claims, { secret: old, header: { alg: 'HS256', typ: 'JWT', kid: kidOfNext } }),
+      [401, 401, 401],
+    ],
+  ] as [string, string, number[]][]) {
+    await t.test(`updateDoctor ${[...new Set(statuses)].join(' or ')} for a token ${title}`, async (t) => {
+      const answers = await Promise.all([before, during, after].map((api) => knock(api, bearer(token))));
+      t.strictSame(
+        answers.map(({ status }) => status),
+        statuses,
+      );
+    });
+  }
+
+  await t.test('an expired token of either is said to be expired, and still logs out', async (t) => {
+    for (const secret of [old, next]) {
+      const answer = await knock(during, bearer(forgeToken({ ...claims, exp: now() - 1 }, { secret })));
+      t.match(answer, { status: 401, body: { detail: EXPIRED } });
+      const refresh = forgeToken({ ...claims, use: 'refresh', jti: 'x', exp: now() - 1 }, { secret });
+      t.equal((await during.post('/api/user/logout/', { body: { refresh } })).status, 200);
+    }
+  });
+});

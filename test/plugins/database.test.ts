@@ -21,7 +21,7 @@ async function build(t: Test) {
     log: (line) => lines.push(line),
   });
   t.teardown(() => database.close());
-  const app = await buildApp({ config, database, secret: SECRET, logger: false });
+  const app = await buildApp({ config, database, secrets: [SECRET], logger: false });
   t.teardown(() => app.close());
   const api = new TestApp(app, database, proxy.url);
   return { api, proxy, database, direct, lines };

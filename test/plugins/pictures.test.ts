@@ -18,6 +18,7 @@ import { answerNotModified } from '../../plugins/entity-tags.js';
 import multipart, { readForm } from '../../plugins/multipart.js';
 import { discardPictures, encodePictures, storePictures } from '../../plugins/pictures/hooks.js';
 import pictures from '../../plugins/pictures/index.js';
+import { pictureUrls, type PictureUrls } from '../../plugins/pictures/urls.js';
 import validation from '../../plugins/validation.js';
 import { encode } from '../../plugins/pictures/encoder.js';
 import { keepFull } from '../helpers/line.js';
@@ -94,7 +95,7 @@ async function build(t: Test, own: { folder?: string; database?: Database } = {}
   await app.register(validation);
   await app.register(multipart, {});
   app.decorate('operate', (operation, handler) => void app.route({ ...operation, ...hooksOf(operation), handler }));
-  await app.register(pictures, { folder, secret: 'a secret for the test', now: () => clock.now });
+  await app.register(pictures, { folder, secrets: ['a secret for the test'], now: () => clock.now });
   app.forms.route({
     method: 'PUT',
     url: '/doctor/',
@@ -490,6 +491,29 @@ void t.test('getPicture 200 and 404 for a signed picture', async (t) => {
   clock.now = NOON + 30 * MINUTE;
   t.equal((await app.inject(picture)).statusCode, 404, 'expired');
   t.same(faultsIn(await app.inject(picture.replace(expires, 'soon'))), { expires: ['must be an integer'] });
+});
+
+void t.test('a signed URL holds while its secret is in the list', (t) => {
+  const [old, both, next] = [['old'], ['next', 'old'], ['next']].map((secrets) => pictureUrls(secrets, () => NOON)) as [
+    PictureUrls,
+    PictureUrls,
+    PictureUrls,
+  ];
+  const name = `s-${'A'.repeat(22)}.png`;
+  const shows = (by: PictureUrls, signed: PictureUrls): boolean => {
+    const { searchParams } = new URL(signed.url('http://a.test', name) ?? '');
+    const [expires, signature = ''] = [Number(searchParams.get('expires')), searchParams.get('signature') ?? ''];
+    return by.cacheControl(name, { expires, signature }) !== undefined;
+  };
+  t.strictSame(
+    [old, both, next].map((by) => [old, both, next].map((signed) => shows(by, signed))),
+    [
+      [true, false, false],
+      [true, true, true],
+      [false, true, true],
+    ],
+  );
+  t.end();
 });
 
 void t.test('getPicture 404 for a name that no picture has', async (t) => {

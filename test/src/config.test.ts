@@ -1,7 +1,15 @@
 import * as fs from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
-import { ConfigError, Environment, readConfig, signingSecret, type Config } from '../../src/config.js';
+import {
+  ConfigError,
+  Environment,
+  readConfig,
+  readVariable,
+  signingSecrets,
+  without,
+  type Config,
+} from '../../src/config.js';
 
 const LONG = 'x'.repeat(32);
 
@@ -10,9 +18,10 @@ const DEFAULTS: Config = {
   host: '0.0.0.0',
   port: 8000,
   databaseUrl: null,
+  migrationUrl: null,
   databasePool: 10,
   dataDir: './.data',
-  jwtSecret: null,
+  jwtSecrets: null,
   accessTokenTtl: 3600,
   refreshTokenTtl: 30 * 86_400,
   refreshRotation: false,
@@ -34,6 +43,7 @@ const DEFAULTS: Config = {
   maxOpenBookingsPerDoctor: 5,
   waitingOffer: 1800,
   rateLimit: { anonymous: 100, user: 600, auth: 20 },
+  securityContact: null,
   shutdownDelay: 0,
   logLevel: 'info',
 };
@@ -48,7 +58,7 @@ t.test('defaults', async (t) => {
   t.match(readConfig({ NODE_ENV: 'production', JWT_SECRET: LONG }), {
     ...DEFAULTS,
     isProduction: true,
-    jwtSecret: LONG,
+    jwtSecrets: [LONG],
     corsOrigins: [],
   });
 });
@@ -79,7 +89,16 @@ t.test('values that are taken', async (t) => {
       { DATABASE_POOL: '1', DATA_DIR: '/data' },
       { databasePool: 1, dataDir: '/data' },
     ],
-    [{ JWT_SECRET: 'ä'.repeat(16) }, { jwtSecret: 'ä'.repeat(16) }],
+    ...[
+      'ä'.repeat(16),
+      'a passphrase, with commas, [brackets] and "quotes"',
+      `["${LONG}`,
+      `["${LONG}"] and so on`,
+      `${LONG}\n${LONG}`,
+      `[${LONG}]`,
+    ].map((secret) => [{ JWT_SECRET: secret }, { jwtSecrets: [secret] }]),
+    [{ JWT_SECRET: ` [ "${LONG}1",\n"${LONG}2" ]\n` }, { jwtSecrets: [`${LONG}1`, `${LONG}2`] }],
+    [{ JWT_SECRET: `["${LONG}"]` }, { jwtSecrets: [LONG] }],
     [
       { ACCESS_TOKEN_TTL: '45s', REFRESH_TOKEN_TTL: '90m' },
       { accessTokenTtl: 45, refreshTokenTtl: 5400 },
@@ -138,6 +157,9 @@ t.test('values that are taken', async (t) => {
     ],
     [{ WAITING_OFFER: '7d' }, { waitingOffer: 604_800 }],
     [{ WAITING_OFFER: '60s' }, { waitingOffer: 60 }],
+    ...['mailto:security@clinic.example', 'https://clinic.example/security?x=1', 'tel:+49-30-1234567'].map(
+      (contact) => [{ SECURITY_CONTACT: contact }, { securityContact: contact }],
+    ),
     [{ LOG_LEVEL: 'silent' }, { logLevel: 'silent' }],
   ] as [NodeJS.ProcessEnv, Partial<Config>][]) {
     await t.test(JSON.stringify(environment), async (t) => {
@@ -175,6 +197,14 @@ t.test('values that stop the start with one line that names the variable', async
     ['DATABASE_POOL', '0', integer(1, 1000)],
     ['DATABASE_POOL', '1001', integer(1, 1000)],
     ['JWT_SECRET', 'secret of fewer than 32 bytes', 'have at least 32 bytes', true],
+    ['JWT_SECRET', '["secret of fewer than 32 bytes"]', 'have at least 32 bytes', true],
+    ['JWT_SECRET', `["${LONG}", "too short"]`, 'have at least 32 bytes in each secret', true],
+    ...[`["${LONG}" "${LONG}"]`, `["${LONG}", 1, "${LONG}"]`].map((value): (typeof cases)[0] => [
+      'JWT_SECRET',
+      value,
+      'be a secret, or a list such as ["the new one","the old one"]',
+      true,
+    ]),
     ...['0s', '1', 'h', '1w', '1.5h', '-1h', '1h 30m', '1H', '1234567890s'].flatMap((value): typeof cases => [
       ['ACCESS_TOKEN_TTL', value, DURATION],
       ['REFRESH_TOKEN_TTL', value, DURATION],
@@ -252,6 +282,23 @@ t.test('values that stop the start with one line that names the variable', async
       value,
       'be a duration from 1m to 7d, like 30m',
     ]),
+    ...[
+      'security@clinic.example',
+      'http://clinic.example',
+      'mailto:security',
+      'mailto:a@b@c',
+      'https://',
+      'https://a b',
+      'https://clinic.example\nPolicy: https://other.example',
+      'mailto:a@b\r\n',
+      'tel:',
+      'tel:security',
+      `https://${'a'.repeat(250)}`,
+    ].map((value): (typeof cases)[0] => [
+      'SECURITY_CONTACT',
+      value,
+      'be a URI like mailto:security@example.com, https://example.com/security or tel:+1-201-555-0123',
+    ]),
     ['LOG_LEVEL', 'INFO', 'be one of fatal, error, warn, info, debug, trace, silent'],
   ];
   for (const [name, value, must, isSecret = false] of cases) {
@@ -264,6 +311,11 @@ t.test('values that stop the start with one line that names the variable', async
 
   for (const [environment, message] of [
     [{ NODE_ENV: 'production' }, 'JWT_SECRET must be set in production'],
+    [{ MIGRATION_DATABASE_URL: 'postgres://db/clinic' }, 'DATABASE_URL must be set with MIGRATION_DATABASE_URL'],
+    [
+      { DATABASE_URL: 'postgres://db/x', MIGRATION_DATABASE_URL: 'postgres://db/x?sslmode=on' },
+      'MIGRATION_DATABASE_URL must have sslmode as one of: disable, allow, prefer, require, verify-ca, verify-full',
+    ],
     [{ ADMIN_USERNAME: 'ada' }, 'ADMIN_EMAIL must be set with ADMIN_USERNAME'],
     [{ ADMIN_USERNAME: 'ada', ADMIN_EMAIL: 'a@b.c' }, 'ADMIN_PASSWORD must be set with ADMIN_USERNAME'],
     [{ ADMIN_EMAIL: 'a@b.c' }, 'ADMIN_USERNAME must be set with the other two'],
@@ -276,6 +328,79 @@ t.test('values that stop the start with one line that names the variable', async
   }
 });
 
+t.test('secrets from files', async (t) => {
+  const names = Object.keys(Environment.properties) as (keyof typeof Environment.properties)[];
+  const secrets = names.filter((name) => (Environment.properties[name] as { secret?: boolean }).secret === true);
+  const folder = t.testdir();
+  const file = (text: string): string => {
+    fs.writeFileSync(join(folder, 'secret'), text);
+    return join(folder, 'secret');
+  };
+
+  await t.test('whatever sounds like a secret is one', async (t) => {
+    const known = ['PUBLIC_URL', 'ACCESS_TOKEN_TTL', 'REFRESH_TOKEN_TTL'];
+    t.strictSame(
+      names.filter((name) => /SECRET|PASSWORD|KEY|TOKEN|CREDENTIAL|URL/.test(name) && !known.includes(name)),
+      secrets,
+    );
+    t.ok(secrets.length >= 4);
+  });
+
+  for (const name of secrets) {
+    await t.test(`${name}_FILE`, async (t) => {
+      const value = 'planted'.padEnd(32, '.');
+      t.equal(readVariable({ [`${name}_FILE`]: file(`${value}\n`) }, name), value);
+      for (const [text, read] of [
+        [value, value],
+        [`${value}\r\n`, value],
+        [`${value}\n\n`, `${value}\n`],
+        [` ${value} `, ` ${value} `],
+      ] as const) {
+        t.equal(readVariable({ [`${name}_FILE`]: file(text) }, name), read, JSON.stringify(text));
+      }
+      t.equal(readVariable({ [name]: value, [`${name}_FILE`]: '' }, name), value);
+      t.equal(readVariable(without({ [name]: value, [`${name}_FILE`]: file(value) }, name), name), undefined);
+      for (const [environment, must] of [
+        [{ [name]: value, [`${name}_FILE`]: file(value) }, `not be set beside ${name}`],
+        [
+          { [`${name}_FILE`]: join(folder, 'none') },
+          `name a file that can be read (ENOENT), but is "${join(folder, 'none')}"`,
+        ],
+        [{ [`${name}_FILE`]: folder }, `name a file that can be read (EISDIR), but is "${folder}"`],
+      ] as const) {
+        t.throws(() => readConfig(environment), new ConfigError(`${name}_FILE must ${must}`));
+      }
+      for (const text of ['', '\n']) {
+        const path = file(text);
+        t.throws(
+          () => readConfig({ [`${name}_FILE`]: path }),
+          new ConfigError(`${name}_FILE must name a file that is not empty, but is "${path}"`),
+        );
+      }
+    });
+  }
+
+  await t.test('other variables come from no file', async (t) => {
+    for (const name of names.filter((name) => !secrets.includes(name))) {
+      t.equal(readVariable({ [`${name}_FILE`]: file('8080') }, name), undefined, name);
+    }
+  });
+
+  await t.test('are judged as values are, and not shown', async (t) => {
+    t.throws(
+      () => readConfig({ JWT_SECRET_FILE: file('planted') }),
+      new ConfigError('JWT_SECRET must have at least 32 bytes'),
+    );
+    t.throws(
+      () => readConfig({ REDIS_URL_FILE: file('planted') }),
+      new ConfigError('REDIS_URL must be a redis:// or rediss:// URL'),
+    );
+    t.match(readConfig({ NODE_ENV: 'production', JWT_SECRET_FILE: file(JSON.stringify([LONG, `${LONG}2`])) }), {
+      jwtSecrets: [LONG, `${LONG}2`],
+    });
+  });
+});
+
 t.test('every variable is documented', async (t) => {
   const readme = fs.readFileSync(new URL('../../../README.md', import.meta.url), 'utf8');
   for (const name of Object.keys(Environment.properties)) {
@@ -286,7 +411,7 @@ t.test('every variable is documented', async (t) => {
 t.test('the secret that signs tokens', async (t) => {
   await t.test('is the configured one, and nothing is written', async (t) => {
     const dataDir = join(t.testdir(), 'data');
-    t.equal(await signingSecret(readConfig({ JWT_SECRET: LONG, DATA_DIR: dataDir })), LONG);
+    t.strictSame(await signingSecrets(readConfig({ JWT_SECRET: LONG, DATA_DIR: dataDir })), [LONG]);
     t.notOk(fs.existsSync(dataDir));
   });
 
@@ -295,10 +420,10 @@ t.test('the secret that signs tokens', async (t) => {
     async (t) => {
       const dataDir = join(t.testdir(), 'data');
       const config = readConfig({ DATA_DIR: dataDir });
-      const secrets = await Promise.all(Array.from({ length: 8 }, () => signingSecret(config)));
-      t.equal(new Set(secrets).size, 1);
-      t.ok(Buffer.byteLength(secrets[0] ?? '') >= 32);
-      t.equal(await signingSecret(config), secrets[0]);
+      const secrets = await Promise.all(Array.from({ length: 8 }, () => signingSecrets(config)));
+      t.equal(new Set(secrets.flat()).size, 1);
+      t.ok(Buffer.byteLength(secrets[0]?.[0] ?? '') >= 32);
+      t.strictSame(await signingSecrets(config), secrets[0]);
       t.strictSame(fs.readdirSync(dataDir), ['jwt-secret'], 'no draft is left');
       t.equal(fs.statSync(join(dataDir, 'jwt-secret')).mode & 0o777, 0o600);
     },
@@ -308,10 +433,10 @@ t.test('the secret that signs tokens', async (t) => {
     const dataDir = t.testdir({ 'jwt-secret': 'short\n' });
     const file = join(dataDir, 'jwt-secret');
     await t.rejects(
-      signingSecret(readConfig({ DATA_DIR: dataDir })),
+      signingSecrets(readConfig({ DATA_DIR: dataDir })),
       new ConfigError(`${file} must hold at least 32 bytes; delete it to have a new one made`),
     );
     fs.writeFileSync(file, `${LONG}\n`);
-    t.equal(await signingSecret(readConfig({ DATA_DIR: dataDir })), LONG);
+    t.strictSame(await signingSecrets(readConfig({ DATA_DIR: dataDir })), [LONG]);
   });
 });
