@@ -3,11 +3,15 @@ import { column, jsonObject, JsonText, timestampText } from '../../../db/json.js
 import { appointments, auditEvents, doctors, patients, profiles, users } from '../../../db/tables/index.js';
 import type { Access, AccessPage, AuditEvent, AuditEventPage } from '../../../openapi/generated/schemas.js';
 import type { Input } from '../../../openapi/operation.js';
+import { InvalidInput } from '../../lib/errors.js';
 import { isKeptBy } from '../../lib/keepers.js';
 import { filtered } from '../../lib/lists.js';
 import { pageLink } from '../../lib/pages.js';
 import { positionText, readPosition, type Key } from '../../lib/positions.js';
 import type { UserVisit } from '../../lib/visit.js';
+
+/** As the contract limits the link to another page. */
+const MAX_LINK = 4000;
 
 const ORDER = '-at';
 const KEYS: readonly Key[] = [
@@ -72,6 +76,7 @@ async function pageOf<T>(
   const shown = rows.slice(0, limits);
   const last = rows.length > limits ? shown.at(-1)?.position : undefined;
   const next = last === undefined ? null : pageLink(link, undefined, positionText(ORDER, last));
+  if (next !== null && next.length > MAX_LINK) throw new InvalidInput({ query: ['is too long'] });
   return new JsonText(`{"next":${JSON.stringify(next)},"results":[${shown.map(({ item }) => item).join(',')}]}`);
 }
 
