@@ -71,7 +71,16 @@ export default tseslint.config(
   },
   { files: ['plugins/**', 'src/**'], rules: { 'max-params': ['error', 4] } },
   {
-    files: ['src/server.ts', 'src/admin.ts', 'src/demo.ts', 'test/**', 'bench/**', 'clients/**', 'db/embedded/**'],
+    files: [
+      'src/server.ts',
+      'src/admin.ts',
+      'src/audit-verify.ts',
+      'src/demo.ts',
+      'test/**',
+      'bench/**',
+      'clients/**',
+      'db/embedded/**',
+    ],
     rules: { 'no-restricted-properties': 'off' },
   },
   {

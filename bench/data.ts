@@ -315,9 +315,12 @@ async function makeAppointments(tx: TransactionSql, shape: Shape, log: (line: st
 
 /**
  * Triggers that look at each row for what comes of all at once: those that refuse what is in the way of holds and of
- * overbooked appointments, of which there are none, and the one that keeps full days.
+ * overbooked appointments, of which there are none, the one that keeps full days, and the audit's.
  */
-const ROW_BY_ROW = ['refuse_held_time_of_new', 'refuse_over_overbooked_when_made', 'keep_full_days_of_new'];
+const ROW_BY_ROW = [
+  ...['refuse_held_time_of_new', 'refuse_over_overbooked_when_made', 'keep_full_days_of_new'],
+  'audit_create',
+];
 
 /**
  * Takes the indexes and constraints off tables that are filled at once, and puts them back: PostgreSQL then checks all rows

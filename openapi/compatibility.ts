@@ -33,7 +33,10 @@ const BOUNDS: Record<string, (now: number, before: number) => boolean> = {
 };
 
 /** What says nothing that a client could stand on. */
-const WORDS = ['title', 'summary', 'description', 'example', 'examples', 'deprecated', 'externalDocs', '$comment'];
+const WORDS = [
+  ...['title', 'summary', 'description', 'example', 'examples', 'deprecated', 'externalDocs', '$comment'],
+  'x-audit',
+];
 
 /** Keywords of schemas that are compared each in its own way; any other means something else altogether when it changes. */
 const COMPARED = [

@@ -43,6 +43,7 @@ interface Operation {
   responses: Record<string, Response>;
   'x-rate-limit'?: 'auth';
   'x-ignored-tokens'?: 'expired' | 'all';
+  'x-audit'?: { resource?: string; action?: string };
 }
 /** What happened, why, and what to do next. */
 interface ProblemText {
@@ -66,7 +67,7 @@ export interface Contract {
 
 const METHODS = ['get', 'post', 'put', 'patch', 'delete'] as const;
 /** Keywords for people and generators, which validation and serialization have no use for. */
-const DOCUMENTATION = new Set(['description', 'example', 'examples', 'title', 'deprecated']);
+const DOCUMENTATION = new Set(['description', 'example', 'examples', 'title', 'deprecated', 'x-audit']);
 const STRUCTURE = new Set(['type', 'properties', 'required', 'items', 'enum', 'additionalProperties', '$ref']);
 const SUPPORTED = new Set([
   ...DOCUMENTATION,
@@ -216,7 +217,52 @@ function locate({ paths, components }: Contract): Located[] {
   );
 }
 
-function operationText(operation: Located, all: readonly Located[]): string {
+/** What an answer shows that is audited: the nearest component that says so, and whether the answer is one. */
+function shownBy(
+  schema: Schema | undefined,
+  schemas: Contract['components']['schemas'],
+): { resource: string; id: string; isAnswer: boolean } | undefined {
+  const seen = new Set<string>();
+  let names = schema === undefined ? [] : refsOf(schema);
+  for (let isAnswer = true; names.length > 0; isAnswer = false) {
+    const next: string[] = [];
+    for (const name of names.filter((name) => !seen.has(name))) {
+      seen.add(name);
+      const component = schemas[name] as Schema;
+      const audited = component['x-audit'] as { resource: string; id: string } | undefined;
+      if (audited !== undefined) return { ...audited, isAnswer };
+      next.push(...refsOf(component));
+    }
+    names = next;
+  }
+  return undefined;
+}
+
+const refsOf = (schema: Schema): string[] =>
+  [...JSON.stringify(schema).matchAll(/"\$ref":"([^"]+)"/g)].map(([, ref]) => refName(ref as string));
+
+/** What is audited: operations that answer with what is, and those that say so. */
+function auditOf(operation: Located, schema: Schema | undefined, { schemas }: Contract['components']) {
+  const said = operation['x-audit'];
+  const shown = shownBy(schema, schemas);
+  if (said === undefined && shown === undefined) return null;
+  const resource = said?.resource ?? shown?.resource ?? fail(operation.operationId, 'x-audit needs a resource');
+  const isInPath = operation.parameters.some((parameter) => parameter.in === 'path' && parameter.name === 'id');
+  const ids =
+    shown === undefined || said?.resource !== undefined
+      ? isInPath
+        ? 'path'
+        : null
+      : shown.id === 'patient'
+        ? 'patients'
+        : shown.isAnswer
+          ? 'answer'
+          : 'elements';
+  const isList = operation.method === 'get' && (ids === 'elements' || ids === 'patients') && !isInPath;
+  return { resource, action: said?.action ?? (isList ? 'list' : null), ids };
+}
+
+function operationText(operation: Located, all: readonly Located[], components: Contract['components']): string {
   const { operationId: id, path, method, parameters } = operation;
   const statuses = Object.keys(operation.responses);
   const successes = statuses.filter((status) => status.startsWith('2'));
@@ -249,6 +295,7 @@ function operationText(operation: Located, all: readonly Located[]): string {
     takesIdempotencyKey: parameters.some(({ name }) => name === 'Idempotency-Key'),
     consumes: Object.keys(operation.requestBody?.content ?? {}),
     produces: Object.keys(operation.responses[success]?.content ?? {}),
+    audit: auditOf(operation, operation.responses[success]?.content?.['application/json']?.schema, components),
     limit: operation['x-rate-limit'] ?? 'general',
     ignoredTokens: operation['x-ignored-tokens'] ?? 'none',
   };
@@ -341,7 +388,7 @@ ${schemas.join('\n')}`,
 import * as S from './schemas.js';
 
 export const operations = {
-  ${operations.map((operation) => operationText(operation, operations)).join('\n')}
+  ${operations.map((operation) => operationText(operation, operations, components)).join('\n')}
 } as const;
 
 ${operations

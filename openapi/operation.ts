@@ -4,6 +4,19 @@ import type { operations } from './generated/operations.js';
 
 export type OperationId = keyof typeof operations;
 
+/** What the audit records of an operation. */
+export interface AuditedOperation {
+  /** Whose records it is about. */
+  readonly resource: string;
+  /** What it does, where its method does not tell. */
+  readonly action: string | null;
+  /**
+   * Where their ids are: in the path; in the answer, which is one; in its elements, which are; in what its elements say of
+   * a patient. Null for nowhere. Of an answer that is one and does not come, it is in the path.
+   */
+  readonly ids: 'path' | 'answer' | 'elements' | 'patients' | null;
+}
+
 /** What the contract says of an operation besides its schemas. */
 export interface OperationConfig {
   readonly operationId: string;
@@ -24,6 +37,8 @@ export interface OperationConfig {
   readonly consumes: readonly string[];
   /** The media types of the successful answer, from the one that who names none gets; none where it has no body. */
   readonly produces: readonly string[];
+  /** Null where nothing but refusals is recorded. */
+  readonly audit: AuditedOperation | null;
   readonly limit: 'general' | 'auth';
   /** Which tokens that are not valid count as none sent, where a token is optional. */
   readonly ignoredTokens: 'none' | 'expired' | 'all';

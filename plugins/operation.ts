@@ -19,6 +19,7 @@ import { guard, identify, type Caller } from './auth.js';
 import { expect } from './contract.js';
 import { costlyReads } from './costly-reads.js';
 import { available } from './database.js';
+import { auditAnswer, auditable, noteShown } from './audit.js';
 import { addEntityTag, answerNotModified, namedBy } from './entity-tags.js';
 import { hangUp } from './hang-up.js';
 import { hashBody, isRepeat, once } from './idempotency.js';
@@ -49,6 +50,8 @@ declare module 'fastify' {
     readonly costly: <T>(read: (db: Db) => PromiseLike<T>) => Promise<T>;
     /** Who calls; null for someone who is not signed in. */
     readonly caller: Caller | null;
+    /** By its id, which the answer has too, and the operation that it is for. */
+    readonly request: { readonly id: string; readonly operation: string };
     /** Whom the request's address stands for, as the rate limits count it. */
     readonly client: string;
     /** What the client's program says that it is. */
@@ -117,6 +120,7 @@ export interface OperationOptions {
     | 'db'
     | 'costly'
     | 'caller'
+    | 'request'
     | 'client'
     | 'userAgent'
     | 'signal'
@@ -153,7 +157,10 @@ function pathOf({ url, id }: NonNullable<OperationConfig['location']>, answer: u
  */
 export function hooksOf(operation: Operation) {
   return {
-    onRequest: [identify, limit(operation), expect(operation), available(operation), guard(operation)].filter(isNeeded),
+    onRequest: [
+      ...[identify, limit(operation), expect(operation), available(operation), auditable(operation)],
+      guard(operation),
+    ].filter(isNeeded),
     preParsing: [watchBody(operation)].filter(isNeeded),
     preValidation: [
       readForm(operation),
@@ -162,8 +169,9 @@ export function hooksOf(operation: Operation) {
       encodePictures(operation),
     ].filter(isNeeded),
     preHandler: [hashBody(operation), storePictures(operation)].filter(isNeeded),
-    preSerialization: [addEntityTag(operation), addLinks(operation)].filter(isNeeded),
+    preSerialization: [noteShown(operation), addEntityTag(operation), addLinks(operation)].filter(isNeeded),
     onSend: [answerNotModified(operation), discardPictures(operation), endAttempt(operation)].filter(isNeeded),
+    onResponse: [auditAnswer(operation)],
   };
 }
 
@@ -192,6 +200,7 @@ export default fp(
         return runCostly(reader, read);
       },
       caller: request.caller,
+      request: { id: request.id, operation: request.routeOptions.config.operationId ?? '' },
       get client() {
         return clientOf(request);
       },
@@ -256,7 +265,10 @@ export default fp(
         if (renderings !== undefined) {
           const type = preferred(request, reply, produces);
           if (isRendered(type))
-            return Promise.resolve(answered).then((value) => sendRendered(reply, type, renderings, value));
+            return Promise.resolve(answered).then((value) => {
+              request.shown = value;
+              return sendRendered(reply, type, renderings, value);
+            });
         }
         if (location === null) return answered;
         return Promise.resolve(answered).then((record) => {
@@ -271,6 +283,6 @@ export default fp(
   },
   {
     name: 'operation',
-    dependencies: ['contract', 'database', 'auth', 'rate-limit', 'multipart', 'slow-bodies'],
+    dependencies: ['contract', 'database', 'auth', 'rate-limit', 'audit', 'multipart', 'slow-bodies'],
   },
 );

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { Database } from '../db/client.js';
 import { trustOf } from '../plugins/addresses.js';
 import setAnswerHeaders, { answerHeaders } from '../plugins/answer-headers.js';
+import audit from '../plugins/audit.js';
 import auth from '../plugins/auth.js';
 import contract from '../plugins/contract.js';
 import database from '../plugins/database.js';
@@ -25,6 +26,7 @@ import validation from '../plugins/validation.js';
 import type { Config } from './config.js';
 import { pastDateRule } from './lib/dates.js';
 import { passwordRule } from './lib/passwords.js';
+import { sealEvents } from './resources/audit-events/chain.js';
 import { resources } from './resources/index.js';
 import { calendarOf, type Calendar } from './scheduling/calendar.js';
 import { offerAllFreed } from './scheduling/offers.js';
@@ -91,12 +93,14 @@ export async function buildApp({
   await app.register(database, { database: db });
   await app.register(auth, { secrets, accessTtl: config.accessTokenTtl, refreshTtl: config.refreshTokenTtl });
   await app.register(rateLimit, { ...config.rateLimit, redisUrl: config.redisUrl });
+  await app.register(audit);
   await app.register(multipart);
   const calendar = (): Calendar => calendarOf(config, db.timeZone(), now());
   await app.register(sweep, {
     rounds: [
       { name: 'removing old idempotency keys', seconds: 3600, run: removeOldKeys },
       { name: 'forgetting full days', seconds: 3600, run: (db) => forgetFullDays(db, calendar()) },
+      { name: 'sealing audit events', seconds: 5, run: sealEvents },
       { name: 'offering what became free', seconds: 5, run: (db) => offerAllFreed(db, calendar()) },
     ],
   });

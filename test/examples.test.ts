@@ -64,7 +64,7 @@ function callerOf({ config: { operationId, access } }: Operation): string | unde
 /** What goes by the clock, by chance, or by how much there is. */
 const VARIES = new Set([
   ...['date_joined', 'created_at', 'updated_at', 'changed_at', 'created_on', 'date', 'from', 'to'],
-  ...['start', 'end', 'today', 'clock', 'now', 'user_agent'],
+  ...['start', 'end', 'today', 'clock', 'now', 'at', 'user_agent'],
   ...['access', 'refresh', 'token', 'code', 'expires_at', 'count', 'next'],
 ]);
 

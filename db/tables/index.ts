@@ -20,3 +20,5 @@ export * from './holds.js';
 export * from './waiting-list.js';
 export * from './idempotency-keys.js';
 export * from './signing-secrets.js';
+export * from './audit-events.js';
+export * from './audit-blocks.js';

@@ -273,6 +273,24 @@ export const PatientInput = Type.Object({
 });
 export type PatientInput = Static<typeof PatientInput>;
 
+export const Access = Type.Object({
+  at: Timestamp,
+  action: Type.String({ maxLength: 40 }),
+  resource: Type.String({ maxLength: 40 }),
+  records: Type.Array(Id, {}),
+  actor: Type.Unsafe<'staff' | 'doctor' | 'user' | 'anonymous' | 'system' | 'database'>({
+    type: 'string',
+    enum: ['staff', 'doctor', 'user', 'anonymous', 'system', 'database'],
+    maxLength: 9,
+    'x-enum-varnames': ['STAFF', 'DOCTOR', 'USER', 'ANONYMOUS', 'SYSTEM', 'DATABASE'],
+  }),
+  actor_name: Type.Unsafe<string | null>({ type: ['string', 'null'], maxLength: 301 }),
+});
+export type Access = Static<typeof Access>;
+
+export const AccessPage = Type.Object({ next: PageLink, results: Type.Array(Access, { maxItems: 1000 }) });
+export type AccessPage = Static<typeof AccessPage>;
+
 export const PatientList = Type.Array(Patient, { maxItems: 20 });
 export type PatientList = Static<typeof PatientList>;
 
@@ -677,6 +695,47 @@ export const ChangedHours = Type.Object({
   appointments: Type.Array(DisplacedAppointment, { maxItems: 1000 }),
 });
 export type ChangedHours = Static<typeof ChangedHours>;
+
+export const AuditOutcome = Type.Unsafe<'stored' | 'answered' | 'refused' | 'failed'>({
+  type: 'string',
+  enum: ['stored', 'answered', 'refused', 'failed'],
+  maxLength: 8,
+  'x-enum-varnames': ['STORED', 'ANSWERED', 'REFUSED', 'FAILED'],
+});
+export type AuditOutcome = Static<typeof AuditOutcome>;
+
+export const AuditActor = Type.Unsafe<'staff' | 'user' | 'anonymous' | 'system' | 'database'>({
+  type: 'string',
+  enum: ['staff', 'user', 'anonymous', 'system', 'database'],
+  maxLength: 9,
+  'x-enum-varnames': ['STAFF', 'USER', 'ANONYMOUS', 'SYSTEM', 'DATABASE'],
+});
+export type AuditActor = Static<typeof AuditActor>;
+
+export const AuditEvent = Type.Object({
+  id: Id,
+  at: Timestamp,
+  actor: AuditActor,
+  actor_id: Type.Unsafe<number | null>({
+    type: ['integer', 'null'],
+    format: 'int64',
+    minimum: 1,
+    maximum: 9007199254740991,
+  }),
+  operation: Type.Unsafe<string | null>({ type: ['string', 'null'], maxLength: 100 }),
+  action: Type.String({ maxLength: 40 }),
+  resource: Type.String({ maxLength: 40 }),
+  records: Type.Array(Id, {}),
+  address: Type.Unsafe<string | null>({ type: ['string', 'null'], maxLength: 100 }),
+  request_id: Type.Unsafe<string | null>({ type: ['string', 'null'], maxLength: 36 }),
+  outcome: AuditOutcome,
+  status: Type.Unsafe<number | null>({ type: ['integer', 'null'], format: 'int32', minimum: 100, maximum: 599 }),
+  total: Type.Integer({ format: 'int32', minimum: 1 }),
+});
+export type AuditEvent = Static<typeof AuditEvent>;
+
+export const AuditEventPage = Type.Object({ next: PageLink, results: Type.Array(AuditEvent, { maxItems: 1000 }) });
+export type AuditEventPage = Static<typeof AuditEventPage>;
 
 export const Closure = Type.Object({ from: DayOrMoment, to: DayOrMoment });
 export type Closure = Static<typeof Closure>;

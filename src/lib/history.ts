@@ -1,7 +1,27 @@
 import { sql } from 'drizzle-orm';
+import type { Visit } from './visit.js';
 import type { Tx } from '../../db/client.js';
+import { direct } from '../../db/prepared.js';
 
-/** Names the transaction's author to the triggers that write history, which refuse what has none. */
-export async function signTransaction({ db, caller }: { db: Tx; caller: { readonly id: number } }): Promise<void> {
-  await db.execute(sql`select set_config('hospital.user_id', ${String(caller.id)}, true)`);
+const signature = direct((db) =>
+  db
+    .select({
+      user: sql<string>`set_config('hospital.user_id', ${sql.placeholder('user')}, true)`.as('user'),
+      request: sql<string>`set_config('hospital.request', ${sql.placeholder('request')}, true)`.as('request'),
+    })
+    .from(sql`(select) as nothing`),
+);
+
+/** Who a caller is to the audit. */
+const actorOf = (caller: Visit['caller']) => (caller === null ? 'anonymous' : caller.isStaff ? 'staff' : 'user');
+
+/** Names the transaction's author and request to the triggers that write the history and the audit. */
+export async function signTransaction(
+  db: Tx,
+  { caller, client, request }: Pick<Visit, 'caller' | 'client' | 'request'>,
+): Promise<void> {
+  await signature(db)({
+    user: caller === null ? '' : String(caller.id),
+    request: JSON.stringify({ ...request, client, actor: actorOf(caller) }),
+  });
 }

@@ -31,15 +31,16 @@ interface Listed {
 
 /**
  * The URL of another page. What else was asked stays as it came: decoded and encoded again, foreign bytes would change.
+ * @param page undefined where pages have no numbers
  * @param after the position that it comes after
  */
-function pageLink({ base, path }: Link, page: number, after?: string): string {
+export function pageLink({ base, path }: Link, page: number | undefined, after?: string): string {
   const [, pathname = '', query = ''] = /^([^?#]*)[?#]?(.*)$/s.exec(path) ?? [];
   const others = query.split('&').filter((pair) => {
     const { page, after } = parse(pair);
     return pair !== '' && page === undefined && after === undefined;
   });
-  const place = [`page=${page}`, ...(after === undefined ? [] : [`after=${after}`])];
+  const place = [...(page === undefined ? [] : [`page=${page}`]), ...(after === undefined ? [] : [`after=${after}`])];
   return `${base}${pathname}?${[...others, ...place].join('&')}`;
 }
 

@@ -1,5 +1,6 @@
 import type { UserVisit, Visit } from 'fastify';
 import { transaction, type Tx } from '../../db/client.js';
+import { signTransaction } from './history.js';
 
 export type { UserVisit, Visit };
 export type Caller = UserVisit['caller'];
@@ -8,13 +9,20 @@ export type Link = Visit['link'];
 /** A visit whose queries are part of a transaction. */
 export type Within<V extends Visit = Visit> = V & { readonly db: Tx };
 
+/** Transactions that say whose they are. */
+const signed = new WeakSet<object>();
+
 /**
- * Runs a transaction of a visit. Its visit takes the name of the outer one, so that no query can miss the transaction:
+ * Runs a transaction of a visit, under the name of who calls. Its visit takes the name of the outer one, so that no query can miss the transaction:
  * one that does would wait for another connection, which may not come before this one is given back.
  */
 export function inTransaction<V extends Visit, T>(visit: V, work: (visit: Within<V>) => Promise<T>): Promise<T> {
   const { db: outer, ...others } = visit;
-  return transaction(outer, (db) => work({ ...others, db } as Within<V>));
+  return transaction(outer, async (db) => {
+    if (!signed.has(outer)) await signTransaction(db, others);
+    signed.add(db);
+    return work({ ...others, db } as Within<V>);
+  });
 }
 
 /**

@@ -1,5 +1,6 @@
 import agenda from './agenda/index.js';
 import appointments from './appointments/index.js';
+import auditEvents from './audit-events/index.js';
 import availability from './availability/index.js';
 import availableTimes from './available-times/index.js';
 import clinic from './clinic/index.js';
@@ -32,6 +33,7 @@ export const resources = [
   agenda,
   waitingList,
   timeOff,
+  auditEvents,
   reviews,
   clinic,
   services,

@@ -6,7 +6,6 @@ import { appointments, availableTimes, patients, users } from '../../db/tables/i
 import type { Displace, DisplacedAppointment, DisplacedAppointments } from '../../openapi/generated/schemas.js';
 import { ProblemError } from '../../openapi/problem-error.js';
 import { patientName } from '../lib/names.js';
-import { signTransaction } from '../lib/history.js';
 import type { UserVisit, Within } from '../lib/visit.js';
 import { cancelledFor, type Reason } from './cancellation.js';
 import { isLive, isUpcoming } from './slots.js';
@@ -85,7 +84,6 @@ export async function displaceAppointments(
   );
   if (found.displaced > 0 && !isDryRun && displace === 'refuse') throw new HasAppointments(found);
   if (displace === 'cancel') {
-    await signTransaction(visit);
     await db
       .update(appointments)
       .set(cancelledFor({ code: cancelCode, text: '' }))

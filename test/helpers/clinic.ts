@@ -172,6 +172,8 @@ export const TABLE: Readonly<Record<keyof typeof operations, Row>> = {
   getTimeOff: [[401, 404, 404, 200, 404, 200, 401], of('timeOffId')],
   deleteTimeOff: [[401, 404, 404, 204, 404, 204, 401], of('timeOffId')],
   listAppointmentChanges: [[401, 200, 404, 200, 404, 200, 401], of('appointmentId')],
+  listAuditEvents: [staffOnly(200)],
+  listMyAccesses: [signedIn(200)],
   createHold: [
     [201, 201, 201, 201, 201, 201, 401],
     ({ ids }) => ({ body: { doctor: ids['doctorId'], time: ids['timeId'], minutes: 15 } }),

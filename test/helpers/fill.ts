@@ -23,6 +23,8 @@ const SAMPLES: Readonly<Record<string, readonly string[]>> = {
   'timestamp with time zone': TIMES,
   tsrange: TIMES.map((time) => `[${time.slice(0, 19)}, ${time.slice(0, 10)} 11:00)`),
   tstzrange: TIMES.map((time) => `[${time}, ${time.slice(0, 10)} 11:00+00)`),
+  uuid: ['3b241101-e2bb-4255-8caf-4136c566a962'],
+  'bigint[]': ['{}', '{1,2}'],
   jsonb: ['{}', '{"a": [1, null]}'],
 };
 

@@ -31,6 +31,7 @@ export const madeUp = (config: Partial<OperationConfig>, method = 'GET', body?: 
     problems: [],
     consumes: [],
     produces: [],
+    audit: null,
     limit: 'general',
     ignoredTokens: 'none',
     location: null,

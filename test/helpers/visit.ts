@@ -10,6 +10,7 @@ export const visitOf = (db: Db, parts: Partial<UserVisit> = {}): UserVisit => ({
   db,
   costly: async (read) => read(db),
   caller: { id: 1, isStaff: true, session: null },
+  request: { id: '00000000-0000-4000-8000-000000000000', operation: 'test' },
   client: '127.0.0.1',
   userAgent: undefined,
   signal: new AbortController().signal,

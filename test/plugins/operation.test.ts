@@ -5,7 +5,9 @@ import { hooksOf } from '../../plugins/operation.js';
 import { buildTestApp } from '../helpers/app.js';
 import { allOperations } from '../helpers/operations.js';
 
-const STAGES = ['onRequest', 'preParsing', 'preValidation', 'preHandler', 'preSerialization', 'onSend'] as const;
+const STAGES = [
+  ...(['onRequest', 'preParsing', 'preValidation', 'preHandler', 'preSerialization', 'onSend', 'onResponse'] as const),
+];
 
 /** The names of an operation's hooks, by stage. */
 const hookNames = (operation: Operation): string =>
@@ -18,13 +20,14 @@ const hookNames = (operation: Operation): string =>
 const ORDER = [
   [
     ...['identifyBearer', 'limitRequests', 'limitAttempts', 'expectRequest', 'refuseUntilMigrated'],
-    ...['recognizeCaller', 'guardAccess'],
+    ...['refuseUnrecorded', 'recognizeCaller', 'guardAccess'],
   ],
   ['watchArrival'],
   ['readFormBody', 'noteStrictness', 'admitForm', 'encodeForm'],
   ['noteHash', 'storeForm'],
-  ['addTag', 'addPages'],
+  ['noteAnswer', 'addTag', 'addPages'],
   ['sendNotModified', 'discardFiles', 'settleAttempt'],
+  ['recordAnswer'],
 ];
 
 /** What an operation needs, by what the contract says of it. */
@@ -34,6 +37,9 @@ const isNeeded: Readonly<Record<string, (operation: (typeof allOperations)[numbe
   limitAttempts: ({ config }) => config.limit === 'auth',
   expectRequest: () => true,
   refuseUntilMigrated: ({ config }) => config.problems.includes(503),
+  refuseUnrecorded: ({ config }) => config.audit !== null,
+  noteAnswer: ({ config }) => ![undefined, null, 'path'].includes(config.audit?.ids),
+  recordAnswer: () => true,
   recognizeCaller: ({ config }) => config.ignoredTokens === 'all',
   guardAccess: ({ config }) => config.access !== 'public' && config.ignoredTokens !== 'all',
   watchArrival: ({ config }) => config.consumes.length > 0,
@@ -63,13 +69,13 @@ t.test('what happens to a request, for every operation', async (t) => {
 
 const OPEN = 'identifyBearer limitRequests expectRequest refuseUntilMigrated';
 for (const [operationId, expected] of Object.entries({
-  getProblemType: 'identifyBearer limitRequests expectRequest | noteStrictness',
+  getProblemType: 'identifyBearer limitRequests expectRequest | noteStrictness | recordAnswer',
   logIn:
-    'identifyBearer limitAttempts expectRequest refuseUntilMigrated | watchArrival | noteStrictness | settleAttempt',
-  listDoctors: `${OPEN} recognizeCaller | noteStrictness | addTag | sendNotModified`,
-  createPatient: `${OPEN} guardAccess | watchArrival | readFormBody noteStrictness admitForm encodeForm | noteHash storeForm | addTag | discardFiles`,
-  createAppointment: `${OPEN} guardAccess | watchArrival | noteStrictness | noteHash | addTag`,
-  deleteDoctor: `${OPEN} guardAccess | noteStrictness | discardFiles`,
+    'identifyBearer limitAttempts expectRequest refuseUntilMigrated refuseUnrecorded | watchArrival | noteStrictness | settleAttempt | recordAnswer',
+  listDoctors: `${OPEN} recognizeCaller | noteStrictness | addTag | sendNotModified | recordAnswer`,
+  createPatient: `${OPEN} refuseUnrecorded guardAccess | watchArrival | readFormBody noteStrictness admitForm encodeForm | noteHash storeForm | noteAnswer addTag | discardFiles | recordAnswer`,
+  createAppointment: `${OPEN} refuseUnrecorded guardAccess | watchArrival | noteStrictness | noteHash | noteAnswer addTag | recordAnswer`,
+  deleteDoctor: `${OPEN} guardAccess | noteStrictness | discardFiles | recordAnswer`,
 } satisfies Partial<Record<OperationId, string>>)) {
   t.test(`what happens to a request for ${operationId}`, async (t) => {
     t.equal(hookNames(operations[operationId as OperationId]), expected);

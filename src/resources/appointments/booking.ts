@@ -23,7 +23,6 @@ import {
   type OfferedSlot,
 } from '../../scheduling/slots.js';
 import { InvalidInput, NoPatientRecord, NotAllowed } from '../../lib/errors.js';
-import { signTransaction } from '../../lib/history.js';
 import { inTransaction, type UserVisit, type Visit, type Within } from '../../lib/visit.js';
 import { checkOverbooking } from './plan.js';
 import { appointmentJson } from './queries.js';
@@ -79,13 +78,9 @@ export async function orAlternatives<T>(visit: Visit, transaction: Promise<T>): 
   }
 }
 
-/** Runs a booking, under the caller's name. */
+/** Runs a booking. */
 export function book<T>(visit: UserVisit, work: (visit: Within<UserVisit>) => Promise<T>): Promise<T> {
-  const transaction = inTransaction(visit, async (visit) => {
-    await signTransaction(visit);
-    return work(visit);
-  });
-  return orAlternatives(visit, transaction);
+  return orAlternatives(visit, inTransaction(visit, work));
 }
 
 export async function refusedAsTaken<T>(statement: PromiseLike<T>, booking: Booking): Promise<T> {

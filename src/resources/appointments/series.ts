@@ -19,7 +19,6 @@ import { lockDoctor } from '../../scheduling/locks.js';
 import { offerFreed } from '../../scheduling/offers.js';
 import { OFF_DAYS } from '../../scheduling/slots.js';
 import { InvalidInput, NotFound } from '../../lib/errors.js';
-import { signTransaction } from '../../lib/history.js';
 import { nothingElse } from '../../lib/patches.js';
 import { inTransaction, type UserVisit, type Within } from '../../lib/visit.js';
 import { isSeenBy } from './access.js';
@@ -183,7 +182,6 @@ export function updateAppointmentSeries(
   if (!cancel) throw new InvalidInput({ cancel: ['must be true'] });
   return inTransaction(visit, async (visit) => {
     const { db } = visit;
-    await signTransaction(visit);
     const { ids, doctorIds } = await lockRest(visit, id, from);
     const kept: KeptAppointment[] = [];
     for (const each of ids) {

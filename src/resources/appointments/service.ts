@@ -21,7 +21,6 @@ import { lockDoctor, lockPatient } from '../../scheduling/locks.js';
 import { offerFreed } from '../../scheduling/offers.js';
 import { changeableUntil, hasBegun, isTooLate, periodOf } from '../../scheduling/slots.js';
 import { InvalidInput, NotAllowed, NotFound } from '../../lib/errors.js';
-import { signTransaction } from '../../lib/history.js';
 import { keeperId } from '../../lib/keepers.js';
 import { pagesOf } from '../../lib/lists.js';
 import { itemOf } from '../../lib/pages.js';
@@ -238,7 +237,6 @@ export async function deleteAppointment(
 ): Promise<void> {
   await inTransaction(visit, async (visit) => {
     const { db, caller } = visit;
-    await signTransaction(visit);
     const seen = await findVisible(visit, id);
     await lockDoctor(visit, seen.doctorId);
     const appointment = await lockVisible(visit, id);

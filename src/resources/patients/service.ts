@@ -10,7 +10,6 @@ import { cancelledFor } from '../../scheduling/cancellation.js';
 import { lockDoctorsOf } from '../../scheduling/locks.js';
 import { isLive, isTooLate, isUpcoming } from '../../scheduling/slots.js';
 import { AlreadyFilled, AlreadyTaken, explain, InvalidInput, NotAllowed, NotFound } from '../../lib/errors.js';
-import { signTransaction } from '../../lib/history.js';
 import { namedUser } from '../../lib/named-user.js';
 import type { Page } from '../../lib/pages.js';
 import { nothingElse } from '../../lib/patches.js';
@@ -281,7 +280,6 @@ export const replacePatient = (
 export async function deletePatient(visit: UserVisit, { params: { id } }: Input<'deletePatient'>): Promise<void> {
   await inTransaction(visit, async (visit) => {
     const { db, caller, calendar } = visit;
-    await signTransaction(visit);
     await lockDoctorsOf(visit, id);
     await lockPatient(visit, id);
     await db

@@ -19,7 +19,8 @@ import { AlreadyTaken, explain, InvalidInput, NotAllowed } from '../../lib/error
 import { hashPassword, passwordFaults, verifyPassword } from '../../lib/passwords.js';
 import type { Given } from '../../lib/patches.js';
 import { hashToken, newToken } from '../../lib/tokens.js';
-import type { Visit, Within } from '../../lib/visit.js';
+import { signTransaction } from '../../lib/history.js';
+import { inTransaction, type Visit, type Within } from '../../lib/visit.js';
 import { takeInvitation, tieToAccount } from '../patients/invitations.js';
 
 /** One and the same for a wrong name, a wrong password, an inactive user and a refresh token that opens nothing. */
@@ -155,17 +156,20 @@ function checkPassword(password: string, own: readonly string[]): void {
 
 /**
  * Makes a user with an empty profile and an empty patient record, or the one that an invitation is of, all or nothing.
+ * @param visit of a command of the operator's, the database alone
  * @param alsoDo further work of the same transaction
  * @throws AlreadyTaken where user name or email is taken, without regard to case
  */
 export async function createUser<T>(
-  { db, ...turn }: Pick<Visit, 'db'> & Turn,
+  { db, ...visit }: Pick<Visit, 'db'> & Partial<Pick<Visit, 'request' | 'client' | 'signal'>>,
   input: NewUser,
   alsoDo: (tx: Tx, user: User) => Promise<T>,
 ): Promise<{ user: User; result: T }> {
-  const passwordHash = await hashPassword(input.password, turn);
+  const { request, client: by = '', signal } = visit;
+  const passwordHash = await hashPassword(input.password, { by, signal });
   try {
     return await transaction(db, async (tx) => {
+      if (request !== undefined) await signTransaction(tx, { caller: null, client: by, request });
       const invited = input.invitation === undefined ? undefined : await takeInvitation({ db: tx }, input.invitation);
       const firstName = input.first_name ?? invited?.firstName ?? '';
       const lastName = input.last_name ?? invited?.lastName ?? '';
@@ -218,7 +222,7 @@ export async function changeUser(
 export const turnOf = ({ client, signal }: Visit): Turn => ({ by: client, signal });
 
 export async function registerUser(visit: Visit, { body }: Input<'registerUser'>): Promise<RegistrationResult> {
-  const { user, result } = await createUser({ db: visit.db, ...turnOf(visit) }, body, async (db, { id }) => {
+  const { user, result } = await createUser(visit, body, async (db, { id }) => {
     const tokens = await openSession({ ...visit, db }, { id, generation: 0 });
     if (tokens === undefined) throw new Error('a user who was made here is another one');
     return tokens;
@@ -236,6 +240,7 @@ export async function logIn(visit: Visit, { body }: Input<'logIn'>): Promise<Tok
           id: users.id,
           passwordHash: users.passwordHash,
           isActive: users.isActive,
+          isStaff: users.isStaff,
           generation: users.tokenGeneration,
         })
         .from(users)
@@ -246,10 +251,13 @@ export async function logIn(visit: Visit, { body }: Input<'logIn'>): Promise<Tok
   });
   if (user === undefined) throw new WrongPassword();
   await logins.succeed(user.id);
-  const pair = await openSession(visit, user);
-  if (pair === undefined) throw new WrongPassword();
-  await db.delete(sessions).where(and(eq(sessions.userId, user.id), lt(sessions.expiresAt, sql`now()`)));
-  return pair;
+  const caller = { id: user.id, isStaff: user.isStaff, session: null };
+  return inTransaction({ ...visit, caller }, async (visit) => {
+    const pair = await openSession(visit, user);
+    if (pair === undefined) throw new WrongPassword();
+    await visit.db.delete(sessions).where(and(eq(sessions.userId, user.id), lt(sessions.expiresAt, sql`now()`)));
+    return pair;
+  });
 }
 
 class RefreshTokenReused extends ProblemError {
@@ -344,12 +352,13 @@ export async function refreshToken(visit: Visit, { body }: Input<'refreshToken'>
  * @throws InvalidInput where the token is no refresh token of this server
  * @throws NotAllowed where the caller is another user than the token's
  */
-export async function logOut({ db, tokens, caller }: Visit, { body }: Input<'logOut'>): Promise<Message> {
+export async function logOut(visit: Visit, { body }: Input<'logOut'>): Promise<Message> {
+  const { tokens, caller } = visit;
   const claims = tokens.readRefresh(body.refresh, true);
   if (claims === null) throw new InvalidInput({ refresh: ['must be a refresh token of this server'] });
   if (caller !== null && caller.id !== claims.userId) throw new NotAllowed('The refresh token is of another user.');
   const session = hashToken(claims.sessionId);
-  await db.delete(sessions).where(eq(sessions.tokenHash, session));
+  await inTransaction(visit, ({ db }) => db.delete(sessions).where(eq(sessions.tokenHash, session)));
   tokens.forgetSession(session);
   return { message: 'Logged out successfully.' };
 }
