@@ -62,10 +62,15 @@ async function admit(url: string, owner: postgres.Sql): Promise<void> {
       select format('grant usage on schema %I to %I', nspname, ${role}::text) as grant from pg_namespace
       where nspname in ('public', 'extensions') and not has_schema_privilege(${role}, oid, 'usage')
       union all
-      select format('grant select, insert, update, delete on %s to %I', oid::regclass, ${role}::text) from pg_class
-      where relnamespace = 'public'::regnamespace and relkind in ('r', 'p')
-        and not (has_table_privilege(${role}, oid, 'select') and has_table_privilege(${role}, oid, 'insert')
-          and has_table_privilege(${role}, oid, 'update') and has_table_privilege(${role}, oid, 'delete'))`;
+      select format('grant %s on %s to %I', privileges, oid::regclass, ${role}::text) from pg_class
+      cross join lateral (
+        -- What is only added to is so for its triggers, and is not the role's to change in the first place.
+        select case when relname in ('audit_events', 'audit_blocks') then 'select, insert'
+          else 'select, insert, update, delete' end as privileges
+      ) as due
+      where relnamespace = 'public'::regnamespace and relkind in ('r', 'p') and exists (
+        select from unnest(string_to_array(privileges, ', ')) as privilege
+        where not has_table_privilege(${role}, oid, privilege))`;
     for (const { grant } of missing) await owner.unsafe(grant);
   } catch (error) {
     throw poolerRefusal(error) ?? tlsRefusal('DATABASE_URL', url, error) ?? error;

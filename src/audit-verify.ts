@@ -1,7 +1,7 @@
 /** `npm run audit:verify`: holds the audit against its chain. */
 import { openDatabase } from '../db/client.js';
 import { readFlags } from './command-line.js';
-import { readConfig } from './config.js';
+import { readConfig, without } from './config.js';
 import { verifyEvents, type Head } from './resources/audit-events/chain.js';
 import { endOnSignal } from './signals.js';
 import { orRefuse } from './start-server.js';
@@ -26,9 +26,10 @@ function readHead(text: string | undefined): Head | null {
 await orRefuse(async () => {
   const { head } = readFlags(USAGE, { head: { type: 'string' } });
   const kept = readHead(head);
-  const config = readConfig({ ...process.env, NODE_ENV: '', JWT_SECRET: '' });
+  const config = readConfig(without(process.env, 'NODE_ENV', 'JWT_SECRET'));
   const opening = openDatabase({
     url: config.databaseUrl,
+    migrationUrl: config.migrationUrl,
     dataDir: config.dataDir,
     timeZone: config.clinicTimeZone,
     pool: 1,

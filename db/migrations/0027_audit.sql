@@ -33,7 +33,7 @@ CREATE INDEX "audit_events_action_idx" ON "audit_events" USING btree ("action","
 CREATE INDEX "audit_events_outcome_idx" ON "audit_events" USING btree ("outcome","at","id") WHERE outcome in ('refused', 'failed');--> statement-breakpoint
 CREATE INDEX "audit_blocks_last_id_idx" ON "audit_blocks" USING btree ("last_id");
 --> statement-breakpoint
-CREATE FUNCTION refuse_change_of_audit() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION refuse_change_of_audit() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
   RAISE EXCEPTION '% only takes additions', TG_TABLE_NAME USING ERRCODE = 'restrict_violation';
 END $$;
@@ -71,6 +71,12 @@ BEGIN
   RETURN NULL;
 END $$;
 --> statement-breakpoint
+CREATE FUNCTION audit_password_reset() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+  PERFORM audit_change('reset-password', 'users', NEW.user_id);
+  RETURN NULL;
+END $$;
+--> statement-breakpoint
 -- Not of rows that a backup brings, which has their events too: pg_dump and pg_restore have an empty search_path.
 CREATE TRIGGER audit_create AFTER INSERT ON patients
   FOR EACH ROW WHEN (current_setting('search_path') <> '') EXECUTE FUNCTION audit_record('create');
@@ -100,6 +106,21 @@ CREATE TRIGGER audit_create AFTER INSERT ON profiles
 CREATE TRIGGER audit_update AFTER UPDATE ON profiles FOR EACH ROW EXECUTE FUNCTION audit_record('update');
 --> statement-breakpoint
 CREATE TRIGGER audit_delete AFTER DELETE ON profiles FOR EACH ROW EXECUTE FUNCTION audit_record('delete');
+--> statement-breakpoint
+CREATE TRIGGER audit_create AFTER INSERT ON doctors
+  FOR EACH ROW WHEN (current_setting('search_path') <> '') EXECUTE FUNCTION audit_record('create');
+--> statement-breakpoint
+CREATE TRIGGER audit_approve AFTER UPDATE ON doctors
+  FOR EACH ROW WHEN (NOT OLD.is_approved AND NEW.is_approved) EXECUTE FUNCTION audit_record('approve');
+--> statement-breakpoint
+CREATE TRIGGER audit_disapprove AFTER UPDATE ON doctors
+  FOR EACH ROW WHEN (OLD.is_approved AND NOT NEW.is_approved) EXECUTE FUNCTION audit_record('disapprove');
+--> statement-breakpoint
+CREATE TRIGGER audit_archive AFTER UPDATE ON doctors
+  FOR EACH ROW WHEN (OLD.archived_at IS NULL AND NEW.archived_at IS NOT NULL) EXECUTE FUNCTION audit_record('archive');
+--> statement-breakpoint
+CREATE TRIGGER audit_reset AFTER INSERT OR UPDATE OF code_hash ON password_resets
+  FOR EACH ROW WHEN (current_setting('search_path') <> '') EXECUTE FUNCTION audit_password_reset();
 --> statement-breakpoint
 CREATE TRIGGER audit_create AFTER INSERT ON users
   FOR EACH ROW WHEN (current_setting('search_path') <> '') EXECUTE FUNCTION audit_record('create');

@@ -123,9 +123,6 @@ export const DOCTORS: readonly DemoDoctor[] = DOCTORS_BY_NAME.map(
   }),
 );
 
-/** Who has become a doctor without anybody of the staff. */
-export const APPLICANT = 'Ebba Nordqvist';
-
 export const PATIENTS: readonly string[] = [
   ...['Ada Brenninger', 'Tobias Achterberg', 'Leila Haddadi', 'Marcus Eastwell', 'Ines Carvalheira', 'Samuel Otieno'],
   ...['Freya Lindqvist', 'Hassan Mirzaei', 'Olga Petrashko', 'Diego Santamarta', 'Mei Kawashima', 'Ruth Abernethy'],
@@ -134,6 +131,9 @@ export const PATIENTS: readonly string[] = [
   ...['Bruno Lavigne', 'Selma Yildirim', 'Aaron Feldstein', 'Ji-woo Namgung', 'Zofia Wilczek', 'Omar Bouzidi'],
   ...['Kirsi Laaksonen', 'Andrés Belmonte', 'Ngozi Eze', 'Peter Hollander', 'Rania Khoury', 'Jack Winterbourne'],
 ];
+
+/** A patient who has become a doctor without anybody of the staff. */
+export const APPLICANT = 'Selma Yildirim';
 
 /** A child, whose record the patient's account manages. */
 export const DEPENDANT = { firstName: 'Nils', lastName: 'Lindholm', dateOfBirth: '2017-05-09' };

@@ -96,14 +96,11 @@ const DOCTORS: readonly DemoDoctor[] = people.DOCTORS.map((data) => {
 
 const PATIENTS: readonly DemoUser[] = [patientAccount, ...people.PATIENTS.map(ofTown)];
 
-const APPLICANT = ofHospital(people.APPLICANT);
-
 /** In the order in which they joined. Of every kind of record the first is the account's of whom it is about. */
 const USERS: readonly DemoUser[] = [
   ...[patientAccount, doctorAccount, staffAccount],
   ...DOCTORS.filter(({ username }) => username !== doctorAccount.username),
   ...PATIENTS.slice(1),
-  APPLICANT,
 ];
 
 function lookUp<T>(map: ReadonlyMap<string, T>, name: string): T {
@@ -511,7 +508,8 @@ async function addEverything(tx: Tx, passwordHash: string, calendar: Calendar, s
     slots: await addSlots(tx, calendar.slotMinutes),
   };
   const planned = await addDoctors(tx, stored, lookups, calendar);
-  await tx.insert(doctors).values({ ...ownedBy(stored, APPLICANT), isApproved: false });
+  const applicant = PATIENTS.find((user) => fullName(user) === people.APPLICANT) as DemoUser;
+  await tx.insert(doctors).values({ ...ownedBy(stored, applicant), isApproved: false });
   await addWorkingTime(tx, planned, calendar);
   await addServices(tx);
   await addContacts(tx, stored, now);

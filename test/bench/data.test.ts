@@ -59,7 +59,9 @@ t.test('makeData makes five full days, two weeks at 60 %, and the same each time
     const rows = await sql`
       select relname, (xpath('/row/md5/text()', query_to_xml(format(
         'select md5(string_agg(t::text, ''|'' order by t::text)) as md5 from %s t', oid::regclass), false, true, '')))[1]::text as md5
-      from pg_class where relnamespace = 'public'::regnamespace and relkind = 'r' order by 1`;
+      from pg_class where relnamespace = 'public'::regnamespace and relkind = 'r'
+        -- When it happened, by the clock.
+        and relname <> 'audit_events' order by 1`;
     return [...rows];
   };
   const first = await read();

@@ -24,7 +24,7 @@ const BEYOND_SCHEMAS: readonly RegExp[] = [
   /^is not offered by this doctor$/,
   /^takes no appointments at present$/,
   // What was given to somebody is good for a while, and in its place.
-  /^is not valid: it was used or replaced, or has expired$/,
+  /^is not valid: it (is wrong, )?was used or replaced, or has expired$/,
   /^has ended or does not exist; hold the slot again, or book it without$/,
   /^is for another slot$/,
   /^must be a refresh token of this server$/,

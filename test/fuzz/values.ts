@@ -141,6 +141,8 @@ function textOf(schema: Schema, chance: Chance, place: Place): string {
     if (schema['x-not-in-future'] === true) return dayText(-between(chance, 1, 40_000));
     return dayOf(chance);
   }
+  if (format === 'date-time')
+    return `${dayOf(chance)}T${pick(chance, ['08:30:00Z', '23:59:59.999+02:00', '00:00:00-11:00'])}`;
   if (format === 'password') return `Maple-${Math.floor(chance() * 1e9).toString(36)}-Ward-${between(chance, 10, 99)}`;
   if (schema['x-day-or-moment'] === true) {
     return chance() < 0.6
@@ -277,7 +279,7 @@ export function breachesOf(name: string, schema: Schema, chance: Chance, place: 
       }
       if (minLength > 1)
         add('minLength', (format === 'password' ? 'Xy-7' : '1').repeat(minLength).slice(0, minLength - 1));
-      if (maxLength !== undefined && values === undefined && format !== 'date') {
+      if (maxLength !== undefined && values === undefined && format?.startsWith('date') !== true) {
         add('maxLength', tooLong(schema));
         if (place === 'json') add('maxLength', 'x'.repeat(Math.min(100_000, maxLength * 20)));
       }
@@ -297,6 +299,8 @@ export function breachesOf(name: string, schema: Schema, chance: Chance, place: 
         );
         add('format', '2026-01-01 ', '٢٠٢٦-٠١-٠١', '+2026-01-01', '12026-01-01');
       }
+      if (format === 'date-time')
+        add('format', 'x', '2026-02-30T08:00:00Z', '2026-01-01', '2026-01-01T25:00:00Z', '1700000000');
       if (schema['x-day-or-moment'] === true) add('day or moment', '2026-02-30', '2026-01-01T25:00:00Z', '0000-01-01');
       if (values !== undefined)
         add('enum', 'nothing', ...(schema['x-numbered'] === true ? [0, 6, '0', '99', -1] : ['online', 'ID']));

@@ -367,7 +367,7 @@ void t.test('replaceDoctor 200 for many at once', async (t) => {
 void t.test('replaceDoctor 503 where too many pictures wait, and nothing is left of them', async (t) => {
   const { app, files, log } = await build(t);
   const count = await keepFull(
-    () => encode(small),
+    (turn) => encode(small, turn),
     async () => {
       const answers = await Promise.all(Array.from({ length: 12 }, () => put(app, '/doctor/', small)));
       for (const answer of answers) {

@@ -102,8 +102,13 @@ t.test('what every audited operation shows is recorded: who, what, which, whence
     const { path, ...options } = (await prepare?.(built, actor)) ?? {};
     const { token, id } = built.users[actor];
     const remoteAddress = '203.0.113.7';
+    const [last] = await api.database.db.execute<{ id: number }>('select max(id) as id from audit_events');
     const answer = await api.call(method, url.replace(/:\w+/, path ?? ''), { ...options, token, remoteAddress });
     await api.app.audit.flush();
+    const unsigned = await api.database.db.execute(
+      `select action, resource from audit_events where id > ${last?.id} and actor = 'database'`,
+    );
+    t.strictSame([...unsigned], [], `${operationId} says whose its changes are`);
     const rows = await api.database.db.execute<Body>(
       `select *, array_to_json(record_ids) as ids from audit_events where request_id = '${answer.headers['x-request-id']}' and outcome <> 'stored'`,
     );

@@ -216,7 +216,7 @@ t.test('password resets', async (t) => {
     const { id, username } = await api.register();
     const code = await make(id);
     await keepFull(
-      () => hashPassword(PASSWORD),
+      (turn) => hashPassword(PASSWORD, turn),
       async () => {
         const answers = await Promise.all(Array.from({ length: 12 }, () => resetPassword(api, username, code)));
         t.strictSame(new Set(answers.map(({ status }) => status)), new Set([503]));

@@ -298,7 +298,7 @@ t.test('logIn', async (t) => {
 
   await t.test('logIn 503, registerUser 503 where too many passwords wait, none of which is judged', async (t) => {
     const count = await keepFull(
-      () => hashPassword(PASSWORD),
+      (turn) => hashPassword(PASSWORD, turn),
       async () => {
         const calls = Array.from({ length: 12 }, () => [
           logIn(api, 'Ada'),

@@ -35,9 +35,14 @@ const readCode = (typed: string): string =>
 
 /** @throws NotAllowed for the caller's own user: a stolen access token must not become a password */
 export async function createPasswordReset(
-  { db, caller, calendar: { now } }: UserVisit,
+  visit: UserVisit,
   { params: { id: userId } }: Input<'createPasswordReset'>,
 ): Promise<PasswordReset> {
+  const {
+    db,
+    caller,
+    calendar: { now },
+  } = visit;
   if (userId === caller.id) throw new NotAllowed('Change your own password with POST /api/user/password/.');
   const user = oneOrNone(
     await db.select({ generation: users.tokenGeneration }).from(users).where(eq(users.id, userId)),
@@ -49,11 +54,13 @@ export async function createPasswordReset(
     ...{ expiresAt: new Date(now.getTime() + LIFETIME), createdBy: caller.id },
   };
   const { expiresAt } = one(
-    await db
-      .insert(passwordResets)
-      .values({ userId, ...row })
-      .onConflictDoUpdate({ target: passwordResets.userId, set: { ...row, createdAt: sql`now()` } })
-      .returning({ expiresAt: passwordResets.expiresAt }),
+    await inTransaction(visit, ({ db }) =>
+      db
+        .insert(passwordResets)
+        .values({ userId, ...row })
+        .onConflictDoUpdate({ target: passwordResets.userId, set: { ...row, createdAt: sql`now()` } })
+        .returning({ expiresAt: passwordResets.expiresAt }),
+    ),
   );
   return { code: shown(code), expires_at: expiresAt.toISOString() };
 }

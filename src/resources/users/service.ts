@@ -279,11 +279,12 @@ const REPEAT_WITHIN = 60_000;
  * @returns how many tokens came before the next one; undefined where the session has ended
  * @throws RefreshTokenReused
  */
-async function rotate(
-  { db, tokens, calendar: { now } }: Visit,
-  tokenHash: string,
-  rotation: number,
-): Promise<number | undefined> {
+async function rotate(visit: Visit, tokenHash: string, rotation: number): Promise<number | undefined> {
+  const {
+    db,
+    tokens,
+    calendar: { now },
+  } = visit;
   const next = rotation + 1;
   const isNewest = eq(sessions.rotations, rotation);
   const isRepeat = and(eq(sessions.rotations, next), gt(sessions.refreshedAt, new Date(now.getTime() - REPEAT_WITHIN)));
@@ -295,10 +296,12 @@ async function rotate(
     .where(and(session, or(isNewest, isRepeat)))
     .returning({ rotations: sessions.rotations });
   if (rotated.length > 0) return next;
-  const ended = await db
-    .delete(sessions)
-    .where(and(session, gt(sessions.rotations, rotation)))
-    .returning({ rotations: sessions.rotations });
+  const ended = await inTransaction(visit, ({ db }) =>
+    db
+      .delete(sessions)
+      .where(and(session, gt(sessions.rotations, rotation)))
+      .returning({ rotations: sessions.rotations }),
+  );
   if (ended.length === 0) return undefined;
   tokens.forgetSession(tokenHash);
   throw new RefreshTokenReused();

@@ -52,16 +52,13 @@ export async function deleteOtherSessions(visit: UserVisit): Promise<void> {
 }
 
 /** @throws NotFound also for another user's */
-export async function deleteSession(
-  { db, caller, tokens }: UserVisit,
-  { params: { id } }: Input<'deleteSession'>,
-): Promise<void> {
+export async function deleteSession(visit: UserVisit, { params: { id } }: Input<'deleteSession'>): Promise<void> {
+  const isOwn = and(eq(sessions.id, id), eq(sessions.userId, visit.caller.id));
   const ended = oneOrNone(
-    await db
-      .delete(sessions)
-      .where(and(eq(sessions.id, id), eq(sessions.userId, caller.id)))
-      .returning({ tokenHash: sessions.tokenHash }),
+    await inTransaction(visit, ({ db }) =>
+      db.delete(sessions).where(isOwn).returning({ tokenHash: sessions.tokenHash }),
+    ),
   );
   if (ended === undefined) throw new NotFound();
-  tokens.forgetSession(ended.tokenHash);
+  visit.tokens.forgetSession(ended.tokenHash);
 }
