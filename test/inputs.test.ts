@@ -51,7 +51,8 @@ t.test('inputs', async (t) => {
       ]) {
         const answer = await send(operation, request, `?${query}`);
         t.equal(answer.status, success, query);
-        t.strictSame(contentOf(answer), contentOf(plain), query);
+        // The audit lists what is asked of it.
+        if (operationId !== 'listAuditEvents') t.strictSame(contentOf(answer), contentOf(plain), query);
       }
     });
   }

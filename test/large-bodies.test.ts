@@ -33,7 +33,8 @@ t.test('bodies that are too large', async (t) => {
   for (const operation of allOperations) {
     const { method, config } = operation;
     const { operationId, consumes } = config;
-    const path = pathOf(operation);
+    // Of no record: else one would end the session of the token.
+    const path = pathOf(operation, 999_999);
     const title = consumes.length === 0 ? 'as ever where 8 MB are sent that nobody asked for' : '413 and 415 for 8 MB';
     await t.test(`${operationId} ${title}`, async (t) => {
       for (const [type, more, body] of consumes.length === 0 ? bodies.slice(0, 1) : bodies) {

@@ -41,6 +41,8 @@ t.test('pages', async (t) => {
     const { token } = id === 'createTimeOff' || id === 'createWaitingEntry' ? staff : owner;
     t.equal((await api.post(path, { token, ...request })).status, 201);
   }
+  const { username, password } = staff;
+  t.equal((await api.post('/api/user/login/', { body: { username, password } })).status, 200, 'a second session');
   for (const cancel of [true, false]) {
     const change = { token: owner.token, body: { cancel } };
     t.equal((await api.patch(`/appointments/${clinic.ids['appointmentId']}/`, change)).status, 200);
