@@ -171,7 +171,7 @@ async function write(db: Db, events: readonly Event[]): Promise<void> {
   await db.execute(sql`
     insert into audit_events
       (at, actor, actor_id, operation, action, resource, record_ids, address, request_id, outcome, status, total)
-    select clock_timestamp() - ago * interval '1 millisecond', actor, "actorId", operation, action, resource, ids::bigint[],
+    select statement_timestamp() - ago * interval '1 millisecond', actor, "actorId", operation, action, resource, ids::bigint[],
       address, "requestId", outcome, status, total
     from json_to_recordset(${JSON.stringify(rows)}::json) as event (ago bigint, actor text, "actorId" bigint,
       operation text, action text, resource text, ids text, address text, "requestId" uuid, outcome text,
