@@ -43,8 +43,11 @@ export function inNetworks(networks: readonly string[]): (address: string) => bo
 /** The name or address of a server with its port (RFC 3986, section 3.2), without what no server is called by. */
 const HOST = /^(?:[\w.-]{1,255}|\[[\da-f:.]{2,45}\])(?::\d{1,5})?$/i;
 
+/** What has more than digits and is no address; of swarms of containers a name may end with a number, which `URL` takes for one. */
+const NAME = /^[\d.]*[a-z_-][\w.-]*/i;
+
 /** Not a port or an address that there can not be either: URLs with them could not be read. */
-export const isHost = (text: string): boolean => HOST.test(text) && URL.canParse(`http://${text}`);
+export const isHost = (text: string): boolean => HOST.test(text) && URL.canParse(`http://${text.replace(NAME, 'a')}`);
 
 /**
  * Scheme and host that a request was sent to, as it says, for the URLs in its answer: with what it says of an impossible

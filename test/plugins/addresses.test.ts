@@ -27,6 +27,7 @@ t.test('the name of a server is one that URLs can have', (t) => {
     t.ok(isHost(host), host);
     t.ok(URL.canParse(`http://${host}/`), host);
   }
+  t.ok(isHost('hospital_api.2:8000'), 'a container of a swarm');
   for (const host of [
     ...['', 'a b', 'a/b', 'x@y', 'é', 'x:', 'x:port', 'a?b', 'a#b', ':80'],
     ...['x:65536', 'x:99999', '192.0.2.256', '[::1::2]', '[12345::]', '[::1'],
