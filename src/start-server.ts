@@ -119,7 +119,8 @@ export async function startServer(
       log: (line) => logger.info(line),
       warn: (line) => logger.warn(line),
       prepare: async (database) => {
-        if (config.databaseUrl !== null && (await isSuperuser(database.db))) {
+        const isDemo = accounts !== undefined;
+        if (!isDemo && config.databaseUrl !== null && (await isSuperuser(database.db))) {
           logger.warn(
             'the role of DATABASE_URL is a superuser, who may do far more to the server than this program needs: give it a ' +
               'role of its own, as docs/deploy.md has it',
