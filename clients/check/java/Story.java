@@ -132,13 +132,13 @@ public final class Story {
     Doctor doctor = made[0];
     step("filter", () -> {
       DoctorPage page = doctors.listDoctors(
-          null, null, null, specialisation[0].getId(), null, null, null, null, 100, null, "-fee", null);
+          null, null, null, specialisation[0].getId(), null, null, null, null, 100, null, "-fee", null, null);
       must(page.getResults().stream().anyMatch(each -> each.getId().equals(doctor.getId())), page);
       must(page.getResults().stream().allMatch(each -> each.getFee() <= 100), page);
     });
     step("search", () -> {
       DoctorPage page = doctors.listDoctors(
-          null, null, null, null, null, null, null, null, null, "Ashdown-" + tag, null, null);
+          null, null, null, null, null, null, null, null, null, "Ashdown-" + tag, null, null, null);
       must(page.getCount() == 1 && page.getResults().get(0).getId().equals(doctor.getId()), page);
     });
     step("pages", () -> {
@@ -146,7 +146,7 @@ public final class Story {
       DoctorPage page;
       long number = 1;
       do {
-        page = doctors.listDoctors(null, number++, 10, null, null, null, null, null, null, null, "name", null);
+        page = doctors.listDoctors(null, number++, 10, null, null, null, null, null, null, null, "name", null, null);
         for (Doctor each : page.getResults()) seen.add(each.getId());
       } while (page.getNext() != null);
       must(seen.size() == page.getCount() && seen.size() > 10, seen.size());
