@@ -1,12 +1,11 @@
 /** `npm run admin`: makes a staff user, or makes an existing user staff. */
 import { createInterface } from 'node:readline/promises';
 import { Writable } from 'node:stream';
-import { openDatabase } from '../db/client.js';
 import { readFlags } from './command-line.js';
-import { readConfig, readVariable, without } from './config.js';
+import { readVariable } from './config.js';
 import { ensureStaff, InvalidStaff, promoteUser } from './resources/users/staff.js';
-import { endOnSignal } from './signals.js';
 import { orRefuse } from './start-server.js';
+import { withDatabase } from './with-database.js';
 
 const USAGE = `Makes a staff user, or makes an existing user staff.
 
@@ -40,23 +39,7 @@ await orRefuse(async () => {
   if (email === undefined && !promote) {
     throw new InvalidStaff('--email is missing, or --promote for a user that exists. --help tells what there is.');
   }
-  const config = readConfig(
-    // It makes no token, so production's demand of a secret is not for it.
-    without(process.env, 'NODE_ENV', 'JWT_SECRET', 'ADMIN_USERNAME', 'ADMIN_EMAIL', 'ADMIN_PASSWORD'),
-  );
-  const opening = openDatabase({
-    url: config.databaseUrl,
-    migrationUrl: config.migrationUrl,
-    dataDir: config.dataDir,
-    timeZone: config.clinicTimeZone,
-    pool: 1,
-    join: true,
-    warn: (line) => process.stderr.write(`${line}\n`),
-  });
-  endOnSignal(() => opening.then((database) => database.close()));
-  const database = await opening;
-  try {
-    await database.migrated;
+  await withDatabase(process.env, async (database) => {
     if (promote) {
       if (!(await promoteUser(database.db, username))) throw new InvalidStaff(`there is no user ${username}`);
       process.stdout.write(`${username} is staff now.\n`);
@@ -66,7 +49,5 @@ await orRefuse(async () => {
     const id = await ensureStaff(database.db, { username, email: email as string, password });
     if (id === null) throw new InvalidStaff(`there is a user ${username} already; use --promote to make them staff`);
     process.stdout.write(`Made the staff user ${username}.\n`);
-  } finally {
-    await database.close();
-  }
+  });
 }, 'Nobody was made staff');

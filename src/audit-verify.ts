@@ -1,10 +1,8 @@
 /** `npm run audit:verify`: holds the audit against its chain. */
-import { openDatabase } from '../db/client.js';
 import { readFlags } from './command-line.js';
-import { readConfig, without } from './config.js';
 import { verifyEvents, type Head } from './resources/audit-events/chain.js';
-import { endOnSignal } from './signals.js';
 import { orRefuse } from './start-server.js';
+import { withDatabase } from './with-database.js';
 
 const USAGE = `Holds the audit against its chain, and says in one line whether it is whole, and the head of the chain; or what
 is wrong first, and ends with 1. Whoever keeps the head elsewhere also sees later whether the chain was written anew.
@@ -26,27 +24,12 @@ function readHead(text: string | undefined): Head | null {
 await orRefuse(async () => {
   const { head } = readFlags(USAGE, { head: { type: 'string' } });
   const kept = readHead(head);
-  const config = readConfig(without(process.env, 'NODE_ENV', 'JWT_SECRET'));
-  const opening = openDatabase({
-    url: config.databaseUrl,
-    migrationUrl: config.migrationUrl,
-    dataDir: config.dataDir,
-    timeZone: config.clinicTimeZone,
-    pool: 1,
-    join: true,
-    warn: (line) => process.stderr.write(`${line}\n`),
-  });
-  endOnSignal(() => opening.then((database) => database.close()));
-  const database = await opening;
-  try {
-    await database.migrated;
+  await withDatabase(process.env, async (database) => {
     const { events, blocks, head, fault } = await verifyEvents(database.db, kept);
     const upTo = `${events} events in ${blocks} blocks hold`;
     if (fault !== null) {
       process.stdout.write(`The audit is broken: ${fault}. Before it, ${upTo}.\n`);
       process.exitCode = 1;
     } else process.stdout.write(`${upTo}.${head === null ? '' : ` Head: ${head.number}:${head.hash}`}\n`);
-  } finally {
-    await database.close();
-  }
+  });
 }, 'The audit was not verified');
