@@ -22,7 +22,7 @@ export interface DatabaseOptions {
   /** Connections of this process, at the most. */
   readonly pool: number;
   /** What has to be done on a migrated database before anybody uses it; again if the database went away meanwhile. */
-  readonly prepare?: (database: Pick<Database, 'db' | 'timeZone'>) => Promise<void>;
+  readonly prepare?: (database: Pick<Database, 'db' | 'timeZone' | 'ownerUrl'>) => Promise<void>;
   /** Lets a short command use the embedded database of a server that is running. Default false. */
   readonly join?: boolean;
   readonly log?: (line: string) => void;
@@ -37,6 +37,8 @@ export interface Database {
   of(kind: string): Db;
   /** For reads whose cost grows with what is stored: `size` connections, on which no statement takes long. */
   readonly costly: { readonly db: Db; readonly size: number };
+  /** Of the role that owns the database, which need not be the one that all else here works as. */
+  readonly ownerUrl: string;
   /** True once the migrations have run here, and what prepares the database. */
   isMigrated(): boolean;
   /** Resolves when that is so; rejects when it fails for a reason that waiting does not mend. */
@@ -239,7 +241,8 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
           log,
         })
       : undefined;
-  const url = embedded?.url ?? (options.url as string);
+  const url = embedded?.programUrl ?? (options.url as string);
+  const ownerUrl = embedded?.url ?? options.migrationUrl ?? url;
   const { tls } = readDatabaseUrl(url);
   (tls.isLocal || tls.mode.startsWith('verify') ? log : warn)(`database: ${describeTls(tls)}`);
   const open = (max: number, max_pipeline: number, limits: postgres.Options<never>['connection']): postgres.Sql => {
@@ -343,8 +346,8 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
   async function migrateWhenThere(): Promise<void> {
     for (;;) {
       try {
-        timeZone = await migrateDatabase(url, timeZone, options.migrationUrl ?? url);
-        await options.prepare?.({ db, timeZone: () => timeZone });
+        timeZone = await migrateDatabase(url, timeZone, ownerUrl);
+        await options.prepare?.({ db, ownerUrl, timeZone: () => timeZone });
         outage.end();
         isMigrated = true;
         return;
@@ -365,6 +368,7 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
     db,
     of,
     costly,
+    ownerUrl,
     migrated,
     firstTry,
     isMigrated: () => isMigrated,

@@ -99,12 +99,12 @@ await orRefuse(async () => {
     async ({ database }) => {
       const store = await openFolder(join(config.dataDir, 'pictures'));
       const calendar = calendarOf(config, database.timeZone(), new Date());
-      const owner = config.migrationUrl === null ? undefined : connect(config.migrationUrl, { max: 1 });
       // Who only reads and writes rows can not have ids begin at 1.
-      const db = owner === undefined ? database.db : drizzle(owner, { casing: 'snake_case' });
-      const contents = await seedDemo(db, store, calendar, { isReset, report: progress.step }).finally(() =>
-        owner?.end({ timeout: 5 }),
-      );
+      const owner = connect(database.ownerUrl, { max: 1 });
+      const contents = await seedDemo(drizzle(owner, { casing: 'snake_case' }), store, calendar, {
+        isReset,
+        report: progress.step,
+      }).finally(() => owner.end({ timeout: 5 }));
       refuseOthers(contents, config);
       accounts = contents.accounts;
       progress.step('Opening the server');

@@ -61,7 +61,7 @@ const never = new Promise<never>(() => undefined);
  */
 export async function startServer(
   config: Config,
-  prepare?: (parts: { config: Config; database: Pick<Database, 'db' | 'timeZone'> }) => Promise<void>,
+  prepare?: (parts: { config: Config; database: Pick<Database, 'db' | 'timeZone' | 'ownerUrl'> }) => Promise<void>,
   accounts?: AppParts['accounts'],
 ): Promise<RunningServer> {
   const logger = await openLog(config, process.stdout.isTTY);
@@ -120,7 +120,7 @@ export async function startServer(
       warn: (line) => logger.warn(line),
       prepare: async (database) => {
         const isDemo = accounts !== undefined;
-        if (!isDemo && config.databaseUrl !== null && (await isSuperuser(database.db))) {
+        if (!isDemo && (await isSuperuser(database.db))) {
           logger.warn(
             'the role of DATABASE_URL is a superuser, who may do far more to the server than this program needs: give it a ' +
               'role of its own, as docs/deploy.md has it',

@@ -5,7 +5,10 @@ import { dirname, join } from 'node:path';
 import type { User } from './place.js';
 import { ownName, run, windows } from './processes.js';
 
+/** Of the database and its superuser. */
 export const NAME = 'hospital';
+/** Of the role that the program works as. */
+export const PROGRAM = 'hospital_program';
 const INIT_SECONDS = 60;
 
 /** What every command on one cluster needs. `home` holds `data` (the cluster), the password and the server's log. */

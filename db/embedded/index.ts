@@ -1,9 +1,10 @@
+import { createHmac } from 'node:crypto';
 import * as fs from 'node:fs';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import postgres from '../driver.js';
 import { findBinaries } from './binaries.js';
-import { NAME, prepareCluster, type Server } from './cluster.js';
+import { NAME, PROGRAM, prepareCluster, type Server } from './cluster.js';
 import { EmbeddedInUse } from './in-use.js';
 import { claimPlace } from './lock.js';
 import { chooseHome, serverUser } from './place.js';
@@ -20,8 +21,10 @@ export interface EmbeddedOptions {
 }
 
 export interface EmbeddedPostgres {
-  /** With the password; names the database `hospital` and its superuser. */
+  /** With the password; names the database `hospital` and its superuser, who owns it. */
   url: string;
+  /** The same for a role that owns nothing: a migration gives it what it may do. */
+  programUrl: string;
   /** False when another process owns the server. */
   owned: boolean;
   /** Stops the server and gives the folder back, if owned. Idempotent. */
@@ -55,7 +58,7 @@ async function open(options: EmbeddedOptions): Promise<EmbeddedPostgres> {
     if (mine !== undefined) return own(mine);
     if (!mayJoin) throw new EmbeddedInUse(dataDir, owner.pid);
     if (owner.port !== undefined) {
-      return { url: connectionUrl(home, owner.port), owned: false, stop: () => Promise.resolve() };
+      return { ...connectionUrls(home, owner.port), owned: false, stop: () => Promise.resolve() };
     }
     if (Date.now() > deadline) throw new Error(`process ${owner.pid} does not get the database in ${dataDir} ready`);
   }
@@ -81,12 +84,12 @@ async function open(options: EmbeddedOptions): Promise<EmbeddedPostgres> {
         if (fs.lstatSync(pointer, { throwIfNoEntry: false }) === undefined) fs.symlinkSync(home, pointer);
       }
       const port = await startServer(server, settings);
-      const url = connectionUrl(home, port);
-      await createDatabase(url);
+      const urls = connectionUrls(home, port);
+      await createDatabase(urls);
       fs.appendFileSync(claim, `${port}\n`);
       endWatch = keepRunning(server, settings, port);
       let closed: Promise<void> | undefined;
-      return { url, owned: true, stop: () => (closed ??= close()) };
+      return { ...urls, owned: true, stop: () => (closed ??= close()) };
     } catch (error) {
       // The first error tells more than one from the clean-up.
       await close().catch(() => undefined);
@@ -95,17 +98,26 @@ async function open(options: EmbeddedOptions): Promise<EmbeddedPostgres> {
   }
 }
 
-function connectionUrl(home: string, port: number): string {
+type Urls = Pick<EmbeddedPostgres, 'url' | 'programUrl'>;
+
+function connectionUrls(home: string, port: number): Urls {
   const password = fs.readFileSync(join(home, 'password'), 'utf8').trim();
-  return `postgres://${NAME}:${password}@127.0.0.1:${port}/${NAME}`;
+  // Whoever reads the file has both; whoever has this one has not the other.
+  const programPassword = createHmac('sha256', password).update(PROGRAM).digest('base64url');
+  const urlOf = (role: string, password: string) => `postgres://${role}:${password}@127.0.0.1:${port}/${NAME}`;
+  return { url: urlOf(NAME, password), programUrl: urlOf(PROGRAM, programPassword) };
 }
 
-async function createDatabase(url: string): Promise<void> {
+async function createDatabase({ url, programUrl }: Urls): Promise<void> {
   const connection = { statement_timeout: START_SECONDS * 1000 };
   const sql = postgres(url, { database: 'postgres', max: 1, connect_timeout: 10, connection });
   try {
     const found = await sql`select from pg_database where datname = ${NAME}`;
     if (found.length === 0) await sql`create database ${sql(NAME)}`;
+    const roles = await sql`select from pg_roles where rolname = ${PROGRAM}`;
+    if (roles.length === 0) {
+      await sql.unsafe(`create role "${PROGRAM}" login password '${new URL(programUrl).password}'`);
+    }
   } finally {
     await sql.end({ timeout: 5 });
   }

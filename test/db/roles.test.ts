@@ -4,6 +4,7 @@ import { randomBytes } from 'node:crypto';
 import { promisify } from 'node:util';
 import postgres from 'postgres';
 import t, { type Test } from 'tap';
+import { openEmbedded } from '../../db/embedded/index.js';
 import { createTestDatabase } from '../helpers/database.js';
 import { dataFolder, runProgram, startDemo, startServerProcess } from '../helpers/process.js';
 
@@ -32,15 +33,15 @@ async function makeRoles(t: Test): Promise<{ url: string; ownerUrl: string; othe
 
 const SUPERUSER = /the role of DATABASE_URL is a superuser/;
 
-t.test('the demo and a first visit on a role that only reads and writes rows', async (t) => {
-  const { url, ownerUrl } = await makeRoles(t);
-  const environment = { DATABASE_URL: url, MIGRATION_DATABASE_URL: ownerUrl, DATA_DIR: dataFolder(t) };
-  const demo = await startDemo(t, { ...environment, PORT: '0' });
-  t.notMatch(demo.text, SUPERUSER);
-  await promisify(execFile)('bash', ['examples/first-visit.sh', demo.url]);
-
+function sqlOn(t: Test, url: string): postgres.Sql {
   const sql = postgres(url, { max: 1, onnotice: () => undefined });
   t.teardown(() => sql.end());
+  return sql;
+}
+
+/** Whether a role reads and writes rows, and nothing more. */
+async function holdsToRows(t: Test, url: string): Promise<void> {
+  const sql = sqlOn(t, url);
   for (const statement of [
     'create table public.mine (id int)',
     'create schema mine',
@@ -70,6 +71,33 @@ t.test('the demo and a first visit on a role that only reads and writes rows', a
   }
   const owned = await sql`select relname from pg_class where relowner = current_user::regrole`;
   t.strictSame([...owned], [], 'it owns nothing');
+}
+
+t.test('the demo and a first visit on a role that only reads and writes rows', async (t) => {
+  const { url, ownerUrl } = await makeRoles(t);
+  const environment = { DATABASE_URL: url, MIGRATION_DATABASE_URL: ownerUrl, DATA_DIR: dataFolder(t) };
+  const demo = await startDemo(t, { ...environment, PORT: '0' });
+  t.notMatch(demo.text, SUPERUSER);
+  await promisify(execFile)('bash', ['examples/first-visit.sh', demo.url]);
+
+  await holdsToRows(t, url);
+});
+
+t.test('the embedded database, made by an older version, is worked on by such a role', async (t) => {
+  const DATA_DIR = dataFolder(t);
+  const old = await openEmbedded({ dataDir: DATA_DIR });
+  const [{ database = '' } = {}] = await sqlOn(t, old.url)<
+    { database: string }[]
+  >`select current_database() as database`;
+  await sqlOn(t, old.url)`drop role hospital_program`;
+  await old.stop();
+  const demo = await startDemo(t, { DATA_DIR, PORT: '0' });
+  await promisify(execFile)('bash', ['examples/first-visit.sh', demo.url]);
+  const { url, programUrl } = await openEmbedded({ dataDir: DATA_DIR, join: true });
+  await holdsToRows(t, programUrl);
+  const roles = await sqlOn(t, url)`
+    select distinct usename from pg_stat_activity where datname = ${database} and pid <> pg_backend_pid()`;
+  t.strictSame([...roles], [{ usename: 'hospital_program' }]);
 });
 
 t.test('what a later migration makes is open to the role', async (t) => {
@@ -83,9 +111,7 @@ t.test('what a later migration makes is open to the role', async (t) => {
   await owner`create table later (id int)`;
   const { log } = await startServerProcess(t, environment);
   t.notMatch(log.join('\n'), /superuser|secret/);
-  const sql = postgres(url, { max: 1 });
-  t.teardown(() => sql.end());
-  t.strictSame([...(await sql`insert into later values (1) returning id`)], [{ id: 1 }]);
+  t.strictSame([...(await sqlOn(t, url)`insert into later values (1) returning id`)], [{ id: 1 }]);
 });
 
 t.test('what is refused, in one line', async (t) => {
