@@ -80,12 +80,12 @@ t.test('pages', async (t) => {
     const { operationId, tag } = operation.config;
     const path = pathOf(operation);
     const get = async (url: string) => {
-      const { status, headers, body } = await api.get(url, { token: staff.token });
+      const { status, headers, body, text } = await api.get(url, { token: staff.token });
       const links = Object.fromEntries(
         [...(headers['link'] ?? '').matchAll(/<([^>]*)>; rel="(\w+)"/g)].map(([, url, relation]) => [relation, url]),
       );
       const ids = status === 200 ? body.map(({ id }: { id: number }) => id) : [];
-      return { status, links, ids: ids as number[] };
+      return { status, links, ids: ids as number[], bytes: Buffer.byteLength(text) };
     };
 
     await t.test(`${operationId} 200 without links where one page has all`, async (t) => {
@@ -103,9 +103,12 @@ t.test('pages', async (t) => {
         ({ id }) => id,
       );
       const first = await get(path);
-      t.strictSame(first, { status: 200, links: { next: `${base}${path}?page=2` }, ids: all.slice(-1000) });
+      t.match(first, { status: 200, ids: all.slice(-1000) });
+      t.equal(byPage(first.links['next'] as string), `${base}${path}?page=2`);
+      t.equal(first.links['prev'], undefined);
       const second = await get(first.links['next'] as string);
-      t.strictSame(second, { status: 200, links: { prev: `${base}${path}?page=1` }, ids: all.slice(0, -1000) });
+      t.match(second, { status: 200, links: { prev: `${base}${path}?page=1` }, ids: all.slice(0, -1000) });
+      t.equal(second.links['next'], undefined);
       t.equal((await get(`${path}?page=3`)).status, 404);
       t.equal((await get(`${path}?limits=1001`)).status, 400);
       const found: number[] = [];
@@ -116,6 +119,43 @@ t.test('pages', async (t) => {
         if (next) t.match(next, `${base}${path}?limits=300&x=%E9;%22&y&page=`, 'what else was asked stays as it came');
       }
       t.strictSame(found, all);
+    });
+
+    await t.test(`${operationId} 200 with all there was by its links, while others write and delete`, async (t) => {
+      const idsOf = async (sql: string) =>
+        (await api.database.db.execute<{ id: number }>(sql)).map(({ id }) => id).sort((a, b) => a - b);
+      const all = await idsOf(`select id::int from ${tag}`);
+      const found: number[] = [];
+      for (let next: string | undefined = `${path}?limits=300`; next !== undefined;) {
+        const page = await get(next);
+        found.unshift(...page.ids);
+        next = page.links['next'];
+        await api.database.db.execute(
+          `insert into ${tag} (name, ${tag === 'contacts' ? 'phone, message' : 'description, picture'})
+            values ('later', '+49 30 1234567', 'p-a.png')`,
+        );
+        await api.database.db.execute(`delete from ${tag} where id = ${page.ids.at(-1)}`);
+      }
+      t.strictSame(found, all);
+    });
+
+    await t.test(`${operationId} 200 with no more than 8 MiB of them, and a link to the rest`, async (t) => {
+      const text = tag === 'contacts' ? 'message' : 'description';
+      await api.database.db.execute(`update ${tag} set ${text} = repeat('🏥', 5000)`);
+      const all = (await api.database.db.execute<{ id: number }>(`select id::int from ${tag} order by id`)).map(
+        ({ id }) => id,
+      );
+      const found: number[] = [];
+      let pages = 0;
+      for (let next: string | undefined = path; next !== undefined; pages++) {
+        const page = await get(next);
+        t.ok(page.bytes <= 8 * 1024 * 1024, `${page.bytes} bytes`);
+        if (page.links['next'] !== undefined) t.ok(page.bytes > 8 * 1024 * 1024 - 21_000, 'and hardly less');
+        found.unshift(...page.ids);
+        next = page.links['next'];
+      }
+      t.strictSame(found, all);
+      t.ok(pages > 2);
     });
   }
 

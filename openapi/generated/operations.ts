@@ -1622,6 +1622,7 @@ export const operations = {
       querystring: Type.Object({
         page: Type.Integer({ format: 'int64', minimum: 1, maximum: 9007199254740, default: 1 }),
         limits: Type.Integer({ format: 'int32', minimum: 1, maximum: 1000, default: 1000 }),
+        after: Type.Optional(Type.String({ maxLength: 2000, pattern: '^[A-Za-z0-9_-]+$' })),
       }),
       headers: Type.Object({ 'if-none-match': Type.Optional(Type.String({ maxLength: 4000 })) }),
       response: { 200: S.ServiceList, 400: S.Problem, 404: S.Problem, 429: S.Problem, 500: S.Problem, 503: S.Problem },
@@ -1831,6 +1832,7 @@ export const operations = {
       querystring: Type.Object({
         page: Type.Integer({ format: 'int64', minimum: 1, maximum: 9007199254740, default: 1 }),
         limits: Type.Integer({ format: 'int32', minimum: 1, maximum: 1000, default: 1000 }),
+        after: Type.Optional(Type.String({ maxLength: 2000, pattern: '^[A-Za-z0-9_-]+$' })),
       }),
       response: {
         200: S.ContactList,

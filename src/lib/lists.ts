@@ -2,7 +2,7 @@
  * How lists are read: each is declared once, and its SQL is written and prepared once for every set of filters and order
  * that is asked for. PostgreSQL builds the JSON, in one round trip.
  */
-import { and, count, desc, or, sql, type Placeholder, type SQL } from 'drizzle-orm';
+import { and, asc, count, desc, or, sql, type Placeholder, type SQL } from 'drizzle-orm';
 import type { PgColumn, PgSelect, PgTable } from 'drizzle-orm/pg-core';
 import type { Db, Tx } from '../../db/client.js';
 import { JsonText } from '../../db/json.js';
@@ -137,9 +137,12 @@ interface Shape {
   readonly cap?: number | undefined;
 }
 
+/** The order in which arrays are cut: their answers are in that of the ids. */
+const NEWEST = 'newest';
+
 function keysOf<Asked>({ table, orders }: List<Asked>, ordering: string): readonly Key[] {
   const keys = orders?.[ordering] ?? [];
-  return [...keys, { of: table.id, type: 'bigint' }];
+  return [...keys, { of: table.id, type: 'bigint', isDescending: ordering === NEWEST }];
 }
 
 /** What is asked for: the shape of the query, and the values of its placeholders. */
@@ -241,7 +244,7 @@ function write<Asked>(db: Db | Tx, list: List<Asked>, { filters, ordering, after
       const rows = list
         .rows(db, isListed)
         .where(isListed(table.id))
-        .orderBy(...order);
+        .orderBy(...(ordering === NEWEST ? [asc(table.id)] : order));
       const withs = [
         ...(landing ? [['landing', landingRow(landing)] as const] : []),
         ...(isOnce ? [['hits', hits()] as const] : []),
@@ -250,7 +253,7 @@ function write<Asked>(db: Db | Tx, list: List<Asked>, { filters, ordering, after
       return db
         .with(...withs.map(([name, query]) => db.$with(name, { id: sql<number>`id` }).as(query)))
         .select({ ...fields, results: allItems })
-        .from(rows.as('page'));
+        .from(ordering === NEWEST ? sql`(${newestThatFit(rows)}) as page` : rows.as('page'));
     },
   };
 }
@@ -310,6 +313,27 @@ function isCostlySearch<Asked>({ searches = [] }: List<Asked>, values: Values): 
 /** How many rows a page is off, for it to be worth a look where it begins. */
 const FAR = 5_000;
 
+/** What is asked for of a list in pages, and whether its cost grows with what is stored. */
+function readPlace<Asked extends object>(
+  list: List<Asked>,
+  asked: Asked & PageQuery,
+  more: Values,
+): { shape: Shape; values: Values; isCostly: boolean } {
+  const { page, limits, after } = asked;
+  const offset = after === undefined ? (page - 1) * limits : 0;
+  const most = limits + 1;
+  const [shape, values] = read(list, asked, { ...more, limits, most, offset });
+  const isFar = offset >= FAR;
+  const cap = offset === 0 ? CAPS.find((cap) => cap >= most) : undefined;
+  let place: Pick<Shape, 'after' | 'isFar' | 'cap'> = { isFar, cap };
+  if (after !== undefined) {
+    const position = readPosition(after, shape.ordering, keysOf(list, shape.ordering));
+    take(position, 'after', values);
+    place = { after: position.map((value) => value === null), cap };
+  }
+  return { shape: { ...shape, ...place }, values, isCostly: isFar || isCostlySearch(list, values) };
+}
+
 /** A list that comes in pages. */
 export function pagesOf<Asked extends object, T>(list: List<Asked>): Reader<Asked & PageQuery, Page<T>> {
   const limits = sql.placeholder('limits');
@@ -319,24 +343,22 @@ export function pagesOf<Asked extends object, T>(list: List<Asked>): Reader<Aske
   });
   /** @throws ProblemError not-found for a page past the end, but not for the first page, nor after a position */
   return async ({ db, costly, link }, asked, more = {}) => {
-    const { page, limits, after } = asked;
-    const offset = after === undefined ? (page - 1) * limits : 0;
-    const most = limits + 1;
-    const [shape, values] = read(list, asked, { ...more, limits, most, offset });
-    const cap = offset === 0 ? CAPS.find((cap) => cap >= most) : undefined;
-    let place: Pick<Shape, 'after' | 'isFar' | 'cap'> = { isFar: offset >= FAR, cap };
-    if (after !== undefined) {
-      const position = readPosition(after, shape.ordering, keysOf(list, shape.ordering));
-      take(position, 'after', values);
-      place = { after: position.map((value) => value === null), cap };
-    }
-    const ask = (db: Db | Tx) => select(db, { ...shape, ...place })(values);
-    const isCostly = offset >= FAR || isCostlySearch(list, values);
+    const { shape, values, isCostly } = readPlace(list, asked, more);
+    const ask = (db: Db | Tx) => select(db, shape)(values);
     const row = one(await (isCostly ? costly(ask) : ask(db)));
     const [count, position, results] = row as [Buffer, Buffer | null, Buffer];
     return readPage({ count: Number(count), position: position && String(position), results }, asked, link);
   };
 }
+
+/** Bytes of an array, so that the longest texts in all of its rows do not come to many times what a page of others has. */
+const ARRAY_BYTES = 8 * 1024 * 1024;
+
+/** Of rows in the order of their ids the last ones, as far as they come to no more bytes. */
+const newestThatFit = (rows: PgSelect): SQL => sql`select item from (
+    select item, sum(octet_length(item) + 1) over (rows between current row and unbounded following) as bytes
+    from ${rows.as('rows')}
+  ) as sized where bytes <= ${sql.raw(String(ARRAY_BYTES))}`;
 
 /**
  * A list that comes as a bare array.
@@ -355,27 +377,21 @@ export function arrayOf<Asked extends object, T>(list: List<Asked>, most: number
 }
 
 /** A list that comes as a bare array in pages, of which the first has the newest rows. */
-export function pagesOfNewest<Asked extends object, T>(
-  list: List<Asked>,
-): Reader<Asked & Pick<PageQuery, 'page' | 'limits'>, T[]> {
-  const [limits, most] = [sql.placeholder('limits'), sql.placeholder('most')];
+export function pagesOfNewest<Asked extends object, T>(list: List<Asked>): Reader<Asked & PageQuery, T[]> {
+  const limits = sql.placeholder('limits');
   const select = directBytes((db, shape: Shape) => {
-    const { ids, select } = write(db, list, shape);
-    const newest = ids().orderBy(desc(list.table.id));
-    const cut =
-      shape.cap === undefined
-        ? sql`${newest} limit ${most} offset ${sql.placeholder('offset')}`
-        : sql`select * from (${newest} limit ${sql.raw(String(shape.cap))}) as capped limit ${most}`;
-    return select(cut, limits, { isLast: sql`((select count(*) from ids) <= ${limits}::int)::text`.as('isLast') });
+    const { cut, select } = write(db, list, shape);
+    // Of the oldest row that has found room, where there are older ones.
+    const position = sql<string | null>`case when (select count(*) from ids) > count(item) then (
+      select json_build_array(k0::text)::text from ids order by k0 desc offset count(item) - 1 limit 1) end`;
+    return select(cut(), limits, { position: position.as('position') });
   });
-  return async ({ db, costly, link }, asked, more = {}) => {
-    const { page, limits } = asked;
-    const offset = (page - 1) * limits;
-    const most = limits + 1;
-    const [shape, values] = read(list, asked, { ...more, limits, most, offset });
-    const cap = offset === 0 ? CAPS.find((cap) => cap >= most) : undefined;
-    const ask = (db: Db | Tx) => select(db, { ...shape, cap })(values);
-    const [isLast, results] = one(await (offset >= FAR ? costly(ask) : ask(db))) as [Buffer, Buffer];
-    return readArray({ results, isLast: String(isLast) === 'true' }, page, link);
+  /** @throws ProblemError not-found for a page past the end, but not for the first page, nor after a position */
+  return async ({ db, costly, link }, query, more = {}) => {
+    const asked = { ...query, ordering: NEWEST };
+    const { shape, values, isCostly } = readPlace(list, asked, more);
+    const ask = (db: Db | Tx) => select(db, shape)(values);
+    const [position, results] = one(await (isCostly ? costly(ask) : ask(db))) as [Buffer | null, Buffer];
+    return readArray({ results, position: position && String(position) }, asked, link);
   };
 }

@@ -105,16 +105,16 @@ export function readPage<T>({ count, results, position }: PageRow, asked: Asked,
 
 /**
  * A page of a list that is a bare array.
- * @throws ProblemError not-found for a page past the end, but not for the first page
+ * @throws ProblemError not-found for a page past the end, but not for the first page, nor after a position
  */
 export function readArray<T>(
-  { results, isLast }: { readonly results: Buffer; readonly isLast: boolean },
-  page: number,
+  { results, position }: { readonly results: Buffer; readonly position: string | null },
+  asked: Asked,
   link: Link,
 ): JsonText<T[]> {
-  const isEmpty = results.length === '[]'.length;
-  if (page > 1 && isEmpty) throw new NoSuchPage();
-  if (isLast && page === 1) return new JsonText(results);
-  const next = isLast ? null : pageLink(link, page + 1);
+  const { page, after } = asked;
+  if (page > 1 && after === undefined && results.length === '[]'.length) throw new NoSuchPage();
+  if (position === null && page === 1) return new JsonText(results);
+  const next = position === null ? null : pageLink(link, page + 1, positionText(orderingOf(asked), position));
   return new JsonText(results, undefined, { next, previous: page > 1 ? pageLink(link, page - 1) : null });
 }
