@@ -21,11 +21,21 @@ function readHead(text: string | undefined): Head | null {
   return { number: Number(number), hash };
 }
 
+/** Writes how far it is each time that a million more hold. */
+function reporter(): (events: number) => void {
+  let told = 0;
+  return (events) => {
+    if (events - told < 1_000_000) return;
+    told = events;
+    process.stderr.write(`${events} events hold so far\n`);
+  };
+}
+
 await orRefuse(async () => {
   const { head } = readFlags(USAGE, { head: { type: 'string' } });
   const kept = readHead(head);
   await withDatabase(process.env, async (database) => {
-    const { events, blocks, head, fault } = await verifyEvents(database.db, kept);
+    const { events, blocks, head, fault } = await verifyEvents(database.db, kept, reporter());
     const upTo = `${events} events in ${blocks} blocks hold`;
     if (fault !== null) {
       process.stdout.write(`The audit is broken: ${fault}. Before it, ${upTo}.\n`);

@@ -1,6 +1,6 @@
 /** The chain by which it shows that events were changed, removed or put in between: each block has the hash of the one before. */
-import { sql } from 'drizzle-orm';
-import { transaction, type Db, type Tx } from '../../../db/client.js';
+import { sql, type SQL } from 'drizzle-orm';
+import type { Db, Tx } from '../../../db/client.js';
 import { one, oneOrNone } from '../../../db/rows.js';
 
 /** The most events of a block. */
@@ -28,15 +28,8 @@ export interface Verdict {
   readonly fault: string | null;
 }
 
-/** Runs what may take as long as it takes: nobody waits for it. */
-const patiently = <T>(db: Db | Tx, work: (tx: Tx) => Promise<T>): Promise<T> =>
-  transaction(db, async (tx) => {
-    await tx.execute(sql`set local statement_timeout = 0`);
-    return work(tx);
-  });
-
-/** Blocks that are looked at together. */
-const STEP = 20;
+/** Blocks that are looked at together, and ids. */
+const [STEP, RANGE] = [5, 1_000_000];
 
 interface Checked {
   readonly number: number;
@@ -57,19 +50,51 @@ const checkedAfter = (db: Db | Tx, { number, hash }: Head) =>
     from (select * from audit_blocks where number > ${number} order by number limit ${STEP}) as b
     window chain as (order by b.number) order by b.number`);
 
-/** An event that stands where the chain is closed, and is in no block. */
-const intruder = (db: Db | Tx) =>
-  db.execute<{ id: number }>(sql`
-    select e.id::float8 as id from audit_events e
-    where e.id <= (select max(sealed_to) from audit_blocks)
-      and not exists (select from (select unnest(event_ids) as id from audit_blocks) as sealed where sealed.id = e.id)
-    order by e.id limit 1`);
+/**
+ * An event that stands where the chain is closed, and is in no block: such are looked for only where events are more than
+ * the blocks have, to whom none is missing.
+ * @param sealed how many events the blocks have
+ */
+async function intruder(db: Db | Tx, sealed: number): Promise<number | undefined> {
+  const ends = await db.execute<{ from: number; to: number; beyond: number }>(sql`
+    select closed.to, least(0, (select min(id) from audit_events))::float8 - 1 as "from",
+      (select count(*) from audit_blocks, unnest(event_ids) as id where last_id > closed.to and id > closed.to)::float8 as beyond
+    from (select coalesce(max(sealed_to), 0)::float8 as to from audit_blocks) as closed`);
+  const { from, to, beyond } = one(ends);
+  const inRanges = async function* <Row extends Record<string, unknown>>(query: (after: number, upto: number) => SQL) {
+    for (let after = from; after < to; after += RANGE) {
+      yield oneOrNone(await db.execute<Row>(query(after, Math.min(after + RANGE, to))));
+    }
+  };
+  let events = 0;
+  for await (const row of inRanges<{ count: number }>(
+    (after, upto) =>
+      sql`select count(*)::float8 as count from audit_events where id > ${after}::bigint and id <= ${upto}::bigint`,
+  )) {
+    events += row?.count ?? 0;
+  }
+  if (events === sealed - beyond) return undefined;
+  for await (const row of inRanges<{ id: number }>(
+    (after, upto) => sql`
+      select id::float8 from audit_events where id > ${after}::bigint and id <= ${upto}::bigint
+      except all select unnest(event_ids) from audit_blocks where last_id > ${after}::bigint and event_ids[1] <= ${upto}::bigint
+      order by id limit 1`,
+  )) {
+    if (row !== undefined) return row.id;
+  }
+  return undefined;
+}
 
 /**
  * Seals what is not sealed, and holds all events against the chain.
  * @param kept a block that was noted elsewhere
+ * @param report hears now and then how many events have been found to hold
  */
-export async function verifyEvents(db: Db | Tx, kept: Head | null = null): Promise<Verdict> {
+export async function verifyEvents(
+  db: Db | Tx,
+  kept: Head | null = null,
+  report: (events: number) => void = () => undefined,
+): Promise<Verdict> {
   await sealEvents(db);
   let [events, blocks] = [0, 0];
   let head: Head | null = null;
@@ -77,7 +102,7 @@ export async function verifyEvents(db: Db | Tx, kept: Head | null = null): Promi
   const wrong = (fault: string): Verdict => ({ events, blocks, head, fault });
   for (;;) {
     const from: Head = head ?? { number: 0, hash: '' };
-    const step: readonly Checked[] = await patiently(db, (tx) => checkedAfter(tx, from));
+    const step: readonly Checked[] = await checkedAfter(db, from);
     for (const { number, hash, follows, holds, missing, ...block } of step) {
       if (!follows) return wrong(`a block before block ${number} is missing`);
       if (missing !== null) return wrong(`event ${missing} of block ${number} is missing`);
@@ -90,9 +115,10 @@ export async function verifyEvents(db: Db | Tx, kept: Head | null = null): Promi
         isKept = true;
       }
     }
+    report(events);
     if (step.length < STEP) break;
   }
   if (kept !== null && !isKept) return wrong(`block ${kept.number}, which was noted, is missing`);
-  const found = oneOrNone(await patiently(db, intruder));
-  return found === undefined ? { events, blocks, head, fault: null } : wrong(`event ${found.id} is in no block`);
+  const found = await intruder(db, events);
+  return found === undefined ? { events, blocks, head, fault: null } : wrong(`event ${found} is in no block`);
 }
