@@ -19,9 +19,12 @@ const signed = new WeakSet<object>();
 export function inTransaction<V extends Visit, T>(visit: V, work: (visit: Within<V>) => Promise<T>): Promise<T> {
   const { db: outer, ...others } = visit;
   return transaction(outer, async (db) => {
-    if (!signed.has(outer)) await signTransaction(db, others);
+    // It travels with what comes first.
+    const signing = signed.has(outer) ? undefined : signTransaction(db, others);
     signed.add(db);
-    return work({ ...others, db } as Within<V>);
+    const working = work({ ...others, db } as Within<V>);
+    await Promise.all([working, signing]);
+    return working;
   });
 }
 

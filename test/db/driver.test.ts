@@ -476,6 +476,51 @@ t.test('a transaction has its connection to itself from BEGIN on, however much a
   }
 });
 
+t.test('the queries of a transaction that are asked at once travel together, and are run in their order', async (t) => {
+  const writes: string[] = [];
+  const sql = connect(t, await createTestDatabase(t), {
+    max_pipeline: 0,
+    socket: ({ host: [host], port: [port] }) => {
+      const socket = connectSocket(port as number, host);
+      const write = socket.write.bind(socket) as (...args: unknown[]) => boolean;
+      socket.write = (...args: unknown[]) => {
+        writes.push(String(args[0]));
+        return write(...args);
+      };
+      return socket;
+    },
+  });
+  await sql`create table bookings (id int primary key)`;
+  const insert = (ids: number[]) =>
+    sql.begin((tx) => Promise.all(ids.map((id) => tx`insert into bookings values (${id})`)));
+  // The first one of a connection is described before.
+  await insert([1, 2, 3]);
+  writes.length = 0;
+  await insert([4, 5, 6]);
+  t.equal(writes.length, 3, 'BEGIN, the queries, COMMIT');
+  t.strictSame(
+    (await sql`select id from bookings order by ctid`).map(({ id }) => id as number),
+    [1, 2, 3, 4, 5, 6],
+  );
+
+  await t.test('and after one that fails, none is stored', async (t) => {
+    for (const ids of [
+      [6, 7, 8],
+      [7, 6, 8],
+      [7, 8, 6],
+    ]) {
+      await t.rejects(insert(ids), { code: '23505' }, String(ids));
+    }
+    const failing = sql.begin(async (tx) => {
+      const [first, second] = [tx`insert into bookings values (${6})`, tx`insert into bookings values (${7})`];
+      first.catch(() => undefined);
+      await second;
+    });
+    await t.rejects(failing, { code: '23505' }, 'the error is that of the first, though the second is waited for');
+    t.equal((await sql`select from bookings`).length, 6);
+  });
+});
+
 t.test('the end of a client fails what waits for a connection, and opens none', async (t) => {
   const sql = connect(t, await createTestDatabase(t), { max_pipeline: 0 });
   await sql`select 1`;

@@ -132,10 +132,14 @@ export async function lockParties(
   { doctorId, named, overbook = false }: { doctorId: number; named: number | undefined; overbook?: boolean },
 ): Promise<Parties> {
   const { caller } = visit;
-  const doctor = await lockDoctor(visit, doctorId);
-  checkOverbooking(overbook, doctor, caller);
   const mayNameAll = caller.isStaff || overbook;
-  const patient = await lockNamedPatient(visit, named, mayNameAll);
+  // One after the other, but in one go.
+  const lockingDoctor = lockDoctor(visit, doctorId);
+  const lockingPatient = lockNamedPatient(visit, named, mayNameAll);
+  lockingPatient.catch(() => undefined);
+  const doctor = await lockingDoctor;
+  checkOverbooking(overbook, doctor, caller);
+  const patient = await lockingPatient;
   const isForAny = mayNameAll && named !== undefined;
   return { doctor, patientId: patient?.id ?? 0, isPatientThere: patient !== undefined, isForAny };
 }
