@@ -43,8 +43,11 @@ export const BY_STAFF: readonly string[] = [
   ...['replaceDoctor', 'updateDoctor', 'deleteDoctor', 'replaceDoctorHours', 'createTimeOff', 'deleteTimeOff'],
   'getAgenda',
 ];
-/** Operations that take what the caller alone has: a session's tokens, an own password, what a hold is known by. */
-const BY_HAND = ['refreshToken', 'logOut', 'changePassword', 'deleteHold', 'deleteSession', 'resetPassword'];
+/** Operations that take what the caller alone has: a session's tokens, an own password or second factor, what a hold is known by. */
+const BY_HAND = [
+  ...['refreshToken', 'logOut', 'changePassword', 'deleteHold', 'deleteSession', 'resetPassword'],
+  ...['createTotp', 'confirmTotp', 'createRecoveryCodes', 'removeTotp', 'deleteUserTotp'],
+];
 
 function resolve<T extends { readonly $ref?: string }>({ components }: Document, value: T): T {
   const [kind = '', name = ''] = value.$ref?.split('/').slice(2) ?? [];

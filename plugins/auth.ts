@@ -17,6 +17,8 @@ export interface AuthOptions {
   readonly accessTtl: number;
   /** Seconds. */
   readonly refreshTtl: number;
+  /** Whether staff are staff only in sessions with a second factor. */
+  readonly staffNeedSecondFactor: boolean;
 }
 
 /** Who calls. */
@@ -25,6 +27,8 @@ export interface Caller {
   readonly isStaff: boolean;
   /** The hash that names the session of the access token; null for a token that names none. */
   readonly session: string | null;
+  /** Of who would be staff, were the session one with the second factor that staff need. */
+  readonly lacksSecondFactor?: true;
 }
 
 interface Claims {
@@ -119,6 +123,14 @@ interface KnownUser {
   readonly keptSession: string | null;
 }
 
+interface KnownSession {
+  readonly isOpen: boolean;
+  readonly hasSecondFactor: boolean;
+}
+
+/** That of a token which names none. */
+const UNNAMED: KnownSession = { isOpen: true, hasSecondFactor: false };
+
 // Not on shared connections: who waits there for a table's lock must not keep everybody else out.
 const userById = direct((db) =>
   db
@@ -134,7 +146,7 @@ const userById = direct((db) =>
 
 const sessionByHash = direct((db) =>
   db
-    .select({ userId: sql<number>`${sessions.userId}::float8`.as('userId') })
+    .select({ hasSecondFactor: sql<boolean>`${sessions.hasSecondFactor}`.as('hasSecondFactor') })
     .from(sessions)
     .where(eq(sessions.tokenHash, sql.placeholder('session'))),
 );
@@ -176,6 +188,17 @@ const recognize: onRequestHookHandler = function recognizeCaller(request, reply,
   findCaller(request, proceed, next);
 };
 
+const lacksSecondFactor = (): ProblemError => {
+  const next = 'Set it up with POST /api/user/totp/, or log in with otp.';
+  return new ProblemError('mfa-required', `Staff need a second factor here. ${next}`);
+};
+
+/** What a refusal is to somebody who has all rights of staff but for the second factor. */
+export function refusalTo({ caller }: Pick<FastifyRequest, 'caller'>, problem: ProblemError): ProblemError {
+  const isForStaff = problem.slug === 'not-allowed' && /\bstaff\b/.test(problem.message);
+  return isForStaff && caller?.lacksSecondFactor === true ? lacksSecondFactor() : problem;
+}
+
 /** Holds a request to the `security` that the contract gives its operation. */
 export function guard({ config: { access, ignoredTokens } }: Operation): onRequestHookHandler | undefined {
   if (access === 'public') return undefined;
@@ -204,7 +227,7 @@ const kidOf = (secret: string): string => createHmac('sha256', secret).update('k
 
 /** Signs and reads tokens, and knows who calls by them. */
 export default fp(
-  async function auth(app: FastifyInstance, { secrets, accessTtl, refreshTtl }: AuthOptions) {
+  async function auth(app: FastifyInstance, { secrets, accessTtl, refreshTtl, staffNeedSecondFactor }: AuthOptions) {
     const keys = new Map<unknown, JWT>();
     for (const secret of new Set(secrets)) {
       const kid = kidOf(secret);
@@ -246,12 +269,14 @@ export default fp(
         return row ?? { isStaff: false, isActive: false, generation: 0, keptSession: null };
       },
     });
-    /** Whether they are open. */
-    const knownSessions = new LRUCache<string, boolean>({
+    const knownSessions = new LRUCache<string, KnownSession>({
       max: 20_000,
       ttl: USER_TTL,
       ignoreFetchAbort: true,
-      fetchMethod: async (session) => oneOrNone(await sessionByHash(db)({ session })) !== undefined,
+      fetchMethod: async (session) => {
+        const row = oneOrNone(await sessionByHash(db)({ session }));
+        return { isOpen: row !== undefined, hasSecondFactor: row?.hasSecondFactor === true };
+      },
     });
 
     function read(token: string, use: Claims['use']): Claims | 'invalid' | 'expired' {
@@ -292,11 +317,14 @@ export default fp(
     const callerOf = (
       { userId, session, generation }: Exclude<Bearer, string>,
       user: KnownUser | undefined,
-      isOpen: boolean | undefined,
+      known: KnownSession | undefined,
     ): Caller | null => {
-      if (user?.isActive !== true || isOpen !== true) return null;
+      if (user?.isActive !== true || known?.isOpen !== true) return null;
       const isCurrent = generation === user.generation || session === (user.keptSession ?? '');
-      return isCurrent ? { id: userId, isStaff: user.isStaff, session } : null;
+      if (!isCurrent) return null;
+      return user.isStaff && staffNeedSecondFactor && !known.hasSecondFactor
+        ? { id: userId, isStaff: false, session, lacksSecondFactor: true }
+        : { id: userId, isStaff: user.isStaff, session };
     };
     app.decorate('callers', {
       read: (authorization) => {
@@ -314,10 +342,10 @@ export default fp(
       find: (bearer) => {
         const { userId, session } = bearer;
         const user = knownUsers.get(userId);
-        const isOpen = session === null || knownSessions.get(session);
-        if (user !== undefined && isOpen !== undefined) return callerOf(bearer, user, isOpen);
-        const asked = session === null ? Promise.resolve(true) : knownSessions.fetch(session);
-        return Promise.all([knownUsers.fetch(userId), asked]).then(([user, isOpen]) => callerOf(bearer, user, isOpen));
+        const known = session === null ? UNNAMED : knownSessions.get(session);
+        if (user !== undefined && known !== undefined) return callerOf(bearer, user, known);
+        const asked = session === null ? Promise.resolve(UNNAMED) : knownSessions.fetch(session);
+        return Promise.all([knownUsers.fetch(userId), asked]).then(([user, known]) => callerOf(bearer, user, known));
       },
     });
     app.decorateRequest('bearer', 'none');

@@ -163,15 +163,18 @@ export function refuseConnection(headersFor: AnswerHeaders) {
 export interface ErrorsOptions {
   /** Is told of errors that say that the database is away. */
   readonly onUnavailable?: (error: unknown) => void;
+  /** What a refusal is to who asks; by default what it is to all. */
+  readonly refusalTo?: (request: FastifyRequest, problem: ProblemError) => ProblemError;
 }
 
 /** One handler for whatever is thrown, and for what is refused without a route. Comes after what every answer has. */
 export default fp(
-  function errors(app: FastifyInstance, { onUnavailable }: ErrorsOptions, done) {
+  function errors(app: FastifyInstance, { onUnavailable, refusalTo }: ErrorsOptions, done) {
     app.decorateRequest('problem', null);
     app.setErrorHandler((error, request, reply) => {
       if (isUnavailable(error)) onUnavailable?.(error);
-      return sendError(error, request, reply);
+      const isRefusal = error instanceof ProblemError && refusalTo !== undefined;
+      return sendError(isRefusal ? refusalTo(request, error) : error, request, reply);
     });
     // RFC 9112, section 3.2. What names no host would else get into the URLs of an answer.
     app.addHook('onRequest', ({ raw }, _reply, next) => {

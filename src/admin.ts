@@ -1,16 +1,17 @@
-/** `npm run admin`: makes a staff user, or makes an existing user staff. */
+/** `npm run admin`: makes a staff user, makes an existing user staff, or lets one in who has lost the second factor. */
 import { createInterface } from 'node:readline/promises';
 import { Writable } from 'node:stream';
 import { readFlags } from './command-line.js';
 import { readVariable } from './config.js';
-import { ensureStaff, InvalidStaff, promoteUser } from './resources/users/staff.js';
+import { ensureStaff, InvalidStaff, promoteUser, removeSecondFactor } from './resources/users/staff.js';
 import { orRefuse } from './start-server.js';
 import { withDatabase } from './with-database.js';
 
-const USAGE = `Makes a staff user, or makes an existing user staff.
+const USAGE = `Makes a staff user, makes an existing user staff, or removes the second factor of a user who has lost it.
 
   npm run admin -- --username NAME --email ADDRESS
   npm run admin -- --username NAME --promote
+  npm run admin -- --username NAME --remove-second-factor
 
 The password is read from ADMIN_PASSWORD (or the file ADMIN_PASSWORD_FILE), else asked for, else read as the first line of standard input.
 The database is the one that the server uses; the server may be running.
@@ -30,16 +31,23 @@ async function readPassword(): Promise<string> {
 }
 
 await orRefuse(async () => {
-  const { username, email, promote } = readFlags(USAGE, {
+  const { username, email, promote, ...flags } = readFlags(USAGE, {
     username: { type: 'string' },
     email: { type: 'string' },
     promote: { type: 'boolean', default: false },
+    'remove-second-factor': { type: 'boolean', default: false },
   });
   if (username === undefined) throw new InvalidStaff('--username is missing. --help tells what there is.');
-  if (email === undefined && !promote) {
+  const isRemoval = flags['remove-second-factor'];
+  if (email === undefined && !promote && !isRemoval) {
     throw new InvalidStaff('--email is missing, or --promote for a user that exists. --help tells what there is.');
   }
   await withDatabase(process.env, async (database) => {
+    if (isRemoval) {
+      if (!(await removeSecondFactor(database.db, username))) throw new InvalidStaff(`there is no user ${username}`);
+      process.stdout.write(`${username} has no second factor now.\n`);
+      return;
+    }
     if (promote) {
       if (!(await promoteUser(database.db, username))) throw new InvalidStaff(`there is no user ${username}`);
       process.stdout.write(`${username} is staff now.\n`);
@@ -50,4 +58,4 @@ await orRefuse(async () => {
     if (id === null) throw new InvalidStaff(`there is a user ${username} already; use --promote to make them staff`);
     process.stdout.write(`Made the staff user ${username}.\n`);
   });
-}, 'Nobody was made staff');
+}, 'Nothing was changed');

@@ -4,7 +4,7 @@ import type { Database } from '../db/client.js';
 import { trustOf } from '../plugins/addresses.js';
 import setAnswerHeaders, { answerHeaders } from '../plugins/answer-headers.js';
 import audit from '../plugins/audit.js';
-import auth from '../plugins/auth.js';
+import auth, { refusalTo } from '../plugins/auth.js';
 import contract from '../plugins/contract.js';
 import database from '../plugins/database.js';
 import docs, { type Account } from '../plugins/docs/index.js';
@@ -26,6 +26,7 @@ import validation from '../plugins/validation.js';
 import type { Config } from './config.js';
 import { pastDateRule } from './lib/dates.js';
 import { passwordRule } from './lib/passwords.js';
+import { sealsOf } from './lib/seals.js';
 import { sealEvents } from './resources/audit-events/chain.js';
 import { resources } from './resources/index.js';
 import { calendarOf, type Calendar } from './scheduling/calendar.js';
@@ -79,7 +80,7 @@ export async function buildApp({
   await app.register(drain);
   await app.register(logging);
   await app.register(setAnswerHeaders, browsers);
-  await app.register(errors, { onUnavailable: (error) => db.noteFailure(error) });
+  await app.register(errors, { onUnavailable: (error) => db.noteFailure(error), refusalTo });
   await app.register(unreadBodies);
   await app.register(slowBodies);
   await app.register(contract, {
@@ -91,7 +92,12 @@ export async function buildApp({
   await app.register(utf8);
   await app.register(validation, { rules: { 'x-password-of': passwordRule, 'x-not-in-future': pastDateRule(now) } });
   await app.register(database, { database: db });
-  await app.register(auth, { secrets, accessTtl: config.accessTokenTtl, refreshTtl: config.refreshTokenTtl });
+  await app.register(auth, {
+    secrets,
+    accessTtl: config.accessTokenTtl,
+    refreshTtl: config.refreshTokenTtl,
+    staffNeedSecondFactor: config.staffMfa === 'required',
+  });
   await app.register(rateLimit, { ...config.rateLimit, redisUrl: config.redisUrl });
   await app.register(audit);
   await app.register(multipart);
@@ -104,6 +110,7 @@ export async function buildApp({
       { name: 'offering what became free', seconds: 5, run: (db) => offerAllFreed(db, calendar()) },
     ],
   });
+  const seals = sealsOf(secrets);
   await app.register(operation, {
     publicUrl: config.publicUrl,
     allowedHosts: config.allowedHosts,
@@ -113,6 +120,7 @@ export async function buildApp({
       reviewsFrom: config.reviewsFrom,
       refreshRotation: config.refreshRotation,
       calendar: calendar(),
+      seals,
     }),
   });
   await app.register(pictures, { folder: join(config.dataDir, 'pictures'), secrets, now: () => now().getTime() });

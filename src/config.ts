@@ -48,6 +48,7 @@ export const Environment = Type.Object({
   ACCESS_TOKEN_TTL: Type.String({ pattern: DURATION, default: '1h', must: 'be a duration like 30m, 1h or 30d' }),
   REFRESH_TOKEN_TTL: Type.String({ pattern: DURATION, default: '30d', must: 'be a duration like 30m, 1h or 30d' }),
   REFRESH_ROTATION: Type.Unsafe<'on' | 'off'>({ enum: ['on', 'off'], default: 'off' }),
+  STAFF_MFA: Type.Unsafe<'off' | 'required'>({ enum: ['off', 'required'], default: 'off' }),
   ADMIN_USERNAME: Type.Optional(Type.String()),
   ADMIN_EMAIL: Type.Optional(Type.String()),
   ADMIN_PASSWORD: Type.Optional(Type.String({ secret: true })),
@@ -117,6 +118,8 @@ export interface Config {
   readonly refreshTokenTtl: number;
   /** Whether a refresh token is good once, and answered with its successor. */
   readonly refreshRotation: boolean;
+  /** Whether staff need a second factor for what only staff may do. */
+  readonly staffMfa: 'off' | 'required';
   readonly admin: { readonly username: string; readonly email: string; readonly password: string } | null;
   /** Base of absolute URLs without a slash at its end; null: from the request. */
   readonly publicUrl: string | null;
@@ -378,6 +381,7 @@ export function readConfig(source: NodeJS.ProcessEnv): Config {
     accessTokenTtl: readDuration('ACCESS_TOKEN_TTL', env.ACCESS_TOKEN_TTL),
     refreshTokenTtl: readDuration('REFRESH_TOKEN_TTL', env.REFRESH_TOKEN_TTL),
     refreshRotation: env.REFRESH_ROTATION === 'on',
+    staffMfa: env.STAFF_MFA,
     admin:
       username === undefined || email === undefined || password === undefined ? null : { username, email, password },
     publicUrl: env.PUBLIC_URL?.replace(/\/+$/, '') ?? null,

@@ -12,7 +12,9 @@ import { ConfigError, signingSecrets, type Config } from './config.js';
 import { openLog } from './log.js';
 import { calendarOf } from './scheduling/calendar.js';
 import { alignPeriods, OverlappingAppointments } from './scheduling/periods.js';
+import { sealsOf } from './lib/seals.js';
 import { ensureStaff, InvalidStaff } from './resources/users/staff.js';
+import { resealTotps } from './resources/users/totps.js';
 import { noteSecret } from './signing-secret.js';
 import { STOP_SIGNALS } from './signals.js';
 
@@ -135,6 +137,13 @@ export async function startServer(
           logger.warn(
             'JWT_SECRET lacks that of the instance that started on this database before: each refuses tokens of the ' +
               `other. All need the same JWT_SECRET${own}`,
+          );
+        }
+        const lost = await resealTotps(database.db, sealsOf(await signingSecrets(config)));
+        if (lost > 0) {
+          logger.warn(
+            `the second factors of ${lost} users can not be read without a JWT_SECRET of before: put it back as the last of ` +
+              'the list until the next start is done; else they need a recovery code, or staff who remove the second factor',
           );
         }
         if (config.admin !== null) await ensureStaff(database.db, config.admin).catch(nameVariable);

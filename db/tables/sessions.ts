@@ -1,4 +1,4 @@
-import { bigint, char, integer, pgTable, uniqueIndex, varchar } from 'drizzle-orm/pg-core';
+import { bigint, boolean, char, integer, pgTable, uniqueIndex, varchar } from 'drizzle-orm/pg-core';
 import { createdAt, moment, reference } from './columns.js';
 import { users } from './users.js';
 
@@ -18,6 +18,8 @@ export const sessions = pgTable(
     refreshedAt: moment(),
     /** How many refresh tokens have been exchanged for their successors. */
     rotations: integer().notNull().default(0),
+    /** Whether a code was sent with the login, or the second factor was set up in it. */
+    hasSecondFactor: boolean().notNull().default(false),
     /** Whence it was opened, as the rate limits count clients: of IPv6 the network. */
     address: varchar({ length: 64 }),
     /** The program that opened it, by its own words. */

@@ -70,6 +70,7 @@ export type RegistrationResult = Static<typeof RegistrationResult>;
 export const Credentials = Type.Object({
   username: Type.String({ minLength: 1, maxLength: 150, 'x-text': 'word' }),
   password: Type.String({ format: 'password', minLength: 1, maxLength: 128 }),
+  otp: Type.Optional(Type.String({ maxLength: 100 })),
 });
 export type Credentials = Static<typeof Credentials>;
 
@@ -150,6 +151,37 @@ export const PasswordResetInput = Type.Object({
   confirm_password: Type.String({ format: 'password', maxLength: 128, 'x-text': 'password', 'x-same-as': 'password' }),
 });
 export type PasswordResetInput = Static<typeof PasswordResetInput>;
+
+export const TotpState = Type.Object({
+  is_active: Type.Boolean(),
+  recovery_codes_left: Type.Integer({ minimum: 0, maximum: 10 }),
+});
+export type TotpState = Static<typeof TotpState>;
+
+export const PasswordProof = Type.Object({
+  current_password: Type.String({ format: 'password', minLength: 1, maxLength: 128 }),
+});
+export type PasswordProof = Static<typeof PasswordProof>;
+
+export const TotpSecret = Type.Object({
+  secret: Type.String({ maxLength: 100 }),
+  uri: Type.String({ maxLength: 2000 }),
+});
+export type TotpSecret = Static<typeof TotpSecret>;
+
+export const TotpConfirmation = Type.Object({ code: Type.String({ minLength: 1, maxLength: 100 }) });
+export type TotpConfirmation = Static<typeof TotpConfirmation>;
+
+export const RecoveryCodes = Type.Object({
+  recovery_codes: Type.Array(Type.String({ maxLength: 100 }), { minItems: 10, maxItems: 10 }),
+});
+export type RecoveryCodes = Static<typeof RecoveryCodes>;
+
+export const SecondFactorProof = Type.Object({
+  current_password: Type.String({ format: 'password', minLength: 1, maxLength: 128 }),
+  otp: Type.String({ minLength: 1, maxLength: 100 }),
+});
+export type SecondFactorProof = Static<typeof SecondFactorProof>;
 
 export const Profile = Type.Object({
   id: Id,

@@ -30,6 +30,9 @@ const BEYOND_SCHEMAS: readonly RegExp[] = [
   /^must be a refresh token of this server$/,
   /^must be from a link of this list in this order$/,
   /^is wrong$/,
+  /^is wrong, was used before, or too many were wrong$/,
+  /^is for a second factor that is not on$/,
+  /^has nothing to confirm: /,
   // Days and times go by each other and by the clock.
   /^(item \d+ )*(until )?must not be before (from|starting)$/,
   /^must be after from$/,

@@ -2,6 +2,7 @@
 import type { operations } from '../../openapi/generated/operations.js';
 import { MORNING, PASSWORD, type CallOptions, type TestApp, type User } from './app.js';
 import { pictureFile } from './pictures.js';
+import { codeOf, enrol } from './totp.js';
 
 export const ACTORS = ['anonymous', 'owner', 'other', 'treating', 'doctor', 'staff', 'inactive'] as const;
 export type Actor = (typeof ACTORS)[number];
@@ -38,6 +39,10 @@ const series = (clinic: Pick<Clinic, 'ids'>, days = 30) => ({
   count: 2,
   ...booking(clinic),
 });
+/** Of the doctor who treats the owner. */
+const secondFactor = ({ ids }: Pick<Clinic, 'ids'>): Request => ({
+  body: { current_password: PASSWORD, otp: ids['recoveryCode'] },
+});
 const review = ({ ids }: Pick<Clinic, 'ids'>) => ({ doctor: ids['doctorId'], body: 'Kind.', rating: 5 });
 const dependant = { date_of_birth: '2017-05-09', first_name: 'Nils', last_name: 'Byron' };
 const deskPatient = { first_name: 'Rosa', last_name: 'Marsh', phone: '+44 20 9876' };
@@ -65,7 +70,12 @@ export const TABLE: Readonly<Record<keyof typeof operations, Row>> = {
   ],
   logIn: [
     [401, 200, 200, 200, 200, 200, 401],
-    (clinic, actor) => ({ body: { username: credentials(clinic, actor).username, password: PASSWORD } }),
+    (clinic, actor) => ({
+      body: {
+        ...{ username: credentials(clinic, actor).username, password: PASSWORD },
+        ...(actor === 'treating' && { otp: clinic.ids['recoveryCode'] }),
+      },
+    }),
   ],
   refreshToken: [
     [401, 200, 200, 200, 200, 200, 401],
@@ -94,6 +104,12 @@ export const TABLE: Readonly<Record<keyof typeof operations, Row>> = {
       },
     }),
   ],
+  getTotp: [signedIn(200)],
+  createTotp: [[401, 200, 200, 409, 200, 200, 401], () => ({ body: { current_password: PASSWORD } })],
+  confirmTotp: [[401, 200, 400, 400, 400, 400, 401], ({ ids }) => ({ body: { code: codeOf(String(ids['totp'])) } })],
+  createRecoveryCodes: [[401, 400, 400, 200, 400, 400, 401], secondFactor],
+  removeTotp: [[401, 400, 400, 204, 400, 400, 401], secondFactor],
+  deleteUserTotp: [staffOnly(204), of('treatingId')],
   listProfiles: [signedIn(200)],
   createProfile: [[401, 409, 201, 201, 201, 201, 401], () => ({ body: { bio: 'x' } })],
   getMyProfile: [signedIn(200)],
@@ -236,6 +252,9 @@ export async function buildClinic(api: TestApp): Promise<Clinic> {
   const ids: Record<string, number | string> = {};
   ids['userId'] = other.id;
   ids['resetCode'] = (await api.post(`/api/user/users/${other.id}/password-reset/`, { token })).body.code;
+  ids['totp'] = (await api.post('/api/user/totp/', { ...own, body: { current_password: PASSWORD } })).body.secret;
+  ids['treatingId'] = treating.id;
+  ids['recoveryCode'] = (await enrol(api, treating)).recoveryCodes[0] as string;
   ids['sessionId'] = (await api.get('/api/user/sessions/', own)).body.results[0].id;
   ids['profileId'] = (await create('/api/user/profiles/', { ...own, body: { bio: 'Mine.' } })).id;
   ids['patientId'] = (await create('/patients/', { ...own, body: { phone: '+44 20 1234' } })).id;

@@ -1,5 +1,6 @@
 import type { UserVisit } from 'fastify';
 import type { Db } from '../../db/client.js';
+import { sealsOf } from '../../src/lib/seals.js';
 
 const notToBeCalled = (): never => {
   throw new Error('a test that needs this passes its own');
@@ -18,6 +19,7 @@ export const visitOf = (db: Db, parts: Partial<UserVisit> = {}): UserVisit => ({
   doctorApproval: 'none',
   reviewsFrom: 'anyone',
   refreshRotation: false,
+  seals: sealsOf(['a secret of tests of services, long enough']),
   calendar: {
     now: new Date(),
     zone: 'UTC',

@@ -10,6 +10,7 @@ import { buildTestApp, MORNING, PASSWORD, type TestApp } from '../helpers/app.js
 import { buildClinic } from '../helpers/clinic.js';
 import { allOperations } from '../helpers/operations.js';
 import { claimsOf, forgeToken, now } from '../helpers/tokens.js';
+import { codeOf, enrol } from '../helpers/totp.js';
 
 const DAY = 86_400_000;
 const inDays = (days: number): string => new Date(MORNING.getTime() + days * DAY).toISOString().slice(0, 10);
@@ -178,6 +179,24 @@ t.test(
     ];
     t.equal(wrong.status, 401);
     t.strictSame({ ...wrong, instance: null }, { ...unknown, instance: null });
+
+    const strict = await buildTestApp(t, { STAFF_MFA: 'required' });
+    const staff = await strict.registerStaff();
+    const listUsers = async (token: string) => (await strict.get('/api/user/users/', { token })).status;
+    t.equal(await listUsers(staff.token), 403, 'staff without a second factor are none');
+    const { secret } = await enrol(strict, staff);
+    t.equal(await listUsers(staff.token), 200);
+    const withCode = (otp: string, remoteAddress = '127.0.0.1') =>
+      strict.post('/api/user/login/', { body: { username: staff.username, password: PASSWORD, otp }, remoteAddress });
+    const code = codeOf(secret, MORNING, 1);
+    t.equal((await withCode(code)).status, 200);
+    t.equal((await withCode(code)).status, 401, 'a code is good once');
+    const guesses = Array.from({ length: 12 }, (_, index) =>
+      withCode(index % 2 ? '000000' : '111111', `192.0.2.${index}`),
+    );
+    await Promise.all(guesses);
+    const [totp] = await strict.database.db.execute<{ wrong: number }>('select wrong_codes as wrong from totps');
+    t.equal(totp?.wrong, 10, 'and no more are judged, from wherever they come');
   },
 );
 
@@ -249,12 +268,16 @@ t.test('V11 cryptography: what is secret is stored as a hash, and cannot be gues
   const { users, ids } = await buildClinic(api);
   const { token } = users.staff;
   const invitation = await api.post(`/patients/${ids['deskPatientId']}/invitation/`, { token, body: {} });
+  const { secret, recoveryCodes } = await enrol(api, users.doctor);
   const secrets = {
     'an access token': users.owner.token,
     'a refresh token': users.owner.refresh,
     'the id of a session': String(claimsOf(users.owner.refresh)['jti']),
     'a password': PASSWORD,
     'a hold': String(ids['holdToken']),
+    'the secret of a second factor': secret,
+    'a recovery code': recoveryCodes[0] as string,
+    'a recovery code as it is read': recoveryCodes[1]?.replaceAll('-', '') as string,
     'an invitation': Object.values(invitation.body as object).find((value) => typeof value === 'string') as string,
   };
   const all = await dump(api);

@@ -53,7 +53,7 @@ t.test('npm run admin says in one line what is missing, and that nothing was don
   for (const [args, stderr] of [
     [[], /^--username is missing\. --help tells what there is\.\n$/],
     [['--username', 'chief'], /^--email is missing, or --promote for a user that exists\. --help .*\n$/],
-    [['--username', 'chief', '--promote'], /^Nobody was made staff: database "absent" does not exist\n$/],
+    [['--username', 'chief', '--promote'], /^Nothing was changed: database "absent" does not exist\n$/],
   ] as const) {
     t.match(await runProgram('dist/src/admin.js', environment, args), { code: 1, stdout: '', stderr });
   }

@@ -25,6 +25,7 @@ const DEFAULTS: Config = {
   accessTokenTtl: 3600,
   refreshTokenTtl: 30 * 86_400,
   refreshRotation: false,
+  staffMfa: 'off',
   admin: null,
   publicUrl: null,
   allowedHosts: null,
@@ -128,6 +129,7 @@ t.test('values that are taken', async (t) => {
     ],
     [{ DOCTOR_APPROVAL: 'staff' }, { doctorApproval: 'staff' }],
     [{ REFRESH_ROTATION: 'on' }, { refreshRotation: true }],
+    [{ STAFF_MFA: 'required' }, { staffMfa: 'required' }],
     [{ REVIEWS_FROM: 'patients' }, { reviewsFrom: 'patients' }],
     [{ CLINIC_NAME: 'Clínica São José, 3.º' }, { clinicName: 'Clínica São José, 3.º' }],
     [{ CLINIC_TIME_ZONE: 'Europe/Berlin' }, { clinicTimeZone: 'Europe/Berlin' }],
@@ -247,6 +249,7 @@ t.test('values that stop the start with one line that names the variable', async
     ]),
     ['DOCTOR_APPROVAL', 'admin', 'be one of none, staff'],
     ['REFRESH_ROTATION', 'yes', 'be one of on, off'],
+    ['STAFF_MFA', 'on', 'be one of off, required'],
     ['REVIEWS_FROM', 'doctors', 'be one of anyone, patients'],
     ...[' ', 'Clinic\nof two lines', 'x'.repeat(151)].map((value): (typeof cases)[0] => [
       'CLINIC_NAME',

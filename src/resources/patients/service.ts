@@ -156,6 +156,9 @@ export async function createPatient(visit: UserVisit, { body }: Input<'createPat
     checkPerson({ first_name, last_name, phone });
     return inTransaction(visit, (visit) => insertPerson(visit, fields, null));
   }
+  // Taken for any user's, it would fill their own record with somebody else's phone.
+  if (caller.lacksSecondFactor === true && isNamed)
+    throw new NotAllowed('Only staff may make a record for somebody else.');
   const userId = await namedUser(visit, user);
   await claim(visit, phone);
   return inTransaction(visit, async (visit) => {

@@ -3,6 +3,7 @@ import { resource } from '../../lib/resource.js';
 import { logIn, logOut, refreshToken, registerUser } from './service.js';
 import { deleteOtherSessions, deleteSession, listSessions } from './sessions.js';
 import { createPasswordReset, resetPassword } from './password-resets.js';
+import { confirmTotp, createRecoveryCodes, createTotp, deleteUserTotp, getTotp, removeTotp } from './totps.js';
 import { changePassword, getUser, listUsers, updateUser } from './accounts.js';
 
 export default resource((serve) => {
@@ -19,4 +20,10 @@ export default resource((serve) => {
   serve(operations.updateUser, updateUser);
   serve(operations.createPasswordReset, createPasswordReset);
   serve(operations.resetPassword, resetPassword);
+  serve(operations.getTotp, getTotp);
+  serve(operations.createTotp, createTotp);
+  serve(operations.confirmTotp, confirmTotp);
+  serve(operations.createRecoveryCodes, createRecoveryCodes);
+  serve(operations.removeTotp, removeTotp);
+  serve(operations.deleteUserTotp, deleteUserTotp);
 });

@@ -1,11 +1,11 @@
 /** How a user who has forgotten the password comes to a new one. */
 import { and, eq, gt, lt, sql } from 'drizzle-orm';
-import { randomBytes } from 'node:crypto';
 import { one, oneOrNone } from '../../../db/rows.js';
 import { caseless } from '../../../db/tables/columns.js';
 import { passwordResets, users } from '../../../db/tables/index.js';
 import type { PasswordReset } from '../../../openapi/generated/schemas.js';
 import type { Input } from '../../../openapi/operation.js';
+import { newCode, readCode, showCode } from '../../lib/codes.js';
 import { InvalidInput, NotAllowed, NotFound } from '../../lib/errors.js';
 import { hashPassword, passwordFaults } from '../../lib/passwords.js';
 import { hashToken } from '../../lib/tokens.js';
@@ -16,22 +16,8 @@ import { endSessions, voidTokens } from './sessions.js';
 /** Milliseconds. */
 const LIFETIME = 3_600_000;
 const MAX_TRIES = 5;
-
-/** Crockford's: none looks like another. A byte has one of them as often as any other. */
-const SYMBOLS = '0123456789ABCDEFGHJKMNPQRSTVWXYZ';
-
 /** 60 bits, which the hour is too short to find by a copy of the hash. */
-const newCode = (): string => Array.from(randomBytes(12), (byte) => SYMBOLS.charAt(byte % SYMBOLS.length)).join('');
-
-const shown = (code: string): string => code.replaceAll(/.{4}(?=.)/g, '$&-');
-
-/** The code as it was made, of how somebody has typed it. */
-const readCode = (typed: string): string =>
-  typed
-    .toUpperCase()
-    .replaceAll(/[^0-9A-Z]/g, '')
-    .replaceAll('O', '0')
-    .replaceAll(/[IL]/g, '1');
+const CODE_SYMBOLS = 12;
 
 /** @throws NotAllowed for the caller's own user: a stolen access token must not become a password */
 export async function createPasswordReset(
@@ -48,7 +34,7 @@ export async function createPasswordReset(
     await db.select({ generation: users.tokenGeneration }).from(users).where(eq(users.id, userId)),
   );
   if (user === undefined) throw new NotFound();
-  const code = newCode();
+  const code = newCode(CODE_SYMBOLS);
   const row = {
     ...{ codeHash: hashToken(code), generation: user.generation, tries: 0 },
     ...{ expiresAt: new Date(now.getTime() + LIFETIME), createdBy: caller.id },
@@ -62,7 +48,7 @@ export async function createPasswordReset(
         .returning({ expiresAt: passwordResets.expiresAt }),
     ),
   );
-  return { code: shown(code), expires_at: expiresAt.toISOString() };
+  return { code: showCode(code), expires_at: expiresAt.toISOString() };
 }
 
 /**

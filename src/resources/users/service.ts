@@ -3,7 +3,7 @@ import { isIP } from 'node:net';
 import { transaction, violatedConstraint, type Db, type Tx } from '../../../db/client.js';
 import { one, oneOrNone } from '../../../db/rows.js';
 import { caseless } from '../../../db/tables/columns.js';
-import { patients, profiles, sessions, users } from '../../../db/tables/index.js';
+import { patients, profiles, sessions, totps, users } from '../../../db/tables/index.js';
 import type {
   AccessToken,
   Message,
@@ -21,6 +21,7 @@ import type { Given } from '../../lib/patches.js';
 import { hashToken, newToken } from '../../lib/tokens.js';
 import { signTransaction } from '../../lib/history.js';
 import { inTransaction, type Visit, type Within } from '../../lib/visit.js';
+import { takeOtp } from './totps.js';
 import { takeInvitation, tieToAccount } from '../patients/invitations.js';
 
 /** One and the same for a wrong name, a wrong password, an inactive user and a refresh token that opens nothing. */
@@ -33,6 +34,20 @@ class BadCredentials extends ProblemError {
 class WrongPassword extends BadCredentials {
   constructor() {
     super('User name or password is wrong, or the user is inactive.');
+  }
+}
+
+class OtpRequired extends ProblemError {
+  constructor() {
+    const detail = 'The user has a second factor: send the code of the app, or a recovery code, as otp.';
+    super('otp-required', detail, {}, { 'www-authenticate': 'Bearer' });
+  }
+}
+
+class OtpWrong extends ProblemError {
+  /** @param fault in words that follow the code's name */
+  constructor(fault: string) {
+    super('otp-wrong', `The code ${fault}.`, {}, { 'www-authenticate': 'Bearer' });
   }
 }
 
@@ -98,20 +113,23 @@ const shortened = (userAgent: string | undefined): string | null =>
 /**
  * Opens a session and gives its two tokens.
  * @param user with the generation that was read with the password
+ * @param hasSecondFactor whether a code was sent too, which was right
  * @returns undefined where that is another one by now: the password was changed while it was judged, or the user has
  * become inactive
  */
 async function openSession(
   { db, tokens, client, userAgent }: Pick<Visit, 'db' | 'tokens' | 'client' | 'userAgent'>,
   user: { id: number; generation: number },
+  hasSecondFactor = false,
 ): Promise<Tokens | undefined> {
   const sessionId = newToken();
   const { token, expiresAt } = tokens.signRefresh(user.id, sessionId);
   const tokenHash = hashToken(sessionId);
   // Locked, the user is read as a change that is under way leaves it, or that change finds the session to end.
   const stored = await db.execute(sql`
-    insert into ${sessions} (token_hash, user_id, expires_at, address, user_agent)
-    select ${tokenHash}, ${users.id}, ${expiresAt.toISOString()}::timestamptz, ${isIP(client) ? client : null}::text,
+    insert into ${sessions} (token_hash, user_id, expires_at, has_second_factor, address, user_agent)
+    select ${tokenHash}, ${users.id}, ${expiresAt.toISOString()}::timestamptz, ${hasSecondFactor}::boolean,
+      ${isIP(client) ? client : null}::text,
       ${shortened(userAgent)}::text
     from ${users}
     where ${isUnchanged(user)} for share
@@ -230,9 +248,14 @@ export async function registerUser(visit: Visit, { body }: Input<'registerUser'>
   return { message: 'User registered successfully.', tokens: result, user };
 }
 
-/** @throws BadCredentials, alike for whatever is wrong and in the same time */
+/**
+ * @throws BadCredentials, alike for whatever is wrong and in the same time
+ * @throws OtpRequired, OtpWrong to whoever has the right password
+ */
 export async function logIn(visit: Visit, { body }: Input<'logIn'>): Promise<Tokens> {
   const { db, logins } = visit;
+  const { otp = '' } = body;
+  let refusal: ProblemError = new WrongPassword();
   const user = await logins.judge(body.username, async () => {
     const row = oneOrNone(
       await db
@@ -242,18 +265,32 @@ export async function logIn(visit: Visit, { body }: Input<'logIn'>): Promise<Tok
           isActive: users.isActive,
           isStaff: users.isStaff,
           generation: users.tokenGeneration,
+          hasTotp: sql<boolean>`${totps.confirmedAt} is not null`,
         })
         .from(users)
+        .leftJoin(totps, eq(totps.userId, users.id))
         .where(eq(caseless(users.username), caseless(body.username))),
     );
     const isRight = await verifyPassword(row?.passwordHash, body.password, turnOf(visit));
-    return isRight && row?.isActive === true ? row : undefined;
+    if (!isRight || row?.isActive !== true) return undefined;
+    if (!row.hasTotp) return row;
+    if (otp.trim() === '') {
+      // Of a clinic that shares an address, everybody may begin with the password.
+      await logins.succeed(row.id);
+      refusal = new OtpRequired();
+      return undefined;
+    }
+    const caller = { id: row.id, isStaff: row.isStaff, session: null };
+    const fault = await takeOtp({ ...visit, caller }, row.id, otp);
+    if (fault === undefined) return row;
+    refusal = new OtpWrong(fault);
+    return undefined;
   });
-  if (user === undefined) throw new WrongPassword();
+  if (user === undefined) throw refusal;
   await logins.succeed(user.id);
   const caller = { id: user.id, isStaff: user.isStaff, session: null };
   return inTransaction({ ...visit, caller }, async (visit) => {
-    const pair = await openSession(visit, user);
+    const pair = await openSession(visit, user, user.hasTotp);
     if (pair === undefined) throw new WrongPassword();
     await visit.db.delete(sessions).where(and(eq(sessions.userId, user.id), lt(sessions.expiresAt, sql`now()`)));
     return pair;

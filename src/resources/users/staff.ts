@@ -4,12 +4,13 @@ import { eq } from 'drizzle-orm';
 import type { Db } from '../../../db/client.js';
 import { oneOrNone } from '../../../db/rows.js';
 import { caseless } from '../../../db/tables/columns.js';
-import { users } from '../../../db/tables/index.js';
+import { totps, users } from '../../../db/tables/index.js';
 import { ProblemError } from '../../../openapi/problem-error.js';
 import { readText, textFault } from '../../../openapi/text.js';
 import { Email, Registration, Username } from '../../../openapi/generated/schemas.js';
 import { passwordFaults } from '../../lib/passwords.js';
 import { createUser } from './service.js';
+import { endSessions, voidTokens } from './sessions.js';
 
 export interface StaffInput {
   readonly username: string;
@@ -88,5 +89,17 @@ export async function promoteUser(db: Db, username: string): Promise<boolean> {
   const id = await findUser(db, username);
   if (id === undefined) return false;
   await db.update(users).set({ isStaff: true, isActive: true }).where(eq(users.id, id));
+  return true;
+}
+
+/** Removes a user's second factor, and their sessions. Returns false where no user has the name. */
+export async function removeSecondFactor(db: Db, username: string): Promise<boolean> {
+  const id = await findUser(db, username);
+  if (id === undefined) return false;
+  await db.transaction(async (tx) => {
+    await tx.delete(totps).where(eq(totps.userId, id));
+    await tx.update(users).set(voidTokens()).where(eq(users.id, id));
+    await endSessions({ db: tx }, id);
+  });
   return true;
 }
