@@ -91,7 +91,10 @@ export async function buildApp({
   await app.register(utf8);
   await app.register(validation, { rules: { 'x-password-of': passwordRule, 'x-not-in-future': pastDateRule(now) } });
   await app.register(database, { database: db });
-  await app.register(auth, { secrets, accessTtl: config.accessTokenTtl, refreshTtl: config.refreshTokenTtl });
+  await app.register(auth, {
+    ...{ secrets, accessTtl: config.accessTokenTtl, refreshTtl: config.refreshTokenTtl },
+    now: () => now().getTime(),
+  });
   await app.register(rateLimit, { ...config.rateLimit, redisUrl: config.redisUrl });
   await app.register(audit);
   await app.register(multipart);
