@@ -153,7 +153,7 @@ class Comparison {
     this.security(where, before, now);
     const scope = before['x-service-scope'];
     if (scope !== undefined && scope !== now['x-service-scope'])
-      this.say(where, `services have it no longer by ${String(scope)}`);
+      this.say(where, `services have it no longer by ${meaningOf(scope)}`);
     if (ignoredTokens(now) < ignoredTokens(before)) this.say(where, 'refuses tokens that it took for none');
     this.parameters(
       where,

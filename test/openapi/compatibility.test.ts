@@ -192,7 +192,7 @@ const BREAKING: Readonly<Record<string, [change: (document: Loose) => void, line
   ],
   'the scope by which services have an operation': [
     ({ paths }) => delete paths['/doctors/'].get['x-service-scope'],
-    'listDoctors: services have it no longer by doctors:read',
+    'listDoctors: services have it no longer by "doctors:read"',
   ],
   'the scheme by which callers sign in': [
     ({ components }) =>
