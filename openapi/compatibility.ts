@@ -148,8 +148,12 @@ class Comparison {
   }
 
   private operation(where: string, [before, beforeItem]: [Json, Json], [now, nowItem]: [Json, Json]): void {
-    this.rest(where, [before, now], ['parameters', 'requestBody', 'responses', 'security', ...TOKEN_WORDS]);
+    const compared = ['parameters', 'requestBody', 'responses', 'security', 'x-service-scope', ...TOKEN_WORDS];
+    this.rest(where, [before, now], compared);
     this.security(where, before, now);
+    const scope = before['x-service-scope'];
+    if (scope !== undefined && scope !== now['x-service-scope'])
+      this.say(where, `services have it no longer by ${meaningOf(scope)}`);
     if (ignoredTokens(now) < ignoredTokens(before)) this.say(where, 'refuses tokens that it took for none');
     this.parameters(
       where,

@@ -43,6 +43,7 @@ interface Operation {
   responses: Record<string, Response>;
   'x-rate-limit'?: 'auth';
   'x-ignored-tokens'?: 'expired' | 'all';
+  'x-service-scope'?: string;
   'x-audit'?: { resource?: string; action?: string };
 }
 /** What happened, why, and what to do next. */
@@ -56,6 +57,7 @@ interface ProblemText {
 /** The parts of an OpenAPI document that code is made from. */
 export interface Contract {
   'x-problems': Record<string, ProblemText>;
+  tags: { name: string }[];
   paths: Record<string, Record<string, Operation | Parameter[]>>;
   components: {
     schemas: Record<string, Schema>;
@@ -187,6 +189,26 @@ function access(operation: Operation): string {
   return bearer.length === 1 && bearer[0] === 'staff' ? 'staff' : fail(operationId, `unknown role ${bearer.join()}`);
 }
 
+/** What a service needs to call an operation: it is named by the operation's section and what it does there. */
+function serviceScope(operation: Located, { schemas }: Contract['components']): string | null {
+  const { operationId, method, tags, 'x-service-scope': scope } = operation;
+  if (scope === undefined) return null;
+  const due = `${tags[0]}:${method === 'get' ? 'read' : 'write'}`;
+  if (scope !== due) fail(operationId, `x-service-scope must be ${due}`);
+  if (access(operation) === 'public') fail(operationId, 'is for anyone, so for services without a scope');
+  if (schemas['ServiceScope']?.enum?.includes(scope) !== true) fail('ServiceScope', `has no ${scope}`);
+  return scope;
+}
+
+/** Holds the scopes that a key may have to those that an operation needs, in the order of the sections. */
+function checkScopes(operations: readonly Located[], { tags, components }: Contract): void {
+  const needed = new Set(operations.map((operation) => serviceScope(operation, components)));
+  const known = tags.flatMap(({ name }) => [`${name}:read`, `${name}:write`]).filter((scope) => needed.has(scope));
+  if (JSON.stringify(components.schemas['ServiceScope']?.enum ?? []) !== JSON.stringify(known)) {
+    fail('ServiceScope', `must have the scopes ${known.join(', ')}`);
+  }
+}
+
 function responseType(response: Response, where: string): string {
   const [mediaType, media] = Object.entries(response.content ?? {})[0] ?? [];
   if (media === undefined) return `Type.Unsafe<void>({ type: 'null' })`;
@@ -298,6 +320,7 @@ function operationText(operation: Located, all: readonly Located[], components: 
     audit: auditOf(operation, operation.responses[success]?.content?.['application/json']?.schema, components),
     limit: operation['x-rate-limit'] ?? 'general',
     ignoredTokens: operation['x-ignored-tokens'] ?? 'none',
+    serviceScope: serviceScope(operation, components),
   };
   const answers = successes.map((status) => {
     const type = responseType(operation.responses[status] as Response, `${id} ${status}`);
@@ -374,6 +397,7 @@ export function generate(contract: Contract): Readonly<Record<GeneratedFile, str
   const { components } = contract;
   checkProblems(components);
   const operations = locate(contract);
+  checkScopes(operations, contract);
   const schemas = inOrder(operations, components).map((name) => {
     const value = typeBox(components.schemas[name] as Schema, name, '');
     return `export const ${name} = ${value};\nexport type ${name} = Static<typeof ${name}>;\n`;

@@ -42,6 +42,8 @@ export interface OperationConfig {
   readonly limit: 'general' | 'auth';
   /** Which tokens that are not valid count as none sent, where a token is optional. */
   readonly ignoredTokens: 'none' | 'expired' | 'all';
+  /** What the key of a service needs; null where no service has access, or anyone. */
+  readonly serviceScope: string | null;
 }
 
 /** An operation as the generated table has it. */

@@ -15,6 +15,7 @@ import type { Db } from '../db/client.js';
 import { JsonText } from '../db/json.js';
 import type { AuditedOperation, Operation } from '../openapi/operation.js';
 import { ProblemError } from '../openapi/problem-error.js';
+import type { Caller } from './auth.js';
 import { clientOf } from './rate-limit/index.js';
 
 /** Milliseconds from an event until those that wait are written. */
@@ -24,10 +25,12 @@ const BATCH = 500;
 /** Events that wait, at the most: what would be one more is not answered. */
 const MAX_WAITING = 10_000;
 
+type Actor = 'staff' | 'user' | 'service' | 'anonymous';
+
 /** What is recorded of an answer. */
 interface Event {
   readonly time: number;
-  readonly actor: 'staff' | 'user' | 'anonymous';
+  readonly actor: Actor;
   readonly actorId: number | null;
   readonly operation: string;
   readonly action: string;
@@ -138,6 +141,12 @@ function actionOf({ method, config }: Operation, reply: FastifyReply): string {
   return config.audit?.action ?? ACTIONS[method] ?? 'call';
 }
 
+function actorOf(caller: Caller | null): Pick<Event, 'actor' | 'actorId'> {
+  if (caller === null) return { actor: 'anonymous', actorId: null };
+  if (!('id' in caller)) return { actor: 'service', actorId: caller.serviceId };
+  return { actor: caller.isStaff ? 'staff' : 'user', actorId: caller.id };
+}
+
 /** Records an answer: of what is audited each, of all else who may not have it. */
 export function auditAnswer(operation: Operation): onResponseHookHandler {
   const { operationId, tag, audit } = operation.config;
@@ -147,8 +156,7 @@ export function auditAnswer(operation: Operation): onResponseHookHandler {
       const { caller } = request;
       request.server.audit.add({
         time: Date.now(),
-        actor: caller === null ? 'anonymous' : caller.isStaff ? 'staff' : 'user',
-        actorId: caller?.id ?? null,
+        ...actorOf(caller),
         operation: operationId,
         action: actionOf(operation, reply),
         resource: audit?.resource ?? tag,
@@ -223,8 +231,8 @@ export default fp(
       isOpen: () => waiting.length < MAX_WAITING,
       add: (event) => {
         if (event.outcome === 'refused') {
-          const { actorId, operation, address, status, ids } = event;
-          const key = [actorId, operation, address, status, ids].join();
+          const { actor, actorId, operation, address, status, ids } = event;
+          const key = [actor, actorId, operation, address, status, ids].join();
           const alike = refusals.get(key);
           if (alike !== undefined) {
             alike.total++;

@@ -9,6 +9,7 @@ import { oneOrNone } from '../db/rows.js';
 import { sessions, users } from '../db/tables/index.js';
 import type { Operation } from '../openapi/operation.js';
 import { ProblemError } from '../openapi/problem-error.js';
+import { newServiceSecret, serviceHash, ServiceKeys, type ServiceCaller } from './service-keys.js';
 
 export interface AuthOptions {
   /** The first signs, and all verify; each of at least 32 bytes. */
@@ -19,10 +20,12 @@ export interface AuthOptions {
   readonly refreshTtl: number;
   /** Whether staff are staff only in sessions with a second factor. */
   readonly staffNeedSecondFactor: boolean;
+  /** The time by which keys of services end, in milliseconds since 1970. Default: the system's. */
+  readonly now?: () => number;
 }
 
-/** Who calls. */
-export interface Caller {
+/** Somebody who is signed in. */
+export interface Person {
   readonly id: number;
   readonly isStaff: boolean;
   /** The hash that names the session of the access token; null for a token that names none. */
@@ -30,6 +33,12 @@ export interface Caller {
   /** Of who would be staff, were the session one with the second factor that staff need. */
   readonly lacksSecondFactor?: true;
 }
+
+/** Who calls. */
+export type Caller = Person | ServiceCaller;
+
+/** Names a caller among all others. */
+export const nameOf = (caller: Caller): string | number => ('id' in caller ? caller.id : `service:${caller.serviceId}`);
 
 interface Claims {
   readonly sub: string;
@@ -68,10 +77,21 @@ export interface Tokens {
   forgetUser(userId: number): void;
   /** The same of a session. @param session the hash that names it */
   forgetSession(session: string): void;
+  /** A secret by which a service signs in, and the hash that is stored of it. */
+  newServiceSecret(): { secret: string; hash: string };
+  /** The same as of a user, of all keys of services. */
+  forgetServiceKeys(): void;
 }
 
 /** The user whose access token came with a request, before anyone looked whether the user is still active. */
-type Bearer = { userId: number; session: string | null; generation: number } | 'none' | 'invalid' | 'expired';
+interface UserBearer {
+  readonly userId: number;
+  readonly session: string | null;
+  readonly generation: number;
+}
+
+/** What came with a request; of a service's key the hash, before anyone looked whether it is one. */
+type Bearer = UserBearer | { readonly keyHash: string } | 'none' | 'invalid' | 'expired';
 
 /** Tells who calls. */
 interface Callers {
@@ -88,6 +108,7 @@ declare module 'fastify' {
   interface FastifyInstance {
     readonly tokens: Tokens;
     readonly callers: Callers;
+    readonly serviceKeys: Pick<ServiceKeys, 'hasSeen' | 'find'>;
   }
   interface FastifyRequest {
     bearer: Bearer;
@@ -181,8 +202,9 @@ function findCaller(
 const recognize: onRequestHookHandler = function recognizeCaller(request, reply, next) {
   const varying = reply.getHeader('vary');
   reply.header('vary', varying === undefined ? 'Authorization' : `${String(varying)}, Authorization`);
+  const { serviceScope } = request.routeOptions.config;
   const proceed = (caller: Caller | null): void => {
-    request.caller = caller;
+    request.caller = caller === null || 'id' in caller || caller.scopes.has(serviceScope ?? '') ? caller : null;
     next();
   };
   findCaller(request, proceed, next);
@@ -196,11 +218,21 @@ const lacksSecondFactor = (): ProblemError => {
 /** What a refusal is to somebody who has all rights of staff but for the second factor. */
 export function refusalTo({ caller }: Pick<FastifyRequest, 'caller'>, problem: ProblemError): ProblemError {
   const isForStaff = problem.slug === 'not-allowed' && /\bstaff\b/.test(problem.message);
-  return isForStaff && caller?.lacksSecondFactor === true ? lacksSecondFactor() : problem;
+  return isForStaff && caller !== null && 'id' in caller && caller.lacksSecondFactor === true
+    ? lacksSecondFactor()
+    : problem;
+}
+
+/** What keeps a service from an operation. */
+function refusalOfService({ scopes }: ServiceCaller, scope: string | null): ProblemError | undefined {
+  if (scope === null) return new ProblemError('not-allowed', 'This is for no service key: sign in as a user.');
+  return scopes.has(scope) ? undefined : new ProblemError('not-allowed', `The service key lacks the scope ${scope}.`);
 }
 
 /** Holds a request to the `security` that the contract gives its operation. */
-export function guard({ config: { access, ignoredTokens } }: Operation): onRequestHookHandler | undefined {
+export function guard({
+  config: { access, ignoredTokens, serviceScope },
+}: Operation): onRequestHookHandler | undefined {
   if (access === 'public') return undefined;
   if (ignoredTokens === 'all') return recognize;
   const refusalOf = (bearer: Bearer, caller: Caller | null): ProblemError | undefined => {
@@ -209,6 +241,7 @@ export function guard({ config: { access, ignoredTokens } }: Operation): onReque
       if (access === 'optional' && isAnonymous) return undefined;
       return unauthenticated(typeof bearer === 'object' ? DETAILS.invalid : DETAILS[bearer]);
     }
+    if (!('id' in caller)) return refusalOfService(caller, serviceScope);
     return access === 'staff' && !caller.isStaff
       ? new ProblemError('not-allowed', 'Only staff may do this.')
       : undefined;
@@ -227,7 +260,10 @@ const kidOf = (secret: string): string => createHmac('sha256', secret).update('k
 
 /** Signs and reads tokens, and knows who calls by them. */
 export default fp(
-  async function auth(app: FastifyInstance, { secrets, accessTtl, refreshTtl, staffNeedSecondFactor }: AuthOptions) {
+  async function auth(
+    app: FastifyInstance,
+    { secrets, accessTtl, refreshTtl, staffNeedSecondFactor, now = Date.now }: AuthOptions,
+  ) {
     const keys = new Map<unknown, JWT>();
     for (const secret of new Set(secrets)) {
       const kid = kidOf(secret);
@@ -259,6 +295,8 @@ export default fp(
     }
 
     const db = app.database.of('callers');
+    const serviceKeys = new ServiceKeys(app.database, now);
+    app.decorate('serviceKeys', serviceKeys);
     const knownUsers = new LRUCache<number, KnownUser>({
       max: 20_000,
       ttl: USER_TTL,
@@ -311,11 +349,13 @@ export default fp(
       },
       forgetUser: (userId) => void knownUsers.delete(userId),
       forgetSession: (session) => void knownSessions.delete(session),
+      newServiceSecret,
+      forgetServiceKeys: () => serviceKeys.forget(),
     });
     /** By the header that it came in: to check a signature again costs more than to look for it. */
     const knownTokens = new LRUCache<string, { bearer: Bearer; expiresAt: number }>({ max: KNOWN_TOKENS });
     const callerOf = (
-      { userId, session, generation }: Exclude<Bearer, string>,
+      { userId, session, generation }: UserBearer,
       user: KnownUser | undefined,
       known: KnownSession | undefined,
     ): Caller | null => {
@@ -326,12 +366,22 @@ export default fp(
         ? { id: userId, isStaff: false, session, lacksSecondFactor: true }
         : { id: userId, isStaff: user.isStaff, session };
     };
+    const findService = (keyHash: string): ServiceCaller | null | Promise<ServiceCaller | null> => {
+      const read = (key: Awaited<ReturnType<ServiceKeys['find']>>): ServiceCaller | null => {
+        if (key !== null) serviceKeys.note(key.service);
+        return key?.service ?? null;
+      };
+      const found = serviceKeys.find(keyHash);
+      return found instanceof Promise ? found.then(read) : read(found);
+    };
     app.decorate('callers', {
       read: (authorization) => {
         if (authorization === undefined) return 'none';
         const known = knownTokens.get(authorization);
         if (known !== undefined) return Date.now() < known.expiresAt ? known.bearer : 'expired';
         const token = /^Bearer +([\w.~+/=-]{1,2000}) *$/i.exec(authorization)?.[1];
+        const keyHash = token === undefined ? undefined : serviceHash(token);
+        if (keyHash !== undefined) return { keyHash };
         const claims = token === undefined ? 'invalid' : read(token, 'access');
         if (typeof claims === 'string') return claims;
         const { sub, sid = null, gen = 0, exp } = claims;
@@ -340,6 +390,7 @@ export default fp(
         return bearer;
       },
       find: (bearer) => {
+        if ('keyHash' in bearer) return findService(bearer.keyHash);
         const { userId, session } = bearer;
         const user = knownUsers.get(userId);
         const known = session === null ? UNNAMED : knownSessions.get(session);

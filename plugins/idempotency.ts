@@ -1,4 +1,4 @@
-import { and, eq, lt, sql } from 'drizzle-orm';
+import { and, eq, lt, sql, type SQL } from 'drizzle-orm';
 import type { FastifyReply, FastifyRequest, preHandlerHookHandler } from 'fastify';
 import { createHash } from 'node:crypto';
 import { transaction, type Db, type Tx } from '../db/client.js';
@@ -7,6 +7,7 @@ import { one, oneOrNone } from '../db/rows.js';
 import { idempotencyKeys } from '../db/tables/index.js';
 import type { Operation } from '../openapi/operation.js';
 import { ProblemError } from '../openapi/problem-error.js';
+import type { Caller } from './auth.js';
 import { entityTag } from './entity-tags.js';
 import { Upload } from './multipart.js';
 
@@ -32,27 +33,36 @@ function hashRequest(request: FastifyRequest): string {
   return createHash('sha256').update(`${operationId} ${body}`).digest('hex');
 }
 
+/** A service has keys of its own, as a user has. */
+const holderOf = (caller: Caller) => ('id' in caller ? { userId: caller.id } : { serviceKeyId: caller.serviceId });
+
+const isKeyOf = (caller: Caller, key: string): SQL | undefined =>
+  and(
+    'id' in caller ? eq(idempotencyKeys.userId, caller.id) : eq(idempotencyKeys.serviceKeyId, caller.serviceId),
+    eq(idempotencyKeys.key, key),
+  );
+
 /** The row of a key, made here and now, or what is stored under it. */
-async function claimKey(tx: Tx, userId: number, key: string, requestHash: string) {
+async function claimKey(tx: Tx, caller: Caller, key: string, requestHash: string) {
   const table = idempotencyKeys;
   // While another transaction holds the key this waits; afterwards the key is there, or free again if that one failed.
   const mine = oneOrNone(
     await tx
       .insert(table)
-      .values({ userId, key, requestHash })
+      .values({ ...holderOf(caller), key, requestHash })
       .onConflictDoUpdate({
-        target: [table.userId, table.key],
+        target: ['id' in caller ? table.userId : table.serviceKeyId, table.key],
         set: { requestHash, status: null, headers: null, body: null, createdAt: sql`now()` },
         setWhere: lt(table.createdAt, sql`now() - interval '24 hours'`),
       })
-      .returning({ userId: table.userId }),
+      .returning({ key: table.key }),
   );
   if (mine !== undefined) return null;
   return one(
     await tx
       .select({ requestHash: table.requestHash, status: table.status, headers: table.headers, body: table.body })
       .from(table)
-      .where(and(eq(table.userId, userId), eq(table.key, key))),
+      .where(isKeyOf(caller, key)),
   );
 }
 
@@ -60,8 +70,7 @@ async function claimKey(tx: Tx, userId: number, key: string, requestHash: string
 export async function isRepeat({ caller, headers }: FastifyRequest, db: Db): Promise<boolean> {
   const key = headers['idempotency-key'] as string | undefined;
   if (key === undefined || caller === null) return false;
-  const { userId, key: stored } = idempotencyKeys;
-  return (await db.$count(idempotencyKeys, and(eq(userId, caller.id), eq(stored, key)))) > 0;
+  return (await db.$count(idempotencyKeys, isKeyOf(caller, key))) > 0;
 }
 
 /** Notes what the body is before its pictures are stored, and so named at random. */
@@ -90,7 +99,7 @@ export async function once(
   const requestHash = hashes.get(request);
   if (key === undefined || requestHash === undefined || caller === null) return work(db);
   return transaction(db, async (tx) => {
-    const stored = await claimKey(tx, caller.id, key, requestHash);
+    const stored = await claimKey(tx, caller, key, requestHash);
     if (stored !== null) {
       if (stored.requestHash !== requestHash) {
         throw new ProblemError('idempotency-key-reused', 'This Idempotency-Key came before with another body.');
@@ -107,7 +116,7 @@ export async function once(
     await tx
       .update(idempotencyKeys)
       .set({ status: reply.statusCode, headers, body: answer.text })
-      .where(and(eq(idempotencyKeys.userId, caller.id), eq(idempotencyKeys.key, key)));
+      .where(isKeyOf(caller, key));
     return answer;
   });
 }

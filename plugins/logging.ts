@@ -1,6 +1,7 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
 import type { FieldErrors } from '../openapi/problem-error.js';
+import { SERVICE_SECRETS } from './service-keys.js';
 
 /** The longest path and reason in a line, in UTF-16 code units. */
 const MAX_TEXT = 300;
@@ -8,16 +9,18 @@ const MAX_TEXT = 300;
 /** A token in a path, as there is for a hold: whoever has it may do something. */
 const TOKEN = /(?<=\/)[\w-]{32}(?=\/|$)/g;
 
+/** What leaves of a text: somebody may have sent the secret of a service's key where it does not belong. */
+const cut = (text: string): string => text.replace(SERVICE_SECRETS, '...').slice(0, MAX_TEXT);
+
 /** What whoever reads the log needs to know of a refusal: its kind, what was not found, what was wrong with the input. */
 function refusalOf({ problem, url }: FastifyRequest): Record<string, unknown> | undefined {
   if (!problem) return undefined;
   const { slug, statusCode, message, members } = problem;
-  if (statusCode === 404)
-    return { problem: slug, path: url.replace(/\?.*/s, '').replace(TOKEN, '...').slice(0, MAX_TEXT) };
+  if (statusCode === 404) return { problem: slug, path: cut(url.replace(/\?.*/s, '').replace(TOKEN, '...')) };
   if (slug !== 'invalid-input') return { problem: slug };
   const errors = Object.entries((members['errors'] ?? {}) as FieldErrors);
   const reason = errors.map(([field, messages]) => `${field} ${messages.join(', ')}`).join('; ');
-  return { problem: slug, reason: (reason || message).slice(0, MAX_TEXT) };
+  return { problem: slug, reason: cut(reason || message) };
 }
 
 /**

@@ -1,4 +1,4 @@
-import type { FastifyInstance, FastifyReply, FastifyRequest, UserVisit, Visit } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest, PersonVisit, UserVisit, Visit } from 'fastify';
 import fp from 'fastify-plugin';
 import type { Db, Tx } from '../db/client.js';
 import { JsonText } from '../db/json.js';
@@ -15,7 +15,7 @@ import {
 } from '../openapi/operation.js';
 import { preferred } from './accept.js';
 import { originOf } from './addresses.js';
-import { guard, identify, type Caller } from './auth.js';
+import { guard, identify, nameOf, type Caller, type Person } from './auth.js';
 import { expect } from './contract.js';
 import { costlyReads } from './costly-reads.js';
 import { available } from './database.js';
@@ -27,7 +27,7 @@ import { addLinks } from './links.js';
 import { readForm } from './multipart.js';
 import { admitPictures, discardPictures, encodePictures, needsAdmission, storePictures } from './pictures/hooks.js';
 import { honorPreference } from './preferences.js';
-import { clientOf, endAttempt, limit } from './rate-limit/index.js';
+import { clientOf, endAttempt, forgive, limit } from './rate-limit/index.js';
 import { watchBody } from './slow-bodies.js';
 import { sendRendered } from './tables.js';
 
@@ -70,6 +70,10 @@ declare module 'fastify' {
   interface UserVisit extends Visit {
     readonly caller: Caller;
   }
+  /** A visit of a person: operations that no service has are served so. */
+  interface PersonVisit extends UserVisit {
+    readonly caller: Person;
+  }
   interface FastifyInstance {
     /** Serves an operation of the contract with a handler of Fastify's, for answers that are no JSON. */
     operate(operation: Operation, handler: Handler): void;
@@ -83,9 +87,18 @@ declare module 'fastify' {
 type Handler = (request: FastifyRequest, reply: FastifyReply) => unknown;
 type Access<Id extends OperationId> = (typeof operations)[Id]['config']['access'];
 
+/** Whose visits an operation has: those of persons alone, unless the contract has a scope of services for it. */
+type VisitOf<Id extends OperationId> = (typeof operations)[Id]['config']['serviceScope'] extends null
+  ? Access<Id> extends 'user' | 'staff'
+    ? PersonVisit
+    : Visit & { readonly caller: Person | null }
+  : Access<Id> extends 'user' | 'staff'
+    ? UserVisit
+    : Visit;
+
 /** What serves an operation: from the visit and the validated input to the answer, which may be JSON of PostgreSQL's. */
 export type Service<Id extends OperationId> = (
-  visit: Access<Id> extends 'user' | 'staff' ? UserVisit : Visit,
+  visit: VisitOf<Id>,
   input: Input<Id>,
 ) => Promise<Answer<Id> | JsonText<Answer<Id>> | DryAnswer<Id>>;
 
@@ -97,7 +110,7 @@ export interface Besides<Id extends OperationId> {
   readonly renderings?: Renderings<Answer<Id>>;
   /** Throws what the service would throw at a caller who may not do it, where that is known without the whole body. */
   readonly admit?: (
-    visit: UserVisit,
+    visit: VisitOf<Id> & UserVisit,
     input: Pick<Input<Id>, keyof Input<Id> & 'params'>,
     sent: Sent,
   ) => Promise<unknown>;
@@ -170,7 +183,12 @@ export function hooksOf(operation: Operation) {
     ].filter(isNeeded),
     preHandler: [hashBody(operation), storePictures(operation)].filter(isNeeded),
     preSerialization: [noteShown(operation), addEntityTag(operation), addLinks(operation)].filter(isNeeded),
-    onSend: [answerNotModified(operation), discardPictures(operation), endAttempt(operation)].filter(isNeeded),
+    onSend: [
+      answerNotModified(operation),
+      forgive(operation),
+      discardPictures(operation),
+      endAttempt(operation),
+    ].filter(isNeeded),
     onResponse: [auditAnswer(operation)],
   };
 }
@@ -196,7 +214,8 @@ export default fp(
       db,
       costly: (read) => {
         const { caller } = request;
-        const reader = { by: caller?.id ?? clientOf(request), isAnonymous: caller === null, signal: hangUp(reply) };
+        const by = caller === null ? clientOf(request) : nameOf(caller);
+        const reader = { by, isAnonymous: caller === null, signal: hangUp(reply) };
         return runCostly(reader, read);
       },
       caller: request.caller,

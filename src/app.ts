@@ -97,6 +97,7 @@ export async function buildApp({
     accessTtl: config.accessTokenTtl,
     refreshTtl: config.refreshTokenTtl,
     staffNeedSecondFactor: config.staffMfa === 'required',
+    now: () => now().getTime(),
   });
   await app.register(rateLimit, { ...config.rateLimit, redisUrl: config.redisUrl });
   await app.register(audit);

@@ -41,6 +41,8 @@ t.test('pages', async (t) => {
     const { token } = id === 'createTimeOff' || id === 'createWaitingEntry' ? staff : owner;
     t.equal((await api.post(path, { token, ...request })).status, 201);
   }
+  const second = { name: 'Billing', scopes: ['appointments:read'] };
+  t.equal((await api.post('/service-keys/', { token: staff.token, body: second })).status, 201);
   const { username, password } = staff;
   t.equal((await api.post('/api/user/login/', { body: { username, password } })).status, 200, 'a second session');
   for (const cancel of [true, false]) {

@@ -2,8 +2,8 @@ import { sql } from 'drizzle-orm';
 import { bigint, index, integer, pgTable, smallint, text, uuid } from 'drizzle-orm/pg-core';
 import { id, moment, reference } from './columns.js';
 
-/** Who it was: a user of either role, somebody without a token, the program by itself, or SQL that says nothing of itself. */
-export const AUDIT_ACTORS = ['staff', 'user', 'anonymous', 'system', 'database'] as const;
+/** Who it was: a user of either role, a service, somebody without a token, the program by itself, or SQL that says nothing of itself. */
+export const AUDIT_ACTORS = ['staff', 'user', 'service', 'anonymous', 'system', 'database'] as const;
 /** A change in its own transaction; a request that got what it asked for; one that may not have it; one that failed. */
 export const AUDIT_OUTCOMES = ['stored', 'answered', 'refused', 'failed'] as const;
 
@@ -17,6 +17,7 @@ export const auditEvents = pgTable(
     id: id(),
     at: moment().notNull(),
     actor: text({ enum: AUDIT_ACTORS }).notNull(),
+    /** Of a user, or of the key of a service. */
     actorId: reference(),
     /** The operation of the contract; null for what came without a request. */
     operation: text(),

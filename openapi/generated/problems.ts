@@ -83,7 +83,7 @@ export const problems = {
       type: '/problems/not-allowed',
       title: 'Not allowed',
       status: 403,
-      detail: 'Only staff may do this.',
+      detail: 'The service key lacks the scope patients:read.',
       instance: 'urn:uuid:5f3b8f0e-7a0c-4a9c-8d3e-0a4c1f6b2d11',
     },
   },
@@ -279,6 +279,21 @@ export const problems = {
       status: 409,
       detail:
         'You hold 3 slots already, and more can not be held at once: the next of these holds ends at 2026-03-02T09:33:10.000Z.',
+      instance: 'urn:uuid:5f3b8f0e-7a0c-4a9c-8d3e-0a4c1f6b2d11',
+    },
+  },
+  'two-secrets': {
+    status: 409,
+    title: 'Two secrets',
+    description: 'The service key has two secrets already. Nothing was changed.',
+    why: 'It was rotated a while ago, and the secret before is still good: a third one would end a secret that the program may still use.',
+    next: 'Give the program the newer secret, and wait until the older one ends, which `detail` says; or send `old_ends_in` 0 with the rotation, which ends both at once.',
+    example: {
+      type: '/problems/two-secrets',
+      title: 'Two secrets',
+      status: 409,
+      detail:
+        'The key has two secrets until 2026-03-03T09:30:00.000Z. Rotate it then, or with `old_ends_in` 0, which ends both.',
       instance: 'urn:uuid:5f3b8f0e-7a0c-4a9c-8d3e-0a4c1f6b2d11',
     },
   },

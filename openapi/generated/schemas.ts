@@ -310,11 +310,11 @@ export const Access = Type.Object({
   action: Type.String({ maxLength: 40 }),
   resource: Type.String({ maxLength: 40 }),
   records: Type.Array(Id, {}),
-  actor: Type.Unsafe<'staff' | 'doctor' | 'user' | 'anonymous' | 'system' | 'database'>({
+  actor: Type.Unsafe<'staff' | 'doctor' | 'user' | 'service' | 'anonymous' | 'system' | 'database'>({
     type: 'string',
-    enum: ['staff', 'doctor', 'user', 'anonymous', 'system', 'database'],
+    enum: ['staff', 'doctor', 'user', 'service', 'anonymous', 'system', 'database'],
     maxLength: 9,
-    'x-enum-varnames': ['STAFF', 'DOCTOR', 'USER', 'ANONYMOUS', 'SYSTEM', 'DATABASE'],
+    'x-enum-varnames': ['STAFF', 'DOCTOR', 'USER', 'SERVICE', 'ANONYMOUS', 'SYSTEM', 'DATABASE'],
   }),
   actor_name: Type.Unsafe<string | null>({ type: ['string', 'null'], maxLength: 301 }),
 });
@@ -736,11 +736,11 @@ export const AuditOutcome = Type.Unsafe<'stored' | 'answered' | 'refused' | 'fai
 });
 export type AuditOutcome = Static<typeof AuditOutcome>;
 
-export const AuditActor = Type.Unsafe<'staff' | 'user' | 'anonymous' | 'system' | 'database'>({
+export const AuditActor = Type.Unsafe<'staff' | 'user' | 'service' | 'anonymous' | 'system' | 'database'>({
   type: 'string',
-  enum: ['staff', 'user', 'anonymous', 'system', 'database'],
+  enum: ['staff', 'user', 'service', 'anonymous', 'system', 'database'],
   maxLength: 9,
-  'x-enum-varnames': ['STAFF', 'USER', 'ANONYMOUS', 'SYSTEM', 'DATABASE'],
+  'x-enum-varnames': ['STAFF', 'USER', 'SERVICE', 'ANONYMOUS', 'SYSTEM', 'DATABASE'],
 });
 export type AuditActor = Static<typeof AuditActor>;
 
@@ -768,6 +768,154 @@ export type AuditEvent = Static<typeof AuditEvent>;
 
 export const AuditEventPage = Type.Object({ next: PageLink, results: Type.Array(AuditEvent, { maxItems: 1000 }) });
 export type AuditEventPage = Static<typeof AuditEventPage>;
+
+export const ServiceScope = Type.Unsafe<
+  | 'profiles:read'
+  | 'patients:read'
+  | 'patients:write'
+  | 'doctors:read'
+  | 'doctors:write'
+  | 'designations:write'
+  | 'specialisations:write'
+  | 'available-times:write'
+  | 'reviews:write'
+  | 'appointments:read'
+  | 'appointments:write'
+  | 'holds:write'
+  | 'waiting-list:read'
+  | 'waiting-list:write'
+  | 'time-off:read'
+  | 'time-off:write'
+  | 'services:write'
+  | 'contacts:read'
+  | 'contacts:write'
+  | 'audit-events:read'
+>({
+  type: 'string',
+  enum: [
+    'profiles:read',
+    'patients:read',
+    'patients:write',
+    'doctors:read',
+    'doctors:write',
+    'designations:write',
+    'specialisations:write',
+    'available-times:write',
+    'reviews:write',
+    'appointments:read',
+    'appointments:write',
+    'holds:write',
+    'waiting-list:read',
+    'waiting-list:write',
+    'time-off:read',
+    'time-off:write',
+    'services:write',
+    'contacts:read',
+    'contacts:write',
+    'audit-events:read',
+  ],
+  maxLength: 40,
+  'x-enum-varnames': [
+    'PROFILES_READ',
+    'PATIENTS_READ',
+    'PATIENTS_WRITE',
+    'DOCTORS_READ',
+    'DOCTORS_WRITE',
+    'DESIGNATIONS_WRITE',
+    'SPECIALISATIONS_WRITE',
+    'AVAILABLE_TIMES_WRITE',
+    'REVIEWS_WRITE',
+    'APPOINTMENTS_READ',
+    'APPOINTMENTS_WRITE',
+    'HOLDS_WRITE',
+    'WAITING_LIST_READ',
+    'WAITING_LIST_WRITE',
+    'TIME_OFF_READ',
+    'TIME_OFF_WRITE',
+    'SERVICES_WRITE',
+    'CONTACTS_READ',
+    'CONTACTS_WRITE',
+    'AUDIT_EVENTS_READ',
+  ],
+});
+export type ServiceScope = Static<typeof ServiceScope>;
+
+export const ServiceScopes = Type.Array(ServiceScope, { minItems: 1, maxItems: 40, uniqueItems: true });
+export type ServiceScopes = Static<typeof ServiceScopes>;
+
+export const ServiceKeyExpiry = Type.Unsafe<string | null>({
+  type: ['string', 'null'],
+  format: 'date-time',
+  maxLength: 40,
+});
+export type ServiceKeyExpiry = Static<typeof ServiceKeyExpiry>;
+
+export const ServiceKeyLimit = Type.Unsafe<number | null>({
+  type: ['integer', 'null'],
+  format: 'int32',
+  minimum: 1,
+  maximum: 100000,
+});
+export type ServiceKeyLimit = Static<typeof ServiceKeyLimit>;
+
+export const ServiceKey = Type.Object({
+  id: Id,
+  name: Type.String({ maxLength: 50 }),
+  scopes: ServiceScopes,
+  expires_at: ServiceKeyExpiry,
+  limit_per_minute: ServiceKeyLimit,
+  last_used_at: Type.Unsafe<string | null>({ type: ['string', 'null'], format: 'date-time' }),
+  old_secret_ends_at: Type.Unsafe<string | null>({ type: ['string', 'null'], format: 'date-time' }),
+  created_by: Type.String({ maxLength: 150 }),
+  created_at: Timestamp,
+});
+export type ServiceKey = Static<typeof ServiceKey>;
+
+export const ServiceKeyPage = Type.Object({
+  count: Count,
+  next: PageLink,
+  previous: PageLink,
+  results: Type.Array(ServiceKey, { maxItems: 1000 }),
+});
+export type ServiceKeyPage = Static<typeof ServiceKeyPage>;
+
+export const ServiceKeyName = Type.String({ minLength: 1, maxLength: 50 });
+export type ServiceKeyName = Static<typeof ServiceKeyName>;
+
+export const ServiceKeyInput = Type.Object({
+  name: ServiceKeyName,
+  scopes: ServiceScopes,
+  expires_at: Type.Optional(ServiceKeyExpiry),
+  limit_per_minute: Type.Optional(ServiceKeyLimit),
+});
+export type ServiceKeyInput = Static<typeof ServiceKeyInput>;
+
+export const NewServiceKey = Type.Object({
+  id: Id,
+  name: Type.String({ maxLength: 50 }),
+  scopes: ServiceScopes,
+  expires_at: ServiceKeyExpiry,
+  limit_per_minute: ServiceKeyLimit,
+  last_used_at: Type.Unsafe<string | null>({ type: ['string', 'null'], format: 'date-time' }),
+  old_secret_ends_at: Type.Unsafe<string | null>({ type: ['string', 'null'], format: 'date-time' }),
+  created_by: Type.String({ maxLength: 150 }),
+  created_at: Timestamp,
+  secret: Type.String({ maxLength: 100 }),
+});
+export type NewServiceKey = Static<typeof NewServiceKey>;
+
+export const ServiceKeyPatch = Type.Object({
+  name: Type.Optional(ServiceKeyName),
+  scopes: Type.Optional(ServiceScopes),
+  expires_at: Type.Optional(ServiceKeyExpiry),
+  limit_per_minute: Type.Optional(ServiceKeyLimit),
+});
+export type ServiceKeyPatch = Static<typeof ServiceKeyPatch>;
+
+export const Rotation = Type.Object({
+  old_ends_in: Type.Optional(Type.Integer({ format: 'int32', minimum: 0, maximum: 2592000, default: 86400 })),
+});
+export type Rotation = Static<typeof Rotation>;
 
 export const Closure = Type.Object({ from: DayOrMoment, to: DayOrMoment });
 export type Closure = Static<typeof Closure>;

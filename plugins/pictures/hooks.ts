@@ -7,6 +7,7 @@ import type {
 } from 'fastify';
 import { operations } from '../../openapi/generated/operations.js';
 import type { Operation } from '../../openapi/operation.js';
+import { nameOf } from '../auth.js';
 import { loggable } from '../errors.js';
 import { hangUp } from '../hang-up.js';
 import { FormBody } from '../multipart.js';
@@ -50,7 +51,8 @@ export function encodePictures(operation: Operation): preValidationAsyncHookHand
   if (fields.length === 0) return undefined;
   return async function encodeForm(request, reply) {
     const { body, caller } = request;
-    if (body instanceof FormBody) await encodeUploads(body, fields, { by: caller?.id, signal: hangUp(reply) });
+    if (body instanceof FormBody)
+      await encodeUploads(body, fields, { by: caller === null ? undefined : nameOf(caller), signal: hangUp(reply) });
   };
 }
 

@@ -57,6 +57,8 @@ interface Limits {
   readonly user: Limit;
   readonly auth: Limit;
   readonly pages: Limit;
+  /** Of a service, as its key says; null for as many as a user. */
+  readonly service: (perMinute: number | null) => Limit;
   /** By client address. */
   readonly attempts: Attempts;
   /** By user name and client address. */
@@ -73,6 +75,8 @@ declare module 'fastify' {
     readonly logins: Logins;
     /** Where this request is counted until its end tells whether it stays so. */
     attempt: { readonly key: string; readonly reply: FastifyReply } | null;
+    /** Where a service's request is counted, unless it finds that nothing has changed. */
+    serviceCount: { readonly limit: Limit; readonly client: number; readonly count: Count } | null;
     /** Where its claim is counted until then. */
     claim: string | null;
   }
@@ -141,6 +145,52 @@ function countRequest(
   });
 }
 
+/** The same; @throws ProblemError where the limit is exceeded. */
+const counted = (limit: Limit, client: string | number, reply: FastifyReply): Promise<Count> =>
+  new Promise((resolve, reject) => {
+    reply.server.limits.counts.add(`${limit.name}:${client}`, MINUTE, ({ current, ttl }) => {
+      const count = { current, ttl };
+      announce(reply, limit, count);
+      if (current > limit.max) reject(overLimit(limit, count));
+      else resolve(count);
+    });
+  });
+
+/**
+ * Counts a request by the key of a service, and what only looks like one as the address's. A secret that this instance has
+ * never seen is counted as that before anybody looks whether it is one: so nobody asks the database for more than the
+ * address's limit allows.
+ */
+async function limitService(request: FastifyRequest, reply: FastifyReply, keyHash: string): Promise<void> {
+  const { serviceKeys, limits } = request.server;
+  const { anonymous, counts, service } = limits;
+  const client = clientOf(request);
+  const isNew = !serviceKeys.hasSeen(keyHash);
+  if (isNew) await counted(anonymous, client, reply);
+  const key = await serviceKeys.find(keyHash);
+  if (key === null) {
+    if (!isNew) await counted(anonymous, client, reply);
+    return;
+  }
+  if (isNew) counts.giveBack(`${anonymous.name}:${client}`);
+  const limit = service(key.limit);
+  const { serviceId } = key.service;
+  request.serviceCount = { limit, client: serviceId, count: await counted(limit, serviceId, reply) };
+}
+
+/** Takes back the count of a service's request that found that nothing has changed: so it may ask often. */
+export function forgive({ method, config }: Operation): onSendHookHandler<unknown> | undefined {
+  if (method !== 'GET' || !config.hasEntityTag) return undefined;
+  return function forgiveUnchanged(request, reply, payload, done) {
+    if (request.serviceCount !== null && reply.statusCode === 304) {
+      const { limit, client, count } = request.serviceCount;
+      request.server.limits.counts.giveBack(`${limit.name}:${client}`);
+      announce(reply, limit, { ...count, current: count.current - 1 });
+    }
+    done(null, payload);
+  };
+}
+
 /** Counts a request to an operation marked `auth` as one of the address, which it stays unless `succeed` is called. */
 async function beginAttempt(request: FastifyRequest, reply: FastifyReply): Promise<void> {
   const { auth, attempts } = request.server.limits;
@@ -172,8 +222,9 @@ export function limit({ config }: Operation): onRequestHookHandler {
   return function limitRequests(request, reply, next) {
     const { bearer } = request;
     const { anonymous, user } = request.server.limits;
-    if (typeof bearer === 'object') countRequest(user, bearer.userId, reply, next);
-    else countRequest(anonymous, clientOf(request), reply, next);
+    if (typeof bearer !== 'object') countRequest(anonymous, clientOf(request), reply, next);
+    else if ('keyHash' in bearer) limitService(request, reply, bearer.keyHash).then(() => next(), next);
+    else countRequest(user, bearer.userId, reply, next);
   };
 }
 
@@ -228,7 +279,7 @@ function loginsOf(request: FastifyRequest): Logins {
   };
 }
 
-/** Limits requests by the minute: by user where a valid access token came, else by client address. */
+/** Limits requests by the minute: by user where a valid access token came, by key of a service, else by client address. */
 export default fp(
   async function rateLimit(app: FastifyInstance, { redisUrl, ...max }: RateLimitOptions) {
     const counts = await openCounts(redisUrl, app.log);
@@ -244,6 +295,7 @@ export default fp(
       user: limitOf('user', max.user),
       auth: limitOf('auth', max.auth),
       pages: limitOf('pages', max.user),
+      service: (perMinute) => limitOf('service', perMinute ?? max.user),
       attempts: new Attempts(counts, max.auth, MINUTE),
       failedLogins: new Attempts(counts, FAILED_LOGINS, FAILED_LOGIN_WINDOW),
       claims: new Attempts(counts, max.auth, MINUTE),
@@ -255,6 +307,7 @@ export default fp(
       next();
     });
     app.decorateRequest('claim', null);
+    app.decorateRequest('serviceCount', null);
     app.addHook('onRequest', function limitStrays(request, reply, next) {
       if (request.is404) limitPages.call(this, request, reply, next);
       else next();

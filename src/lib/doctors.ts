@@ -1,9 +1,11 @@
-import { and, eq, isNull, or, sql, type Placeholder, type SQL } from 'drizzle-orm';
+import { and, eq, isNull, or, sql, type SQL } from 'drizzle-orm';
 import { doctors } from '../../db/tables/index.js';
+import type { SomeCaller } from './visit.js';
 
 /** Whether somebody may know of a doctor: one whom staff have yet to approve is there for staff and the doctor alone. */
-export function isShownTo(caller: { readonly id: number | Placeholder; readonly isStaff: boolean } | null): SQL {
-  const isApproved = sql`${doctors.isApproved}`;
+export function isShownTo(caller: SomeCaller | null): SQL {
+  const isLive = isNull(doctors.archivedAt);
+  if (caller?.isStaff === true) return isLive;
   const isOwn = caller === null ? undefined : eq(doctors.userId, caller.id);
-  return and(isNull(doctors.archivedAt), caller?.isStaff === true ? undefined : or(isApproved, isOwn)) as SQL;
+  return and(isLive, or(sql`${doctors.isApproved}`, isOwn)) as SQL;
 }

@@ -13,15 +13,17 @@ const signature = direct((db) =>
 );
 
 /** Who a caller is to the audit. */
-const actorOf = (caller: Visit['caller']) => (caller === null ? 'anonymous' : caller.isStaff ? 'staff' : 'user');
+function actorOf(caller: Visit['caller']) {
+  if (caller === null) return { actor: 'anonymous', author: '' };
+  if (!('id' in caller)) return { actor: 'service', author: `service:${caller.serviceId}` };
+  return { actor: caller.isStaff ? 'staff' : 'user', author: String(caller.id) };
+}
 
 /** Names the transaction's author and request to the triggers that write the history and the audit. */
 export async function signTransaction(
   db: Tx,
   { caller, client, request }: Pick<Visit, 'caller' | 'client' | 'request'>,
 ): Promise<void> {
-  await signature(db)({
-    user: caller === null ? '' : String(caller.id),
-    request: JSON.stringify({ ...request, client, actor: actorOf(caller) }),
-  });
+  const { actor, author } = actorOf(caller);
+  await signature(db)({ user: author, request: JSON.stringify({ ...request, client, actor }) });
 }

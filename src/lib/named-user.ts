@@ -19,7 +19,9 @@ function idIn(value: unknown): number | null {
  */
 export async function namedUser({ db, caller }: UserVisit, sent: unknown): Promise<number> {
   const id = idIn(sent);
-  if (sent === undefined || sent === null || sent === '' || id === caller.id) return caller.id;
+  const isNone = sent === undefined || sent === null || sent === '';
+  if ('id' in caller && (isNone || id === caller.id)) return caller.id;
+  if (isNone) throw new InvalidInput({ user: ['is required of a service'] });
   if (caller.isStaff && id === null) throw new InvalidInput({ user: ['must be the id of a user'] });
   const user = oneOrNone(
     await db

@@ -1,10 +1,25 @@
-import type { UserVisit, Visit } from 'fastify';
+import type { Placeholder } from 'drizzle-orm';
+import type { PersonVisit, UserVisit, Visit } from 'fastify';
 import { transaction, type Tx } from '../../db/client.js';
 import { signTransaction } from './history.js';
 
-export type { UserVisit, Visit };
+export type { PersonVisit, UserVisit, Visit };
 export type Caller = UserVisit['caller'];
+export type Person = PersonVisit['caller'];
 export type Link = Visit['link'];
+
+/** A caller, or a placeholder of one. A service is staff where it may do something, and has nothing of its own. */
+export type SomeCaller =
+  | { readonly id: number | Placeholder; readonly isStaff: boolean }
+  | { readonly serviceId: number; readonly isStaff: true };
+
+/** The user who calls, for a query or a column; null for a service: it owns nothing, and no column that names a user has it. */
+export const userIdOf = (caller: Caller | null): number | null =>
+  caller !== null && 'id' in caller ? caller.id : null;
+
+/** Whether the caller is a user: of a record that is nobody's, no service is it either. */
+export const isUser = (caller: Caller | null, id: number | null | undefined): boolean =>
+  caller !== null && 'id' in caller && caller.id === id;
 
 /** A visit whose queries are part of a transaction. */
 export type Within<V extends Visit = Visit> = V & { readonly db: Tx };

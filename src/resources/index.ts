@@ -12,6 +12,7 @@ import hours from './hours/index.js';
 import patients from './patients/index.js';
 import profiles from './profiles/index.js';
 import reviews from './reviews/index.js';
+import serviceKeys from './service-keys/index.js';
 import services from './services/index.js';
 import specialisations from './specialisations/index.js';
 import timeOff from './time-off/index.js';
@@ -34,6 +35,7 @@ export const resources = [
   waitingList,
   timeOff,
   auditEvents,
+  serviceKeys,
   reviews,
   clinic,
   services,

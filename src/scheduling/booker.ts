@@ -1,12 +1,12 @@
 /** Who wants to book, and when. */
-import { sql, type Placeholder } from 'drizzle-orm';
-import type { Visit } from '../lib/visit.js';
+import { sql } from 'drizzle-orm';
+import { userIdOf, type SomeCaller, type Visit } from '../lib/visit.js';
 import { PLACEHOLDERS_OF_CLOCK, valuesOfClock, type Clock } from './calendar.js';
 
 /** A visit, or placeholders of one in a query that is written once. */
 export interface Booker {
   readonly calendar: Clock;
-  readonly caller: { readonly id: number | Placeholder; readonly isStaff: boolean } | null;
+  readonly caller: SomeCaller | null;
 }
 
 /** What such a query depends on besides its values. */
@@ -20,4 +20,7 @@ export const placeholdersOfBooker = (kind: Kind): Booker => ({
 });
 
 /** What fills them. */
-export const valuesOfBooker = ({ calendar, caller }: Visit) => ({ ...valuesOfClock(calendar), caller: caller?.id });
+export const valuesOfBooker = ({ calendar, caller }: Visit) => ({
+  ...valuesOfClock(calendar),
+  caller: userIdOf(caller),
+});

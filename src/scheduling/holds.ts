@@ -28,7 +28,7 @@ const isOwn = (userId: number | Placeholder): SQL =>
 export const isHeldFrom = ({ calendar, caller }: Booker): SQL =>
   and(
     sql`${holds.expiresAt} > ${moment(calendar)}`,
-    caller === null ? undefined : sql`${isOwn(caller.id)} is not true`,
+    caller === null || !('id' in caller) ? undefined : sql`${isOwn(caller.id)} is not true`,
   ) as SQL;
 
 /** Names a hold that has not ended. */
@@ -97,7 +97,7 @@ export async function clearHolds({ db, calendar, caller }: Within, taking: Takin
           lte(holds.expiresAt, calendar.now),
           holdId === undefined ? undefined : eq(holds.id, holdId),
           and(
-            or(isOfPatient, caller === null ? undefined : isOwn(caller.id)),
+            or(isOfPatient, caller !== null && 'id' in caller ? isOwn(caller.id) : undefined),
             isOfTime(period, sql`${date}::date`, timeId),
           ),
         ),

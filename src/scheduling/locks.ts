@@ -7,7 +7,7 @@ import { direct } from '../../db/prepared.js';
 import { oneOrNone } from '../../db/rows.js';
 import { appointments, doctors, patients } from '../../db/tables/index.js';
 import { isKeptBy } from '../lib/keepers.js';
-import type { UserVisit, Within } from '../lib/visit.js';
+import { userIdOf, type UserVisit, type Within } from '../lib/visit.js';
 import { isLive, isUpcoming } from './slots.js';
 
 export interface LockedDoctor {
@@ -83,5 +83,5 @@ export async function lockPatient(
   mayNameAll: boolean,
 ): Promise<{ id: number } | undefined> {
   const naming = named === undefined ? 'own' : mayNameAll ? 'any' : 'kept';
-  return oneOrNone(await patientForUpdate(db, naming)({ named, caller: caller.id }));
+  return oneOrNone(await patientForUpdate(db, naming)({ named, caller: userIdOf(caller) }));
 }

@@ -190,6 +190,12 @@ export const TABLE: Readonly<Record<keyof typeof operations, Row>> = {
   listAppointmentChanges: [[401, 200, 404, 200, 404, 200, 401], of('appointmentId')],
   listAuditEvents: [staffOnly(200)],
   listMyAccesses: [signedIn(200)],
+  listServiceKeys: [staffOnly(200)],
+  createServiceKey: [staffOnly(201), () => ({ body: { name: 'Billing', scopes: ['appointments:read'] } })],
+  getServiceKey: [staffOnly(200), of('serviceKeyId')],
+  updateServiceKey: [staffOnly(200), of('serviceKeyId', { body: { limit_per_minute: 5 } })],
+  deleteServiceKey: [staffOnly(204), of('serviceKeyId')],
+  rotateServiceKey: [staffOnly(200), of('serviceKeyId', { body: {} })],
   createHold: [
     [201, 201, 201, 201, 201, 201, 401],
     ({ ids }) => ({ body: { doctor: ids['doctorId'], time: ids['timeId'], minutes: 15 } }),
@@ -279,6 +285,9 @@ export async function buildClinic(api: TestApp): Promise<Clinic> {
   ids['waitingId'] = (await create('/waiting-list/', { ...own, body: { doctor: doctor.doctorId } })).id;
   await api.delete(`/appointments/${taken.id}/`, { token });
   ids['serviceId'] = (await create('/services/', { token, ...(await image()) })).id;
+  ids['serviceKeyId'] = (
+    await create('/service-keys/', { token, body: { name: 'Laboratory', scopes: ['patients:read'] } })
+  ).id;
   ids['contactId'] = (await create('/contacts/', { ...own, body: contact })).id;
   ids['picture'] = new URL(profile).pathname.split('/').at(-1) as string;
   ids['problem'] = 'invalid-input';

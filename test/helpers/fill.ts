@@ -25,7 +25,7 @@ const SAMPLES: Readonly<Record<string, readonly string[]>> = {
   tstzrange: TIMES.map((time) => `[${time}, ${time.slice(0, 10)} 11:00+00)`),
   uuid: ['3b241101-e2bb-4255-8caf-4136c566a962'],
   'bigint[]': ['{}', '{1,2}'],
-  'text[]': ['{}', '{a,"b c"}'],
+  'text[]': ['{}', '{patients:read,"b c"}'],
   jsonb: ['{}', '{"a": [1, null]}'],
 };
 

@@ -38,6 +38,7 @@ export const madeUp = (config: Partial<OperationConfig>, method = 'GET', body?: 
     hasEntityTag: false,
     hasLinks: false,
     takesIdempotencyKey: false,
+    serviceScope: null,
     ...config,
   },
 });

@@ -1,4 +1,4 @@
-import type { UserVisit } from 'fastify';
+import type { PersonVisit } from 'fastify';
 import type { Db } from '../../db/client.js';
 import { sealsOf } from '../../src/lib/seals.js';
 
@@ -7,7 +7,7 @@ const notToBeCalled = (): never => {
 };
 
 /** A visit for a service that is called without HTTP: by staff, in a clinic whose time is UTC, unless told otherwise. */
-export const visitOf = (db: Db, parts: Partial<UserVisit> = {}): UserVisit => ({
+export const visitOf = (db: Db, parts: Partial<PersonVisit> = {}): PersonVisit => ({
   db,
   costly: async (read) => read(db),
   caller: { id: 1, isStaff: true, session: null },
@@ -41,6 +41,8 @@ export const visitOf = (db: Db, parts: Partial<UserVisit> = {}): UserVisit => ({
     readRefresh: notToBeCalled,
     forgetUser: () => undefined,
     forgetSession: () => undefined,
+    newServiceSecret: notToBeCalled,
+    forgetServiceKeys: () => undefined,
   },
   logins: { judge: notToBeCalled, succeed: notToBeCalled, claim: notToBeCalled },
   ...parts,

@@ -190,6 +190,10 @@ const BREAKING: Readonly<Record<string, [change: (document: Loose) => void, line
     ({ paths }) => (paths['/doctors/'].get['x-ignored-tokens'] = 'expired'),
     'listDoctors: refuses tokens that it took for none',
   ],
+  'the scope by which services have an operation': [
+    ({ paths }) => delete paths['/doctors/'].get['x-service-scope'],
+    'listDoctors: services have it no longer by "doctors:read"',
+  ],
   'the scheme by which callers sign in': [
     ({ components }) =>
       (components.securitySchemes.bearerAuth = { type: 'apiKey', in: 'header', name: 'Authorization' }),

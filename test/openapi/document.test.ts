@@ -131,7 +131,7 @@ t.test('groups and what is in them come in the order of the guide', (t) => {
       ...['users', 'profiles', 'patients', 'doctors', 'designations', 'specialisations', 'available-times'],
       // What was added stands beside what it is about.
       ...['reviews', 'appointments', 'holds', 'waiting-list', 'time-off', 'services', 'contacts'],
-      ...['audit-events', 'clinic', 'files'],
+      ...['audit-events', 'service-keys', 'clinic', 'files'],
     ],
   );
   t.strictSame(Object.keys(paths).slice(0, 4), [

@@ -18,6 +18,7 @@ paths:
     patch:
       operationId: updateRoom
       tags: [rooms]
+      x-service-scope: rooms:write
       security: [{ bearerAuth: [staff] }]
       parameters: [{ name: dry_run, in: query, schema: { type: boolean, default: false } }]
       requestBody: { content: { application/json: { schema: { $ref: '#/components/schemas/RoomPatch' } } } }
@@ -38,6 +39,7 @@ components:
         floor: { type: [integer, 'null'], description: For people. }
     RoomName: { type: string, maxLength: 50 }
     Id: { type: integer, minimum: 1 }
+    ServiceScope: { type: string, enum: ['rooms:write'] }
     Problem: { type: object, properties: {} }
   responses:
     NotFound:
@@ -108,6 +110,31 @@ t.test('schemas that only problems have make no code', (t) => {
 for (const [what, spoil, message] of [
   ['no security', (c) => delete patchOf(c).security, 'updateRoom: needs a security entry'],
   ['an unknown role', (c) => (patchOf(c).security = [{ bearerAuth: ['king'] }]), 'updateRoom: unknown role king'],
+  [
+    'a scope of another section',
+    (c) => (patchOf(c)['x-service-scope'] = 'halls:write'),
+    'updateRoom: x-service-scope must be rooms:write',
+  ],
+  [
+    'a scope of another kind',
+    (c) => (patchOf(c)['x-service-scope'] = 'rooms:read'),
+    'updateRoom: x-service-scope must be rooms:write',
+  ],
+  [
+    'a scope for what is for anyone',
+    (c) => (patchOf(c).security = []),
+    'updateRoom: is for anyone, so for services without a scope',
+  ],
+  [
+    'a scope that no key may have',
+    (c) => (c.components.schemas['ServiceScope'] = { type: 'string', enum: [] }),
+    'ServiceScope: has no rooms:write',
+  ],
+  [
+    'a scope that no operation needs',
+    (c) => (c.components.schemas['ServiceScope'] = { type: 'string', enum: ['rooms:write', 'rooms:read'] }),
+    'ServiceScope: must have the scopes rooms:write',
+  ],
   ['no operationId', (c) => delete patchOf(c).operationId, 'patch /rooms/{id}/: needs an operationId'],
   [
     'an unknown parameter',

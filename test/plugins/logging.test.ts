@@ -4,6 +4,7 @@ import t, { type Test } from 'tap';
 import { InvalidInput, ProblemError } from '../../openapi/problem-error.js';
 import errors from '../../plugins/errors.js';
 import logging from '../../plugins/logging.js';
+import { newServiceSecret } from '../../plugins/service-keys.js';
 
 /** An app that logs into a list. */
 async function build(t: Test) {
@@ -46,16 +47,23 @@ t.test('a refusal is told with its kind: the path of a 404, the fields of a 400'
   app.get('/409', () => {
     throw new ProblemError('in-use', 'Ada has it.');
   });
+  app.get('/unknown', () => {
+    throw new InvalidInput({ [newServiceSecret().secret]: ['is unknown'] });
+  });
   await app.inject('/400');
   await app.inject('/409');
   await app.inject(`/nothing/${'long'.repeat(100)}?search=ada`);
   const token = randomBytes(24).toString('base64url');
   for (const path of [`/holds/${token}`, `/holds/${token}/`, `/holds/${token}/more`]) await app.inject(path);
+  await app.inject('/unknown');
+  await app.inject(`/x/${newServiceSecret().secret}`);
   t.match(answered(), [
     { status: 400, problem: 'invalid-input', reason: 'fee must be at most 5, must be even; name is missing' },
     { status: 409, problem: 'in-use', reason: undefined },
     { status: 404, problem: 'not-found', path: /^\/nothing\/(long){72}.{3}$/ },
     ...['/holds/...', '/holds/.../', '/holds/.../more'].map((path) => ({ path })),
+    { reason: '... is unknown' },
+    { path: '/x/...' },
   ]);
   t.notMatch(JSON.stringify(answered()), /ada/i);
 });

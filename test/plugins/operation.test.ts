@@ -26,7 +26,7 @@ const ORDER = [
   ['readFormBody', 'noteStrictness', 'admitForm', 'encodeForm'],
   ['noteHash', 'storeForm'],
   ['noteAnswer', 'addTag', 'addPages'],
-  ['sendNotModified', 'discardFiles', 'settleAttempt'],
+  ['sendNotModified', 'forgiveUnchanged', 'discardFiles', 'settleAttempt'],
   ['recordAnswer'],
 ];
 
@@ -52,6 +52,7 @@ const isNeeded: Readonly<Record<string, (operation: (typeof allOperations)[numbe
   addTag: ({ config }) => config.hasEntityTag,
   addPages: ({ config }) => config.hasLinks,
   sendNotModified: ({ method, config }) => method === 'GET' && config.hasEntityTag,
+  forgiveUnchanged: ({ method, config }) => method === 'GET' && config.hasEntityTag,
   discardFiles: ({ method, config }) =>
     method !== 'GET' && ['profiles', 'patients', 'doctors', 'services'].includes(config.tag),
   settleAttempt: ({ config }) => config.limit === 'auth',
@@ -72,7 +73,7 @@ for (const [operationId, expected] of Object.entries({
   getProblemType: 'identifyBearer limitRequests expectRequest | noteStrictness | recordAnswer',
   logIn:
     'identifyBearer limitAttempts expectRequest refuseUntilMigrated refuseUnrecorded | watchArrival | noteStrictness | settleAttempt | recordAnswer',
-  listDoctors: `${OPEN} recognizeCaller | noteStrictness | addTag | sendNotModified | recordAnswer`,
+  listDoctors: `${OPEN} recognizeCaller | noteStrictness | addTag | sendNotModified forgiveUnchanged | recordAnswer`,
   createPatient: `${OPEN} refuseUnrecorded guardAccess | watchArrival | readFormBody noteStrictness admitForm encodeForm | noteHash storeForm | noteAnswer addTag | discardFiles | recordAnswer`,
   createAppointment: `${OPEN} refuseUnrecorded guardAccess | watchArrival | noteStrictness | noteHash | noteAnswer addTag | recordAnswer`,
   deleteDoctor: `${OPEN} guardAccess | noteStrictness | discardFiles | recordAnswer`,

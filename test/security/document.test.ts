@@ -9,7 +9,7 @@ t.test('every row of docs/security.md has its test, and every test its row', (t)
     [...read(`test/security/${name}.test.ts`).matchAll(/^ *(?:t\.test\(\s*)?'((?:API|V)\d+) /gm)].map(([, id]) => id),
   );
   t.ok(rows.length > 20);
-  t.strictSame(tests.sort(), rows.sort());
+  t.strictSame([...new Set(tests)].sort(), rows.sort());
   t.end();
 });
 

@@ -203,6 +203,104 @@ async function allRows({ database: { db } }: TestApp): Promise<unknown[]> {
   );
 }
 
+/** Keys of services: with all scopes, and with all but one. */
+async function serviceKeys(api: TestApp, { users: { staff } }: Clinic) {
+  const scopes = [...new Set(allOperations.flatMap(({ config }) => config.serviceScope ?? []))];
+  const make = async (name: string, scopes: readonly string[]): Promise<string> =>
+    (await api.post('/service-keys/', { token: staff.token, body: { name, scopes } })).body.secret;
+  const without: Record<string, string> = {};
+  for (const scope of scopes) {
+    without[scope] = await make(
+      `all but ${scope}`,
+      scopes.filter((each) => each !== scope),
+    );
+  }
+  return { all: await make('all', scopes), without };
+}
+
+/** What a service with every scope must never have: it would become somebody, or let others in. */
+const NO_SERVICES = [
+  ...['service-keys', 'users'],
+  ...['createProfile', 'getMyProfile', 'replaceProfile', 'updateProfile', 'deleteProfile'],
+  ...['getMyPatient', 'listMyAccesses', 'listDependants', 'createDependant', 'createInvitation', 'getMyDoctor'],
+  ...['createReview', 'replaceReview', 'updateReview'],
+];
+
+t.test('API5 function level authorization of services: a key has what its scopes name, and no more', async (t) => {
+  const api = await buildTestApp(t);
+  const clinic = await buildClinic(api);
+  const { all, without } = await serviceKeys(api, clinic);
+  // That a key is in use is noted in its row.
+  const stored = async () => [
+    ...(await allRows(api)).filter((row) => (row as [string])[0] !== 'service_keys'),
+    await api.database.db.execute('select id, name, scopes, secret_hash, archived_at from service_keys order by id'),
+  ];
+  const before = await stored();
+  const refused = async (operation: Operation, token: string): Promise<number> => {
+    const { url, request } = await requestOf(clinic, operation, 'staff');
+    return (await api.call(operation.method, url, { ...request, token })).status;
+  };
+  const closed: string[] = [];
+  for (const operation of allOperations) {
+    const { operationId, access, serviceScope, ignoredTokens } = operation.config;
+    // What is for anyone is for services too: as anyone has it.
+    if (access === 'public' || ignoredTokens === 'all') continue;
+    if (serviceScope === null) {
+      closed.push(operationId);
+      t.equal(await refused(operation, all), 403, `${operationId} by a key with all scopes`);
+    } else t.equal(await refused(operation, without[serviceScope] as string), 403, `${operationId} without its scope`);
+  }
+  const isClosed = ({ config: { operationId, tag, access } }: Operation) =>
+    access !== 'public' && (NO_SERVICES.includes(tag) || NO_SERVICES.includes(operationId));
+  t.strictSame(
+    closed,
+    allOperations.filter(isClosed).map(({ config }) => config.operationId),
+  );
+  t.strictSame(await stored(), before, 'nothing is stored, made or let in');
+});
+
+t.test(
+  'API2 authentication of services: what is no key, no more a key, or a key of others is 401 anywhere',
+  async (t) => {
+    const api = await buildTestApp(t);
+    const clinic = await buildClinic(api);
+    const { staff } = clinic.users;
+    const scopes = [...new Set(allOperations.flatMap(({ config }) => config.serviceScope ?? []))];
+    const make = async (name: string) =>
+      (await api.post('/service-keys/', { token: staff.token, body: { name, scopes } })).body as {
+        id: number;
+        secret: string;
+      };
+    const [revoked, rotated] = [await make('revoked'), await make('rotated')];
+    await api.delete(`/service-keys/${revoked.id}/`, { token: staff.token });
+    await api.post(`/service-keys/${rotated.id}/rotate/`, { token: staff.token, body: { old_ends_in: 0 } });
+    const [{ hash }] = (await api.database.db.execute<{ hash: string }>(
+      `select secret_hash as hash from service_keys where id = ${rotated.id}`,
+    )) as unknown as [{ hash: string }];
+    const bad = {
+      revoked: revoked.secret,
+      'rotated away': rotated.secret,
+      'what is stored': hash,
+      'what is stored, like a secret': `hospital_key_${hash}`,
+      'cut short': rotated.secret.slice(0, -1),
+      'the prefix': 'hospital_key_',
+      odd: `hospital_key_'${'x'.repeat(500)}`,
+    };
+    for (const operation of allOperations) {
+      const { operationId, access, ignoredTokens } = operation.config;
+      if (access === 'public' || ignoredTokens !== 'none') continue;
+      for (const [name, token] of Object.entries(bad)) {
+        const { url, request } = await requestOf(clinic, operation, 'staff');
+        t.equal(
+          (await api.call(operation.method, url, { ...request, token })).status,
+          401,
+          `${operationId} with ${name}`,
+        );
+      }
+    }
+  },
+);
+
 t.test(
   'API5 function level authorization: what is for staff is refused to all others, and stores nothing',
   async (t) => {

@@ -23,7 +23,7 @@ import {
   type OfferedSlot,
 } from '../../scheduling/slots.js';
 import { InvalidInput, NoPatientRecord, NotAllowed } from '../../lib/errors.js';
-import { inTransaction, type UserVisit, type Visit, type Within } from '../../lib/visit.js';
+import { inTransaction, isUser, type UserVisit, type Visit, type Within } from '../../lib/visit.js';
 import { checkOverbooking } from './plan.js';
 import { appointmentJson } from './queries.js';
 
@@ -116,6 +116,9 @@ export async function lockNamedPatient(
   named: number | undefined,
   mayNameAll = visit.caller.isStaff,
 ): Promise<{ id: number } | undefined> {
+  if (named === undefined && !('id' in visit.caller)) {
+    throw new InvalidInput({ patient: ['is required of a service'] });
+  }
   const patient = await lockPatient(visit, named, mayNameAll);
   if (patient !== undefined || (mayNameAll && named !== undefined)) return patient;
   // Taken for one's own, what is for somebody else would become the caller's.
@@ -176,7 +179,7 @@ interface Found {
 export async function findSlot(visit: Within, wanted: Wanted): Promise<Found> {
   const { doctorId, patientId, timeId, doctor, isPatientThere, isOverbooking, takesTime, opens, ownId } = wanted;
   const { caller, calendar } = visit;
-  const isClinics = caller?.isStaff === true || doctor?.userId === caller?.id;
+  const isClinics = caller?.isStaff === true || isUser(caller, doctor?.userId);
   const bounded = opens && !isClinics ? patientId : 0;
   const asked = doctor?.isActive === true ? await askFor(visit, { ...wanted, bounded }) : undefined;
   const { slot, fault = null, hasHolds = false, bound = null } = asked ?? {};

@@ -3,7 +3,7 @@ import { ProblemError } from '../../../openapi/problem-error.js';
 import type { Reason } from '../../scheduling/cancellation.js';
 import { InvalidInput, NotAllowed } from '../../lib/errors.js';
 import { nothingElse } from '../../lib/patches.js';
-import type { Caller } from '../../lib/visit.js';
+import { isUser, type Caller } from '../../lib/visit.js';
 import { readStatus, TYPE, type Stored } from './wire.js';
 
 export class WrongStatus extends ProblemError {
@@ -68,8 +68,8 @@ const RANK = { pending: 0, running: 1, completed: 2 } as const;
 type Side = 'patient' | 'doctor' | 'clinic';
 
 function sideOf({ keeperId, doctorUserId }: Present, caller: Caller): Side {
-  if (keeperId === caller.id) return 'patient';
-  if (doctorUserId === caller.id) return 'doctor';
+  if (isUser(caller, keeperId)) return 'patient';
+  if (isUser(caller, doctorUserId)) return 'doctor';
   return caller.isStaff ? 'clinic' : 'patient';
 }
 

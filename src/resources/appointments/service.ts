@@ -4,7 +4,7 @@ import { Contention } from '../../../db/client.js';
 import { column, jsonObject, JsonText, timestampText } from '../../../db/json.js';
 import { directByKey } from '../../../db/prepared.js';
 import { oneOrNone } from '../../../db/rows.js';
-import { appointmentChanges, appointments, doctors, patients, users } from '../../../db/tables/index.js';
+import { appointmentChanges, appointments, doctors, patients, serviceKeys, users } from '../../../db/tables/index.js';
 import type {
   Appointment,
   AppointmentChange,
@@ -27,7 +27,7 @@ import { itemOf } from '../../lib/pages.js';
 import { nothingElse } from '../../lib/patches.js';
 import { checkConditions } from '../../lib/preconditions.js';
 import { searchTerms } from '../../lib/search.js';
-import { inTransaction, type UserVisit, type Within } from '../../lib/visit.js';
+import { inTransaction, userIdOf, type UserVisit, type Within } from '../../lib/visit.js';
 import { isSeenBy, seenParties } from './access.js';
 import { book, bookSlot, findSlot, lockParties, refusedAsTaken } from './booking.js';
 import {
@@ -58,7 +58,9 @@ export async function getAppointment(
   { db, caller, calendar }: UserVisit,
   { params: { id } }: Pick<Input<'getAppointment'>, 'params'>,
 ): Promise<JsonText<Appointment>> {
-  const row = oneOrNone(await appointmentById(db, caller.isStaff)({ id, caller: caller.id, zone: calendar.zone }));
+  const row = oneOrNone(
+    await appointmentById(db, caller.isStaff)({ id, caller: userIdOf(caller), zone: calendar.zone }),
+  );
   if (row === undefined) throw new NotFound();
   return new JsonText(row.item);
 }
@@ -245,7 +247,10 @@ export async function deleteAppointment(
       if (appointment.keeperId !== caller.id) throw new NotAllowed('Only the patient and staff may do this.');
       checkIsAhead(appointment, 'delete');
     }
-    await db.update(appointments).set({ archivedAt: new Date(), archivedBy: caller.id }).where(eq(appointments.id, id));
+    await db
+      .update(appointments)
+      .set({ archivedAt: new Date(), archivedBy: userIdOf(caller) })
+      .where(eq(appointments.id, id));
     await offerFreed(visit, appointment.doctorId);
   });
 }
@@ -255,8 +260,10 @@ const changers = alias(users, 'changers');
 const changeFields = {
   id: column(appointmentChanges.id),
   changed_at: timestampText(appointmentChanges.changedAt),
-  changed_by: sql<string | null>`(select ${changers.username} from ${users} ${sql.identifier('changers')}
-    where ${changers.id} = ${appointmentChanges.changedBy})`,
+  changed_by: sql<string | null>`coalesce(
+    (select ${changers.username} from ${users} ${sql.identifier('changers')}
+      where ${changers.id} = ${appointmentChanges.changedBy}),
+    (select ${serviceKeys.name} from ${serviceKeys} where ${serviceKeys.id} = ${appointmentChanges.changedByService}))`,
   from: changeText(sql`${appointmentChanges.before}`),
   to: changeText(sql`${appointmentChanges.after}`),
   from_label: changeLabel(sql`${appointmentChanges.before}`),
@@ -306,7 +313,7 @@ const ownerOfChanges = directByKey((db, isStaff: boolean) =>
  * @throws NotFound
  */
 async function changesOf({ db, caller }: UserVisit, id: number): Promise<ChangesAsked> {
-  const row = oneOrNone(await ownerOfChanges(db, caller.isStaff)({ id, caller: caller.id }));
+  const row = oneOrNone(await ownerOfChanges(db, caller.isStaff)({ id, caller: userIdOf(caller) }));
   if (row === undefined) throw new NotFound();
   return { of: id, ofPatient: caller.isStaff || row.doctorUserId === caller.id ? undefined : id };
 }

@@ -1,6 +1,14 @@
-import { and, eq, gte, lt, sql, type SQL } from 'drizzle-orm';
+import { and, eq, gte, lt, ne, sql, type SQL } from 'drizzle-orm';
 import { column, jsonObject, JsonText, timestampText } from '../../../db/json.js';
-import { appointments, auditEvents, doctors, patients, profiles, users } from '../../../db/tables/index.js';
+import {
+  appointments,
+  auditEvents,
+  doctors,
+  patients,
+  profiles,
+  serviceKeys,
+  users,
+} from '../../../db/tables/index.js';
 import type { Access, AccessPage, AuditEvent, AuditEventPage } from '../../../openapi/generated/schemas.js';
 import type { Input } from '../../../openapi/operation.js';
 import { InvalidInput } from '../../lib/errors.js';
@@ -8,7 +16,7 @@ import { isKeptBy } from '../../lib/keepers.js';
 import { filtered } from '../../lib/lists.js';
 import { pageLink } from '../../lib/pages.js';
 import { positionText, readPosition, type Key } from '../../lib/positions.js';
-import type { UserVisit } from '../../lib/visit.js';
+import type { PersonVisit, UserVisit } from '../../lib/visit.js';
 
 /** As the contract limits the link to another page. */
 const MAX_LINK = 4000;
@@ -101,7 +109,8 @@ export function listAuditEvents(
   { query: { limits, after, patient, record, ...query } }: Input<'listAuditEvents'>,
 ): Promise<JsonText<AuditEventPage>> {
   const where = filtered(query, {
-    actor: (id) => eq(auditEvents.actorId, id),
+    actor: (id) => and(eq(auditEvents.actorId, id), ne(auditEvents.actor, 'service')),
+    service: (id) => and(eq(auditEvents.actorId, id), eq(auditEvents.actor, 'service')),
     resource: (name) => eq(auditEvents.resource, word(name)),
     action: (name) => eq(auditEvents.action, word(name)),
     outcome: (name) => eq(auditEvents.outcome, word(name)),
@@ -121,7 +130,7 @@ const actorText = sql<Access['actor']>`case
   then 'doctor' else ${auditEvents.actor} end`;
 
 /** What others saw or changed of the caller's own, and of that of whom the caller manages. */
-export function listMyAccesses(visit: UserVisit, { query }: Input<'listMyAccesses'>): Promise<JsonText<AccessPage>> {
+export function listMyAccesses(visit: PersonVisit, { query }: Input<'listMyAccesses'>): Promise<JsonText<AccessPage>> {
   const { caller } = visit;
   const own = isKeptBy(caller.id);
   const ofResource = Object.entries(recordsOf(own)).map(
@@ -134,10 +143,12 @@ export function listMyAccesses(visit: UserVisit, { query }: Input<'listMyAccesse
     resource: column(auditEvents.resource),
     records: sql`case ${auditEvents.resource} ${sql.join(ofResource, sql` `)} end`,
     actor: actorText,
-    actor_name: sql`(select ${users.displayName} from ${users} where ${users.id} = ${auditEvents.actorId})`,
+    actor_name: sql`case ${auditEvents.actor}
+      when 'service' then (select ${serviceKeys.name} from ${serviceKeys} where ${serviceKeys.id} = ${auditEvents.actorId})
+      else (select ${users.displayName} from ${users} where ${users.id} = ${auditEvents.actorId}) end`,
   });
   // The answer to a request tells of what it stored.
   const isWhole = sql`(${auditEvents.outcome} = 'answered' or ${auditEvents.outcome} = 'stored' and ${auditEvents.requestId} is null)`;
-  const isOthers = sql`${auditEvents.actorId} is distinct from ${caller.id}::bigint`;
+  const isOthers = sql`(${auditEvents.actorId} is distinct from ${caller.id}::bigint or ${auditEvents.actor} = 'service')`;
   return pageOf(visit, query, { item, where: and(isWhole, isOthers), found: about(own) });
 }

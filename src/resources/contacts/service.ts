@@ -8,7 +8,7 @@ import { NotFound } from '../../lib/errors.js';
 import { pagesOfNewest } from '../../lib/lists.js';
 import { itemOf } from '../../lib/pages.js';
 import { nothingElse } from '../../lib/patches.js';
-import type { Caller, UserVisit, Visit } from '../../lib/visit.js';
+import { userIdOf, type Caller, type UserVisit, type Visit } from '../../lib/visit.js';
 
 const contactJson = jsonObject<Contact>({
   id: column(contacts.id),
@@ -52,7 +52,7 @@ const contactById = directByKey((db, isStaff: boolean) =>
 export const getContact = async (
   { db, caller }: UserVisit,
   { params: { id } }: Input<'getContact'>,
-): Promise<JsonText<Contact>> => one(await contactById(db, caller.isStaff)({ id, caller: caller.id }));
+): Promise<JsonText<Contact>> => one(await contactById(db, caller.isStaff)({ id, caller: userIdOf(caller) }));
 
 /** Stores a request of anyone, with who sent it where they are signed in. */
 export async function createContact(
@@ -64,7 +64,7 @@ export async function createContact(
   return one(
     await db
       .insert(contacts)
-      .values({ userId: caller?.id ?? null, name, phone, message })
+      .values({ userId: userIdOf(caller), name, phone, message })
       .returning(contactText),
   );
 }

@@ -24,7 +24,15 @@ import { nothingElse, type Given } from '../../lib/patches.js';
 import { pictureValues } from '../../lib/pictures.js';
 import { checkConditions } from '../../lib/preconditions.js';
 import { searchPatterns } from '../../lib/search.js';
-import { inTransaction, type UserVisit, type Visit, type Within } from '../../lib/visit.js';
+import {
+  inTransaction,
+  isUser,
+  userIdOf,
+  type PersonVisit,
+  type UserVisit,
+  type Visit,
+  type Within,
+} from '../../lib/visit.js';
 import { doctorById, doctorByUser, publicPages, staffPages, unapprovedPages } from './queries.js';
 
 declare module 'fastify' {
@@ -64,7 +72,7 @@ async function readDoctor(visit: Visit, by: typeof doctorById, id: number): Prom
   if (row === undefined) return undefined;
   const doctor = new JsonText<Doctor>(row.doctor, row.tag);
   const { userId, isApproved } = row;
-  const isKnown = caller !== null && (caller.isStaff || caller.id === userId);
+  const isKnown = caller !== null && (caller.isStaff || isUser(caller, userId));
   if (!isKnown) return isApproved ? doctor : undefined;
   return withFields<Doctor>(doctor, { user_id: userId, is_approved: isApproved }, privateTag(row.tag));
 }
@@ -79,7 +87,7 @@ export async function getDoctor(
 }
 
 /** @throws NoDoctorRecord */
-export async function getMyDoctor(visit: UserVisit): Promise<JsonText<Doctor>> {
+export async function getMyDoctor(visit: PersonVisit): Promise<JsonText<Doctor>> {
   const doctor = await readDoctor(visit, doctorByUser, visit.caller.id);
   if (doctor === undefined) throw new NoDoctorRecord();
   return doctor;
@@ -155,14 +163,14 @@ export async function createDoctor(visit: UserVisit, { body }: Input<'createDoct
     await setLists(visit, id, { designation, specialisation, available_time });
     return getDoctor(visit, { params: { id } });
   });
-  return explain(creation, { doctors_user_id_key: () => new AlreadyDoctor(userId === visit.caller.id) });
+  return explain(creation, { doctors_user_id_key: () => new AlreadyDoctor(isUser(visit.caller, userId)) });
 }
 
 /** Whether the caller may make a doctor of the user that is named. */
 export async function admitNewDoctor(visit: UserVisit, sent: Readonly<Record<string, unknown>>): Promise<void> {
   const userId = await namedUser(visit, sent['user']);
   const isDoctor = and(eq(doctors.userId, userId), isNull(doctors.archivedAt));
-  if ((await visit.db.$count(doctors, isDoctor)) > 0) throw new AlreadyDoctor(userId === visit.caller.id);
+  if ((await visit.db.$count(doctors, isDoctor)) > 0) throw new AlreadyDoctor(isUser(visit.caller, userId));
 }
 
 const liveDoctor = ({ db }: Pick<Visit, 'db'>, id: number) =>
@@ -176,7 +184,7 @@ const liveDoctor = ({ db }: Pick<Visit, 'db'>, id: number) =>
 function checkMayChange({ caller }: UserVisit, rows: { userId: number }[]): void {
   const row = oneOrNone(rows);
   if (row === undefined) throw new NotFound();
-  if (row.userId !== caller.id && !caller.isStaff) throw new NotAllowed('Only the doctor and staff may do this.');
+  if (!caller.isStaff && row.userId !== caller.id) throw new NotAllowed('Only the doctor and staff may do this.');
 }
 
 export async function admitDoctorChange(
@@ -267,7 +275,7 @@ export async function deleteDoctor(visit: UserVisit, { params: { id } }: Input<'
     if (upcoming !== undefined) throw new HasAppointments();
     await db
       .update(doctors)
-      .set({ archivedAt: new Date(), archivedBy: caller.id, picture: null })
+      .set({ archivedAt: new Date(), archivedBy: userIdOf(caller), picture: null })
       .where(eq(doctors.id, id));
   });
 }

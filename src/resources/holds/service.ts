@@ -7,7 +7,7 @@ import { ProblemError } from '../../../openapi/problem-error.js';
 import { NotFound } from '../../lib/errors.js';
 import { nothingElse } from '../../lib/patches.js';
 import { hashToken, newToken } from '../../lib/tokens.js';
-import { inTransaction, type Visit, type Within } from '../../lib/visit.js';
+import { inTransaction, userIdOf, type Visit, type Within } from '../../lib/visit.js';
 import { hasToken } from '../../scheduling/holds.js';
 import { instantsOfSlot } from '../../scheduling/instants.js';
 import { lockDoctor, lockHolder } from '../../scheduling/locks.js';
@@ -53,8 +53,10 @@ export function createHold(visit: Visit, { body }: Input<'createHold'>): Promise
   nothingElse(rest);
   const work = inTransaction(visit, async (visit) => {
     const { db, caller, calendar, client } = visit;
-    const holder = caller === null ? { addressHash: hashToken(client) } : { userId: caller.id };
-    await lockHolder(visit, caller === null ? client : String(caller.id));
+    // A service has the token alone, as whoever is not signed in has; but it shares its number with nobody.
+    const other = caller === null ? client : 'id' in caller ? null : `service:${caller.serviceId}`;
+    const holder = other === null ? { userId: userIdOf(caller) } : { addressHash: hashToken(other) };
+    await lockHolder(visit, other ?? String(userIdOf(caller)));
     const doctor = await lockDoctor(visit, doctorId);
     const wanted = { doctorId, timeId, doctor, date: wantedDate, ...NOBODY };
     const { slot, date } = await findSlot(visit, wanted);

@@ -117,7 +117,7 @@ export function replaceDoctorHours(
   return inTrial(visit, isDryRun, async (visit) => {
     const doctor = await lockDoctor(visit, id);
     if (doctor === undefined) throw new NotFound();
-    if (doctor.userId !== visit.caller.id && !visit.caller.isStaff) {
+    if (!visit.caller.isStaff && doctor.userId !== visit.caller.id) {
       throw new NotAllowed('Only the doctor and staff may do this.');
     }
     const before = await getDoctorHours(visit, { params });

@@ -7,7 +7,7 @@ import type { Input } from '../../../openapi/operation.js';
 import { ProblemError } from '../../../openapi/problem-error.js';
 import { InvalidInput, NotFound } from '../../lib/errors.js';
 import { hashToken, newToken } from '../../lib/tokens.js';
-import { inTransaction, type UserVisit, type Within } from '../../lib/visit.js';
+import { inTransaction, type PersonVisit, type Within } from '../../lib/visit.js';
 
 const LIFETIME = sql`interval '7 days'`;
 
@@ -22,7 +22,7 @@ class HasAccount extends ProblemError {
  * @throws HasAccount
  */
 export function createInvitation(
-  visit: UserVisit,
+  visit: PersonVisit,
   { params: { id: patientId } }: Input<'createInvitation'>,
 ): Promise<Invitation> {
   return inTransaction(visit, async ({ db, caller }) => {

@@ -131,15 +131,15 @@ export const patientPages = pagesOf<Asked, Patient>({
 });
 
 /** What a caller asks for. */
-export function ask({ phone, ...query }: ListPatientsQuery, terms: readonly string[], { id, isStaff }: Caller) {
+export function ask({ phone, ...query }: ListPatientsQuery, terms: readonly string[], caller: Caller) {
   // Who is not staff sees few.
-  const { longest, others } = isStaff ? byLongest(terms) : { others: terms };
+  const { longest, others } = caller.isStaff ? byLongest(terms) : { others: terms };
   return {
     ...query,
     phone: phone && digitsOf(phone),
     longest: longest === undefined ? undefined : wordOf(longest),
     words: others?.map(wordOf),
-    seer: isStaff ? undefined : id,
+    seer: caller.isStaff ? undefined : caller.id,
   };
 }
 

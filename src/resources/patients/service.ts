@@ -16,7 +16,16 @@ import { nothingElse } from '../../lib/patches.js';
 import { withPictureUrls } from '../../lib/pictures.js';
 import { checkConditions } from '../../lib/preconditions.js';
 import { searchTerms } from '../../lib/search.js';
-import { claim, inTransaction, type UserVisit, type Visit, type Within } from '../../lib/visit.js';
+import {
+  claim,
+  inTransaction,
+  isUser,
+  userIdOf,
+  type PersonVisit,
+  type UserVisit,
+  type Visit,
+  type Within,
+} from '../../lib/visit.js';
 import { ask, dependantsOf, MAX_DEPENDANTS, patientById, patientOfCaller, patientPages } from './queries.js';
 
 class NoRecordOfYourOwn extends ProblemError {
@@ -39,8 +48,8 @@ async function readPatient(
   { db, caller, link }: UserVisit,
   id: number,
 ): Promise<{ patient: JsonText<Patient>; isOwn: boolean }> {
-  const row = oneOrNone(await patientById(db)({ id, caller: caller.id }));
-  const isOwn = row?.keeperId === caller.id || caller.isStaff;
+  const row = oneOrNone(await patientById(db)({ id, caller: userIdOf(caller) }));
+  const isOwn = caller.isStaff || row?.keeperId === caller.id;
   if (row === undefined || !(isOwn || row.isSeenByDoctor)) throw new NotFound();
   return { patient: withPictureUrls(new JsonText(row.patient, row.tag), 'profile', link), isOwn };
 }
@@ -60,7 +69,7 @@ export async function getPatient(visit: UserVisit, { params }: Input<'getPatient
 }
 
 /** @throws NoRecordOfYourOwn */
-export async function getMyPatient({ db, caller, link }: UserVisit): Promise<JsonText<Patient>> {
+export async function getMyPatient({ db, caller, link }: PersonVisit): Promise<JsonText<Patient>> {
   const row = oneOrNone(await patientOfCaller(db)({ caller: caller.id }));
   if (row === undefined) throw new NoRecordOfYourOwn();
   return withPictureUrls(new JsonText(row.patient, row.tag), 'profile', link);
@@ -104,7 +113,7 @@ async function setFields({ db }: Within, id: number, fields: Partial<typeof pati
 const ofUser = (userId: number): SQL => and(eq(patients.userId, userId), isNull(patients.archivedAt)) as SQL;
 
 const alreadyFilled = ({ caller, link }: UserVisit, id: number, userId: number): AlreadyFilled =>
-  new AlreadyFilled('patient record', `${link.base}/patients/${id}/`, userId === caller.id);
+  new AlreadyFilled('patient record', `${link.base}/patients/${id}/`, isUser(caller, userId));
 
 /** Locks a user's patient record, which is made where there is none. */
 async function openPatient({ db }: Within, userId: number): Promise<{ id: number; filled: boolean }> {
@@ -157,7 +166,7 @@ export async function createPatient(visit: UserVisit, { body }: Input<'createPat
     return inTransaction(visit, (visit) => insertPerson(visit, fields, null));
   }
   // Taken for any user's, it would fill their own record with somebody else's phone.
-  if (caller.lacksSecondFactor === true && isNamed)
+  if ('id' in caller && caller.lacksSecondFactor === true && isNamed)
     throw new NotAllowed('Only staff may make a record for somebody else.');
   const userId = await namedUser(visit, user);
   await claim(visit, phone);
@@ -198,17 +207,17 @@ async function checkMayManage({ db }: Pick<Visit, 'db'>, id: number): Promise<vo
   if ((await db.$count(patients, isManagedBy(id))) >= MAX_DEPENDANTS) throw new TooManyDependants();
 }
 
-export async function listDependants(visit: UserVisit): Promise<JsonText<Patient[]>> {
+export async function listDependants(visit: PersonVisit): Promise<JsonText<Patient[]>> {
   return withPictureUrls(await dependantsOf(visit, { manager: visit.caller.id }), 'profile', visit.link);
 }
 
-export const admitNewDependant = (visit: UserVisit): Promise<void> => checkMayManage(visit, visit.caller.id);
+export const admitNewDependant = (visit: PersonVisit): Promise<void> => checkMayManage(visit, visit.caller.id);
 
 /**
  * Makes a record that the caller manages.
  * @throws TooManyDependants
  */
-export function createDependant(visit: UserVisit, { body }: Input<'createDependant'>): Promise<JsonText<Patient>> {
+export function createDependant(visit: PersonVisit, { body }: Input<'createDependant'>): Promise<JsonText<Patient>> {
   return inTransaction(visit, async (visit) => {
     const { id } = visit.caller;
     await lockManager(visit, id);
@@ -287,7 +296,7 @@ export async function deletePatient(visit: UserVisit, { params: { id } }: Input<
     await lockPatient(visit, id);
     await db
       .update(patients)
-      .set({ archivedAt: new Date(), archivedBy: caller.id, picture: null })
+      .set({ archivedAt: new Date(), archivedBy: userIdOf(caller), picture: null })
       .where(eq(patients.id, id));
     const mayCancel = caller.isStaff
       ? undefined

@@ -13,7 +13,7 @@ import { nothingElse } from '../../lib/patches.js';
 import { withPictureUrls } from '../../lib/pictures.js';
 import { checkConditions } from '../../lib/preconditions.js';
 import { hasAll, searchPatterns } from '../../lib/search.js';
-import { claim, inTransaction, type UserVisit, type Within } from '../../lib/visit.js';
+import { claim, inTransaction, type PersonVisit, type UserVisit, type Within } from '../../lib/visit.js';
 import { userJson } from '../users/accounts.js';
 import { changeUser } from '../users/service.js';
 
@@ -53,7 +53,7 @@ async function readProfile(
   id: number,
 ): Promise<JsonText<Profile>> {
   const row = oneOrNone(await by(db)({ id }));
-  if (row === undefined || (row.userId !== caller.id && !caller.isStaff)) throw new NotFound();
+  if (row === undefined || (!caller.isStaff && row.userId !== caller.id)) throw new NotFound();
   return withPictureUrls(new JsonText(row.profile, row.tag), 'profile_picture', link);
 }
 
@@ -62,7 +62,7 @@ export const getProfile = (
   { params }: Pick<Input<'getProfile'>, 'params'>,
 ): Promise<JsonText<Profile>> => readProfile(visit, profileById, params.id);
 
-export const getMyProfile = (visit: UserVisit): Promise<JsonText<Profile>> =>
+export const getMyProfile = (visit: PersonVisit): Promise<JsonText<Profile>> =>
   readProfile(visit, profileByUser, visit.caller.id);
 
 /** What is asked for: `owner` by who sees the own alone, whom a search is for then, too. */
@@ -110,7 +110,7 @@ async function setFields(visit: Within<UserVisit>, id: number, changes: ProfileC
 }
 
 /** Locks the caller's profile, which is made where there is none. */
-async function openProfile({ db, caller }: Within<UserVisit>): Promise<{ id: number; filled: boolean }> {
+async function openProfile({ db, caller }: Within<PersonVisit>): Promise<{ id: number; filled: boolean }> {
   const { id: userId } = caller;
   const find = () =>
     db
@@ -130,7 +130,7 @@ async function openProfile({ db, caller }: Within<UserVisit>): Promise<{ id: num
 const alreadyFilled = ({ link }: UserVisit, id: number): AlreadyFilled =>
   new AlreadyFilled('profile', `${link.base}/api/user/profiles/${id}/`);
 
-export async function admitNewProfile(visit: UserVisit): Promise<void> {
+export async function admitNewProfile(visit: PersonVisit): Promise<void> {
   const isFilled = and(eq(profiles.userId, visit.caller.id), profiles.filled);
   const row = oneOrNone(await visit.db.select({ id: profiles.id }).from(profiles).where(isFilled));
   if (row !== undefined) throw alreadyFilled(visit, row.id);
@@ -140,7 +140,7 @@ export async function admitNewProfile(visit: UserVisit): Promise<void> {
  * Fills the caller's empty profile, or a new one after a delete.
  * @throws AlreadyFilled
  */
-export async function createProfile(visit: UserVisit, { body }: Input<'createProfile'>): Promise<JsonText<Profile>> {
+export async function createProfile(visit: PersonVisit, { body }: Input<'createProfile'>): Promise<JsonText<Profile>> {
   await claim(visit, body.username, body.email);
   return inTransaction(visit, async (visit) => {
     const { id, filled } = await openProfile(visit);

@@ -16,7 +16,7 @@ import { itemOf } from '../../lib/pages.js';
 import { nothingElse } from '../../lib/patches.js';
 import { checkConditions } from '../../lib/preconditions.js';
 import { byLongest, containing, isLike, searchTerms } from '../../lib/search.js';
-import { inTransaction, type UserVisit, type Visit, type Within } from '../../lib/visit.js';
+import { inTransaction, isUser, type PersonVisit, type UserVisit, type Visit, type Within } from '../../lib/visit.js';
 import { isLive } from '../../scheduling/slots.js';
 
 declare module 'fastify' {
@@ -108,7 +108,7 @@ export async function listReviews(visit: Visit, { query }: Input<'listReviews'>)
 }
 
 /** @throws InvalidInput where there is no such doctor, or it is the caller */
-async function checkDoctor({ db, caller }: Within<UserVisit>, id: number): Promise<void> {
+async function checkDoctor({ db, caller }: Within<PersonVisit>, id: number): Promise<void> {
   const doctor = oneOrNone(
     await db
       .select({ userId: doctors.userId })
@@ -128,7 +128,7 @@ const isOfUser = (id: number): SQL => or(eq(patients.userId, id), eq(patients.ma
  * @throws NotAllowed, AlreadyFilled
  */
 async function checkReviewer(
-  { db, caller, link, reviewsFrom }: Within<UserVisit>,
+  { db, caller, link, reviewsFrom }: Within<PersonVisit>,
   { doctorId, ownId = 0 }: { doctorId: number; ownId?: number },
 ): Promise<void> {
   if (reviewsFrom === 'anyone') return;
@@ -147,7 +147,7 @@ async function checkReviewer(
 }
 
 /** Writes a review as the caller's patient record. */
-export function createReview(visit: UserVisit, { body }: Input<'createReview'>): Promise<JsonText<Review>> {
+export function createReview(visit: PersonVisit, { body }: Input<'createReview'>): Promise<JsonText<Review>> {
   const { doctor: doctorId, body: text, rating, ...rest } = body;
   nothingElse(rest);
   return inTransaction(visit, async (visit) => {
@@ -182,11 +182,11 @@ async function lockReview({ db, caller }: Within<UserVisit>, id: number): Promis
       .for('update', { of: reviews }),
   );
   if (row === undefined) throw new NotFound();
-  return row.authorId === caller.id;
+  return isUser(caller, row.authorId);
 }
 
 /** Changes what is given. */
-export function updateReview(visit: UserVisit, { params, body }: Input<'updateReview'>): Promise<JsonText<Review>> {
+export function updateReview(visit: PersonVisit, { params, body }: Input<'updateReview'>): Promise<JsonText<Review>> {
   const { doctor: doctorId, body: text, rating, ...rest } = body;
   nothingElse(rest);
   return inTransaction(visit, async (visit) => {

@@ -15,7 +15,7 @@ import { InvalidInput, NotAllowed, NotFound } from '../../lib/errors.js';
 import { pagesOf } from '../../lib/lists.js';
 import { itemOf, type PageQuery } from '../../lib/pages.js';
 import { nothingElse } from '../../lib/patches.js';
-import { inTransaction, inTrial, type UserVisit, type Within } from '../../lib/visit.js';
+import { inTransaction, inTrial, userIdOf, type UserVisit, type Within } from '../../lib/visit.js';
 
 const DAY = 86_400_000;
 const MAX_DAYS = 3 * 366;
@@ -70,7 +70,7 @@ export async function getTimeOff(
   visit: UserVisit,
   { params: { id } }: Pick<Input<'getTimeOff'>, 'params'>,
 ): Promise<JsonText<TimeOff>> {
-  const row = oneOrNone(await timeOffById(visit.db, visit.caller.isStaff)({ id, seer: visit.caller.id }));
+  const row = oneOrNone(await timeOffById(visit.db, visit.caller.isStaff)({ id, seer: userIdOf(visit.caller) }));
   if (row === undefined) throw new NotFound();
   return new JsonText(row.item);
 }
@@ -142,7 +142,7 @@ export function createTimeOff(
     const { id } = one(
       await db
         .insert(timeOff)
-        .values({ ...time, doctorId, reason, createdBy: caller.id })
+        .values({ ...time, doctorId, reason, createdBy: userIdOf(caller) })
         .returning({ id: timeOff.id }),
     );
     const cancelCode = doctorId === null ? 'clinic' : 'doctor';

@@ -11,7 +11,7 @@ import { itemOf } from '../../lib/pages.js';
 import { hashPassword, passwordFaults, verifyPassword } from '../../lib/passwords.js';
 import { nothingElse } from '../../lib/patches.js';
 import { hasAll, searchPatterns } from '../../lib/search.js';
-import { inTransaction, type UserVisit, type Visit } from '../../lib/visit.js';
+import { inTransaction, type PersonVisit, type Visit } from '../../lib/visit.js';
 import { isUnchanged, toUser, userColumns } from './service.js';
 import { endSessions, voidTokens } from './sessions.js';
 
@@ -35,7 +35,7 @@ const userPages = pagesOf<{ readonly search: readonly string[] | undefined }, Us
   rows: (db) => db.select(itemOf(userJson)).from(users).$dynamic(),
 });
 
-export const listUsers = async (visit: UserVisit, { query }: Input<'listUsers'>): Promise<JsonText<UserPage>> =>
+export const listUsers = async (visit: PersonVisit, { query }: Input<'listUsers'>): Promise<JsonText<UserPage>> =>
   userPages(visit, { ...query, search: await searchPatterns(visit.db, query.search) });
 
 export async function getUser({ db }: Visit, { params: { id } }: Input<'getUser'>): Promise<User> {
@@ -45,7 +45,7 @@ export async function getUser({ db }: Visit, { params: { id } }: Input<'getUser'
 }
 
 /** @throws NotAllowed for the caller's own user, so that nobody locks themselves out */
-export async function updateUser(visit: UserVisit, { params, body }: Input<'updateUser'>): Promise<User> {
+export async function updateUser(visit: PersonVisit, { params, body }: Input<'updateUser'>): Promise<User> {
   const { id } = params;
   if (id === visit.caller.id) throw new NotAllowed('You can not change this of yourself.');
   const { is_active: isActive, is_staff: isStaff, ...rest } = body;
@@ -74,7 +74,7 @@ export async function updateUser(visit: UserVisit, { params, body }: Input<'upda
  * Changes the caller's password and ends the caller's other sessions.
  * @throws InvalidInput naming every fault, a wrong current password among them
  */
-export async function changePassword(visit: UserVisit, { body }: Input<'changePassword'>): Promise<Message> {
+export async function changePassword(visit: PersonVisit, { body }: Input<'changePassword'>): Promise<Message> {
   const { db, caller, logins, tokens, signal } = visit;
   const turn = { by: caller.id, signal };
   const user = oneOrNone(

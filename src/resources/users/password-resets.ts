@@ -9,7 +9,7 @@ import { newCode, readCode, showCode } from '../../lib/codes.js';
 import { InvalidInput, NotAllowed, NotFound } from '../../lib/errors.js';
 import { hashPassword, passwordFaults } from '../../lib/passwords.js';
 import { hashToken } from '../../lib/tokens.js';
-import { inTransaction, type UserVisit, type Visit } from '../../lib/visit.js';
+import { inTransaction, type PersonVisit, type Visit } from '../../lib/visit.js';
 import { isUnchanged, turnOf } from './service.js';
 import { endSessions, voidTokens } from './sessions.js';
 
@@ -21,7 +21,7 @@ const CODE_SYMBOLS = 12;
 
 /** @throws NotAllowed for the caller's own user: a stolen access token must not become a password */
 export async function createPasswordReset(
-  visit: UserVisit,
+  visit: PersonVisit,
   { params: { id: userId } }: Input<'createPasswordReset'>,
 ): Promise<PasswordReset> {
   const {

@@ -20,7 +20,7 @@ import { hashPassword, passwordFaults, verifyPassword } from '../../lib/password
 import type { Given } from '../../lib/patches.js';
 import { hashToken, newToken } from '../../lib/tokens.js';
 import { signTransaction } from '../../lib/history.js';
-import { inTransaction, type Visit, type Within } from '../../lib/visit.js';
+import { inTransaction, type Person, type Visit, type Within } from '../../lib/visit.js';
 import { takeOtp } from './totps.js';
 import { takeInvitation, tieToAccount } from '../patients/invitations.js';
 
@@ -392,7 +392,10 @@ export async function refreshToken(visit: Visit, { body }: Input<'refreshToken'>
  * @throws InvalidInput where the token is no refresh token of this server
  * @throws NotAllowed where the caller is another user than the token's
  */
-export async function logOut(visit: Visit, { body }: Input<'logOut'>): Promise<Message> {
+export async function logOut(
+  visit: Visit & { readonly caller: Person | null },
+  { body }: Input<'logOut'>,
+): Promise<Message> {
   const { tokens, caller } = visit;
   const claims = tokens.readRefresh(body.refresh, true);
   if (claims === null) throw new InvalidInput({ refresh: ['must be a refresh token of this server'] });

@@ -8,7 +8,7 @@ import type { Input } from '../../../openapi/operation.js';
 import { NotFound } from '../../lib/errors.js';
 import { pagesOf } from '../../lib/lists.js';
 import { itemOf } from '../../lib/pages.js';
-import { inTransaction, type UserVisit, type Within } from '../../lib/visit.js';
+import { inTransaction, type PersonVisit, type Within } from '../../lib/visit.js';
 
 const sessionJson = jsonObject<Session>({
   id: column(sessions.id),
@@ -27,7 +27,7 @@ const sessionPages = pagesOf<{ readonly user: number }, Session>({
   rows: (db) => db.select(itemOf(sessionJson)).from(sessions).$dynamic(),
 });
 
-export const listSessions = (visit: UserVisit, { query }: Input<'listSessions'>): Promise<JsonText<SessionPage>> =>
+export const listSessions = (visit: PersonVisit, { query }: Input<'listSessions'>): Promise<JsonText<SessionPage>> =>
   sessionPages(visit, { ...query, user: visit.caller.id }, { current: visit.caller.session ?? '' });
 
 /** What a change of a user has to set, for access tokens to be void but those of one session, if any. */
@@ -42,7 +42,7 @@ export async function endSessions({ db }: Pick<Within, 'db'>, userId: number, ke
 }
 
 /** A login that is under way opens none either: the user is another one then. */
-export async function deleteOtherSessions(visit: UserVisit): Promise<void> {
+export async function deleteOtherSessions(visit: PersonVisit): Promise<void> {
   const { id, session } = visit.caller;
   await inTransaction(visit, async ({ db }) => {
     await db.update(users).set(voidTokens(session)).where(eq(users.id, id));
@@ -52,7 +52,7 @@ export async function deleteOtherSessions(visit: UserVisit): Promise<void> {
 }
 
 /** @throws NotFound also for another user's */
-export async function deleteSession(visit: UserVisit, { params: { id } }: Input<'deleteSession'>): Promise<void> {
+export async function deleteSession(visit: PersonVisit, { params: { id } }: Input<'deleteSession'>): Promise<void> {
   const isOwn = and(eq(sessions.id, id), eq(sessions.userId, visit.caller.id));
   const ended = oneOrNone(
     await inTransaction(visit, ({ db }) =>

@@ -12,7 +12,7 @@ import { InvalidInput, NotAllowed, NotFound } from '../../lib/errors.js';
 import { verifyPassword } from '../../lib/passwords.js';
 import type { Sealed, Seals } from '../../lib/seals.js';
 import { hashToken } from '../../lib/tokens.js';
-import { inTransaction, type UserVisit, type Visit } from '../../lib/visit.js';
+import { inTransaction, type PersonVisit, type Visit } from '../../lib/visit.js';
 import { endSessions, voidTokens } from './sessions.js';
 
 declare module 'fastify' {
@@ -140,7 +140,7 @@ const digitsOf = (typed: string): string => typed.normalize('NFKC').replaceAll(/
  * @param otp undefined where none is asked for
  * @throws InvalidInput
  */
-async function proveCaller(visit: UserVisit, password: string, otp?: string): Promise<{ username: string }> {
+async function proveCaller(visit: PersonVisit, password: string, otp?: string): Promise<{ username: string }> {
   const { db, caller, logins, signal } = visit;
   const user = oneOrNone(
     await db
@@ -167,7 +167,7 @@ async function proveCaller(visit: UserVisit, password: string, otp?: string): Pr
   return user;
 }
 
-export async function getTotp({ db, caller }: UserVisit): Promise<TotpState> {
+export async function getTotp({ db, caller }: PersonVisit): Promise<TotpState> {
   const totp = oneOrNone(
     await db
       .select({ left: sql<number>`cardinality(${totps.recoveryHashes})` })
@@ -181,7 +181,7 @@ export async function getTotp({ db, caller }: UserVisit): Promise<TotpState> {
  * @throws InvalidInput for a wrong password
  * @throws TotpActive
  */
-export async function createTotp(visit: UserVisit, { body }: Input<'createTotp'>): Promise<TotpSecret> {
+export async function createTotp(visit: PersonVisit, { body }: Input<'createTotp'>): Promise<TotpSecret> {
   const { caller, seals, clinicName } = visit;
   const { username } = await proveCaller(visit, body.current_password);
   const secret = new Secret({ size: SECRET_BYTES });
@@ -200,7 +200,7 @@ export async function createTotp(visit: UserVisit, { body }: Input<'createTotp'>
 }
 
 /** @throws InvalidInput for a code that is not the app's */
-export async function confirmTotp(visit: UserVisit, { body }: Input<'confirmTotp'>): Promise<RecoveryCodes> {
+export async function confirmTotp(visit: PersonVisit, { body }: Input<'confirmTotp'>): Promise<RecoveryCodes> {
   const { db, caller, tokens, calendar } = visit;
   const { id: userId, session } = caller;
   const pending = and(eq(totps.userId, userId), isPending);
@@ -226,7 +226,7 @@ export async function confirmTotp(visit: UserVisit, { body }: Input<'confirmTotp
 
 /** @throws InvalidInput for a wrong password or code */
 export async function createRecoveryCodes(
-  visit: UserVisit,
+  visit: PersonVisit,
   { body }: Input<'createRecoveryCodes'>,
 ): Promise<RecoveryCodes> {
   const { caller } = visit;
@@ -248,7 +248,7 @@ export async function createRecoveryCodes(
  * are under way open none either.
  * @returns whether there was one
  */
-function remove(visit: UserVisit, userId: number, kept: string | null): Promise<boolean> {
+function remove(visit: PersonVisit, userId: number, kept: string | null): Promise<boolean> {
   return inTransaction(visit, async ({ db }) => {
     const removed = await db
       .delete(totps)
@@ -263,7 +263,7 @@ function remove(visit: UserVisit, userId: number, kept: string | null): Promise<
 }
 
 /** @throws InvalidInput for a wrong password or code */
-export async function removeTotp(visit: UserVisit, { body }: Input<'removeTotp'>): Promise<void> {
+export async function removeTotp(visit: PersonVisit, { body }: Input<'removeTotp'>): Promise<void> {
   const { caller, tokens } = visit;
   await proveCaller(visit, body.current_password, body.otp);
   await remove(visit, caller.id, caller.session);
@@ -272,7 +272,7 @@ export async function removeTotp(visit: UserVisit, { body }: Input<'removeTotp'>
 }
 
 /** @throws NotAllowed for the caller's own: a stolen access token must not take it away */
-export async function deleteUserTotp(visit: UserVisit, { params: { id } }: Input<'deleteUserTotp'>): Promise<void> {
+export async function deleteUserTotp(visit: PersonVisit, { params: { id } }: Input<'deleteUserTotp'>): Promise<void> {
   if (id === visit.caller.id) throw new NotAllowed('Remove your own with POST /api/user/totp/remove/.');
   if (!(await remove(visit, id, null))) throw new NotFound();
   visit.tokens.forgetUser(id);

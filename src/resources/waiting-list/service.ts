@@ -31,7 +31,7 @@ import { pagesOf } from '../../lib/lists.js';
 import { nameOfDoctor, nameOfPatient } from '../../lib/names.js';
 import { itemOf, type PageQuery } from '../../lib/pages.js';
 import { nothingElse } from '../../lib/patches.js';
-import { inTransaction, type UserVisit, type Within } from '../../lib/visit.js';
+import { inTransaction, userIdOf, type UserVisit, type Within } from '../../lib/visit.js';
 import { lockNamedPatient } from '../appointments/booking.js';
 
 const MAX_ENTRIES = 10;
@@ -124,7 +124,7 @@ export async function getWaitingEntry(
   { db, caller, calendar }: UserVisit,
   { params: { id } }: Pick<Input<'getWaitingEntry'>, 'params'>,
 ): Promise<JsonText<WaitingEntry>> {
-  const row = oneOrNone(await entryById(db, caller.isStaff)({ ...shownAt(calendar), id, seer: caller.id }));
+  const row = oneOrNone(await entryById(db, caller.isStaff)({ ...shownAt(calendar), id, seer: userIdOf(caller) }));
   if (row === undefined) throw new NotFound();
   return new JsonText(row.item);
 }
