@@ -339,6 +339,33 @@ export type PatientPatch = Static<typeof PatientPatch>;
 export const Invitation = Type.Object({ token: InvitationToken, expires_at: Timestamp });
 export type Invitation = Static<typeof Invitation>;
 
+export const ErasureInput = Type.Object({ reason: Type.String({ minLength: 1, maxLength: 500 }) });
+export type ErasureInput = Static<typeof ErasureInput>;
+
+export const Erasure = Type.Object({
+  patient: Id,
+  user: Type.Unsafe<number | null>({
+    type: ['integer', 'null'],
+    format: 'int64',
+    minimum: 1,
+    maximum: 9007199254740991,
+  }),
+  cancelled_appointments: Count,
+  kept_appointments: Count,
+  records: Count,
+  profiles: Count,
+  doctors: Count,
+  pictures: Count,
+  reviews: Count,
+  contacts: Count,
+  waiting_entries: Count,
+  holds: Count,
+  sessions: Count,
+  invitations: Count,
+  stored_answers: Count,
+});
+export type Erasure = Static<typeof Erasure>;
+
 export const Rating = Type.Unsafe<'⭐' | '⭐⭐' | '⭐⭐⭐' | '⭐⭐⭐⭐' | '⭐⭐⭐⭐⭐'>({
   type: 'string',
   enum: ['⭐', '⭐⭐', '⭐⭐⭐', '⭐⭐⭐⭐', '⭐⭐⭐⭐⭐'],
