@@ -18,6 +18,7 @@ export const visitOf = (db: Db, parts: Partial<UserVisit> = {}): UserVisit => ({
   doctorApproval: 'none',
   reviewsFrom: 'anyone',
   refreshRotation: false,
+  readPicture: notToBeCalled,
   calendar: {
     now: new Date(),
     zone: 'UTC',

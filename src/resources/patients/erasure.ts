@@ -82,7 +82,7 @@ async function lockUsers({ db, caller }: Within<UserVisit>, userId: number | nul
 }
 
 /** The records of a person, of whom there are several where some were deleted. */
-const recordsOf = (patientId: number, userId: number | null): SQL =>
+export const recordsOf = (patientId: number, userId: number | null): SQL =>
   userId === null ? eq(patients.id, patientId) : eq(patients.userId, userId);
 
 /** @throws HasDependants */
