@@ -34,6 +34,7 @@ const DEFAULTS: Config = {
   clinicName: 'Clinic',
   doctorApproval: 'none',
   reviewsFrom: 'anyone',
+  retentionYears: 10,
   clinicTimeZone: 'UTC',
   slotMinutes: 30,
   bookingHorizonDays: 365,
@@ -129,6 +130,7 @@ t.test('values that are taken', async (t) => {
     [{ DOCTOR_APPROVAL: 'staff' }, { doctorApproval: 'staff' }],
     [{ REFRESH_ROTATION: 'on' }, { refreshRotation: true }],
     [{ REVIEWS_FROM: 'patients' }, { reviewsFrom: 'patients' }],
+    [{ RETENTION_YEARS: '30' }, { retentionYears: 30 }],
     [{ CLINIC_NAME: 'Clínica São José, 3.º' }, { clinicName: 'Clínica São José, 3.º' }],
     [{ CLINIC_TIME_ZONE: 'Europe/Berlin' }, { clinicTimeZone: 'Europe/Berlin' }],
     // Node knows it by its old spelling, which newer servers do not.
@@ -248,6 +250,7 @@ t.test('values that stop the start with one line that names the variable', async
     ['DOCTOR_APPROVAL', 'admin', 'be one of none, staff'],
     ['REFRESH_ROTATION', 'yes', 'be one of on, off'],
     ['REVIEWS_FROM', 'doctors', 'be one of anyone, patients'],
+    ['RETENTION_YEARS', '0', 'be an integer from 1 to 100'],
     ...[' ', 'Clinic\nof two lines', 'x'.repeat(151)].map((value): (typeof cases)[0] => [
       'CLINIC_NAME',
       value,
