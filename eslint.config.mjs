@@ -75,6 +75,7 @@ export default tseslint.config(
       'src/server.ts',
       'src/admin.ts',
       'src/audit-verify.ts',
+      'src/purge.ts',
       'src/demo.ts',
       'test/**',
       'bench/**',

@@ -90,6 +90,20 @@ export class DryRun<T> {
 export type DryAnswer<Id extends OperationId> =
   Responses<Id> extends { 200: infer Dry extends TSchema; 201: TSchema } ? DryRun<Static<Dry>> : never;
 
+/** An answer that is a file to keep. */
+export class Download {
+  readonly name: string;
+  readonly type: string;
+  readonly content: Buffer | NodeJS.ReadableStream;
+
+  /** @param name needs no quoting */
+  constructor(name: string, type: string, content: Buffer | NodeJS.ReadableStream) {
+    this.name = name;
+    this.type = type;
+    this.content = content;
+  }
+}
+
 export interface Table {
   readonly title: string;
   readonly columns: readonly string[];

@@ -4,6 +4,7 @@ import type { Db, Tx } from '../db/client.js';
 import { JsonText } from '../db/json.js';
 import type { operations } from '../openapi/generated/operations.js';
 import {
+  Download,
   DryRun,
   type Answer,
   type DryAnswer,
@@ -85,6 +86,9 @@ declare module 'fastify' {
 }
 
 type Handler = (request: FastifyRequest, reply: FastifyReply) => unknown;
+/** What an operation may answer that has a form besides JSON which is no text. */
+type DownloadAnswer<Id extends OperationId> =
+  'application/zip' extends (typeof operations)[Id]['config']['produces'][number] ? Download : never;
 type Access<Id extends OperationId> = (typeof operations)[Id]['config']['access'];
 
 /** Whose visits an operation has: those of persons alone, unless the contract has a scope of services for it. */
@@ -100,7 +104,7 @@ type VisitOf<Id extends OperationId> = (typeof operations)[Id]['config']['servic
 export type Service<Id extends OperationId> = (
   visit: VisitOf<Id>,
   input: Input<Id>,
-) => Promise<Answer<Id> | JsonText<Answer<Id>> | DryAnswer<Id>>;
+) => Promise<Answer<Id> | JsonText<Answer<Id>> | DryAnswer<Id> | DownloadAnswer<Id>>;
 
 /** The fields of a form before they are validated. */
 type Sent = Readonly<Record<string, unknown>>;
@@ -154,6 +158,12 @@ const dry = (run: (db: Db | Tx) => unknown, reply: FastifyReply) => async (db: D
   reply.statusCode = 200;
   return answered.answer as unknown;
 };
+
+/** What answers so gives a file to keep in each form. */
+const ARCHIVE = 'application/zip';
+
+const sendFile = (reply: FastifyReply, { name, type, content }: Download): FastifyReply =>
+  reply.header('content-disposition', `attachment; filename="${name}"`).type(type).send(content);
 
 const isRendered = (type: string): type is keyof Renderings<object> => type === 'text/csv' || type === 'text/html';
 
@@ -271,9 +281,10 @@ export default fp(
         );
       }
       if (admit !== undefined) admissions.set(operationId, admit);
-      if (produces.length > 1 !== (renderings !== undefined)) {
-        throw new Error(`${operationId} needs renderings where, and only where, it answers more than JSON`);
+      if (produces.some(isRendered) !== (renderings !== undefined)) {
+        throw new Error(`${operationId} needs renderings where, and only where, it answers text`);
       }
+      const isFile = produces.includes(ARCHIVE);
       const ofOperation = app.database.of(operationId);
       app.operate(each, (request, reply) => {
         const { params, query, body } = request;
@@ -289,6 +300,7 @@ export default fp(
               return sendRendered(reply, type, renderings, value);
             });
         }
+        if (isFile) return Promise.resolve(answered).then((file) => sendFile(reply, file as Download));
         if (location === null) return answered;
         return Promise.resolve(answered).then((record) => {
           if (reply.statusCode !== 201) return record;

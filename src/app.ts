@@ -120,6 +120,7 @@ export async function buildApp({
       doctorApproval: config.doctorApproval,
       reviewsFrom: config.reviewsFrom,
       refreshRotation: config.refreshRotation,
+      readPicture: (name) => app.readPicture(name),
       calendar: calendar(),
       seals,
     }),

@@ -79,6 +79,7 @@ export const Environment = Type.Object({
   WAITING_OFFER: Type.String({ pattern: DURATION, default: '30m', must: MUST_BE_WAITING_OFFER }),
   DOCTOR_APPROVAL: Type.Unsafe<'none' | 'staff'>({ enum: ['none', 'staff'], default: 'none' }),
   REVIEWS_FROM: Type.Unsafe<'anyone' | 'patients'>({ enum: ['anyone', 'patients'], default: 'anyone' }),
+  RETENTION_YEARS: integer(1, 100, 10),
   RATE_LIMIT_ANON: integer(1, 1_000_000_000, 100),
   RATE_LIMIT_USER: integer(1, 1_000_000_000, 600),
   RATE_LIMIT_AUTH: integer(1, 1_000_000_000, 20),
@@ -149,6 +150,8 @@ export interface Config {
   readonly doctorApproval: 'none' | 'staff';
   /** Who may review a doctor: any patient, or those whom the doctor has seen. */
   readonly reviewsFrom: 'anyone' | 'patients';
+  /** How many years after its day an appointment of somebody who is gone is kept. */
+  readonly retentionYears: number;
   readonly rateLimit: { readonly anonymous: number; readonly user: number; readonly auth: number };
   /** A URI by which whoever finds a weakness reaches the clinic. */
   readonly securityContact: string | null;
@@ -400,6 +403,7 @@ export function readConfig(source: NodeJS.ProcessEnv): Config {
     waitingOffer: readWaitingOffer(env.WAITING_OFFER),
     doctorApproval: env.DOCTOR_APPROVAL,
     reviewsFrom: env.REVIEWS_FROM,
+    retentionYears: env.RETENTION_YEARS,
     rateLimit: { anonymous: env.RATE_LIMIT_ANON, user: env.RATE_LIMIT_USER, auth: env.RATE_LIMIT_AUTH },
     securityContact: readContact(env.SECURITY_CONTACT),
     shutdownDelay: env.SHUTDOWN_DELAY === '0' ? 0 : secondsOf(env.SHUTDOWN_DELAY),

@@ -9,8 +9,8 @@ import { ConfigError, readConfig, without, type Config } from './config.js';
 import { checkContents, refuseOthers } from './demo/contents.js';
 import { ACCOUNTS, PASSWORD } from './demo/people.js';
 import { seedDemo } from './demo/seed.js';
-import { showProgress } from './demo/progress.js';
 import { calendarOf } from './scheduling/calendar.js';
+import { showProgress } from './progress.js';
 import { orRefuse, startServer } from './start-server.js';
 
 const USAGE = `Starts the server with a made-up hospital in it, for this machine only. Its data is in DATA_DIR (./.data/demo), or in

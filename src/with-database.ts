@@ -1,5 +1,5 @@
 import { openDatabase, type Database } from '../db/client.js';
-import { readConfig, without } from './config.js';
+import { readConfig, without, type Config } from './config.js';
 import { endOnSignal } from './signals.js';
 
 /**
@@ -8,7 +8,7 @@ import { endOnSignal } from './signals.js';
  */
 export async function withDatabase(
   source: NodeJS.ProcessEnv,
-  work: (database: Database) => Promise<void>,
+  work: (database: Database, config: Config) => Promise<void>,
 ): Promise<void> {
   const config = readConfig(
     without(source, 'NODE_ENV', 'JWT_SECRET', 'ADMIN_USERNAME', 'ADMIN_EMAIL', 'ADMIN_PASSWORD'),
@@ -26,7 +26,7 @@ export async function withDatabase(
   const database = await opening;
   try {
     await database.migrated;
-    await work(database);
+    await work(database, config);
   } finally {
     await database.close();
   }

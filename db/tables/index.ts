@@ -24,3 +24,4 @@ export * from './idempotency-keys.js';
 export * from './signing-secrets.js';
 export * from './audit-events.js';
 export * from './audit-blocks.js';
+export * from './erasures.js';

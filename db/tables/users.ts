@@ -1,6 +1,6 @@
 import { sql } from 'drizzle-orm';
-import { boolean, char, index, integer, pgTable, text, uniqueIndex, varchar } from 'drizzle-orm/pg-core';
-import { caseless, createdAt, folded, id, inOrder, version } from './columns.js';
+import { boolean, char, check, index, integer, pgTable, text, uniqueIndex, varchar } from 'drizzle-orm/pg-core';
+import { caseless, createdAt, folded, id, inOrder, moment, version } from './columns.js';
 
 const DISPLAY_NAME = `coalesce(nullif(btrim(first_name || ' ' || last_name), ''), username)`;
 const SHORT_NAME = `coalesce(nullif(btrim(first_name), ''), username)`;
@@ -33,8 +33,11 @@ export const users = pgTable(
     dateJoined: createdAt(),
     /** Counts changes of what others see. */
     version: version(),
+    /** Since when nobody knows whose it was: it is nobody's any more, and gone from the API. */
+    erasedAt: moment(),
   },
   (table) => [
+    check('users_erased_check', sql`erased_at is null or not (is_active or is_staff)`),
     uniqueIndex('users_username_key').on(caseless(table.username)),
     uniqueIndex('users_email_key').on(caseless(table.email)),
     index('users_display_name_trgm').using('gin', sql`${table.foldedDisplayName} gin_trgm_ops`),

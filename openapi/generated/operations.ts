@@ -1351,6 +1351,81 @@ export const operations = {
       serviceScope: null,
     },
   },
+  erasePatient: {
+    method: 'POST',
+    url: '/patients/:id/erase/',
+    schema: {
+      params: Type.Object({ id: S.Id }),
+      body: S.ErasureInput,
+      response: {
+        200: S.Erasure,
+        400: S.Problem,
+        401: S.Problem,
+        403: S.Problem,
+        404: S.Problem,
+        409: S.Problem,
+        413: S.Problem,
+        415: S.Problem,
+        429: S.Problem,
+        500: S.Problem,
+        503: S.Problem,
+      },
+    },
+    config: {
+      operationId: 'erasePatient',
+      tag: 'patients',
+      access: 'staff',
+      success: 200,
+      problems: [400, 401, 403, 404, 409, 413, 415, 429, 500, 503],
+      location: null,
+      hasEntityTag: false,
+      hasLinks: false,
+      takesIdempotencyKey: false,
+      consumes: ['application/json'],
+      produces: ['application/json'],
+      audit: { resource: 'patients', action: 'erase', ids: 'path' },
+      limit: 'general',
+      ignoredTokens: 'none',
+      serviceScope: null,
+    },
+  },
+  exportPatient: {
+    method: 'GET',
+    url: '/patients/:id/export/',
+    schema: {
+      params: Type.Object({ id: S.Id }),
+      querystring: Type.Object({
+        as: Type.Unsafe<'json' | 'zip'>({ type: 'string', enum: ['json', 'zip'], maxLength: 4, default: 'json' }),
+      }),
+      response: {
+        200: S.PatientExport,
+        400: S.Problem,
+        401: S.Problem,
+        403: S.Problem,
+        404: S.Problem,
+        429: S.Problem,
+        500: S.Problem,
+        503: S.Problem,
+      },
+    },
+    config: {
+      operationId: 'exportPatient',
+      tag: 'patients',
+      access: 'user',
+      success: 200,
+      problems: [400, 401, 403, 404, 429, 500, 503],
+      location: null,
+      hasEntityTag: false,
+      hasLinks: false,
+      takesIdempotencyKey: false,
+      consumes: [],
+      produces: ['application/json', 'application/zip'],
+      audit: { resource: 'patients', action: 'export', ids: 'path' },
+      limit: 'general',
+      ignoredTokens: 'none',
+      serviceScope: null,
+    },
+  },
   listReviews: {
     method: 'GET',
     url: '/reviews/',
@@ -4265,6 +4340,7 @@ export type ListUsersQuery = Static<typeof operations.listUsers.schema.querystri
 export type ListProfilesQuery = Static<typeof operations.listProfiles.schema.querystring>;
 export type ListPatientsQuery = Static<typeof operations.listPatients.schema.querystring>;
 export type ListMyAccessesQuery = Static<typeof operations.listMyAccesses.schema.querystring>;
+export type ExportPatientQuery = Static<typeof operations.exportPatient.schema.querystring>;
 export type ListReviewsQuery = Static<typeof operations.listReviews.schema.querystring>;
 export type ListWaitingEntriesQuery = Static<typeof operations.listWaitingEntries.schema.querystring>;
 export type ListTimeOffQuery = Static<typeof operations.listTimeOff.schema.querystring>;

@@ -267,6 +267,22 @@ export const problems = {
       instance: 'urn:uuid:5f3b8f0e-7a0c-4a9c-8d3e-0a4c1f6b2d11',
     },
   },
+  'has-dependants': {
+    status: 409,
+    title: 'Has dependants',
+    description:
+      'The person manages patients without an account, whom nobody would decide for any more. Nothing was erased.',
+    why: 'Erasing an account takes away who manages these records, which are of other people.',
+    next: "`detail` has their ids. Hand each over with `PATCH /patients/{id}/` and `managed_by` (another user's id, or null for the clinic), or erase or delete it, and send the request again.",
+    example: {
+      type: '/problems/has-dependants',
+      title: 'Has dependants',
+      status: 409,
+      detail:
+        'The person manages the patients 12, 13. Hand them over to somebody else with PATCH /patients/{id}/ and managed_by, or erase or delete them first.',
+      instance: 'urn:uuid:5f3b8f0e-7a0c-4a9c-8d3e-0a4c1f6b2d11',
+    },
+  },
   'too-many-holds': {
     status: 409,
     title: 'Too many holds',

@@ -371,6 +371,292 @@ export type PatientPatch = Static<typeof PatientPatch>;
 export const Invitation = Type.Object({ token: InvitationToken, expires_at: Timestamp });
 export type Invitation = Static<typeof Invitation>;
 
+export const ErasureInput = Type.Object({ reason: Type.String({ minLength: 1, maxLength: 500 }) });
+export type ErasureInput = Static<typeof ErasureInput>;
+
+export const Erasure = Type.Object({
+  patient: Id,
+  user: Type.Unsafe<number | null>({
+    type: ['integer', 'null'],
+    format: 'int64',
+    minimum: 1,
+    maximum: 9007199254740991,
+  }),
+  cancelled_appointments: Count,
+  kept_appointments: Count,
+  records: Count,
+  profiles: Count,
+  doctors: Count,
+  pictures: Count,
+  reviews: Count,
+  contacts: Count,
+  waiting_entries: Count,
+  holds: Count,
+  sessions: Count,
+  invitations: Count,
+  stored_answers: Count,
+});
+export type Erasure = Static<typeof Erasure>;
+
+export const ExportedProfile = Type.Object({
+  id: Id,
+  bio: Type.String({ maxLength: 2000 }),
+  address: Type.String({ maxLength: 255 }),
+  date_of_birth: Type.Unsafe<string | null>({ type: ['string', 'null'], format: 'date', maxLength: 10 }),
+  picture: Type.Unsafe<string | null>({ type: ['string', 'null'], maxLength: 60 }),
+  created_at: Timestamp,
+  updated_at: Timestamp,
+});
+export type ExportedProfile = Static<typeof ExportedProfile>;
+
+export const ExportedRecord = Type.Object({
+  id: Id,
+  name: Type.String({ maxLength: 301 }),
+  email: Type.Unsafe<string | null>({ type: ['string', 'null'], maxLength: 254 }),
+  phone: Type.Unsafe<string | null>({ type: ['string', 'null'], maxLength: 20 }),
+  date_of_birth: Type.Unsafe<string | null>({ type: ['string', 'null'], format: 'date', maxLength: 10 }),
+  managed_by: Type.Unsafe<number | null>({
+    type: ['integer', 'null'],
+    format: 'int64',
+    minimum: 1,
+    maximum: 9007199254740991,
+  }),
+  picture: Type.Unsafe<string | null>({ type: ['string', 'null'], maxLength: 60 }),
+  created_at: Timestamp,
+  archived_at: Type.Unsafe<string | null>({ type: ['string', 'null'], format: 'date-time', maxLength: 35 }),
+});
+export type ExportedRecord = Static<typeof ExportedRecord>;
+
+export const ExportedDoctor = Type.Object({
+  id: Id,
+  designation: Type.Array(Type.String({ maxLength: 50 }), { maxItems: 100000 }),
+  specialisation: Type.Array(Type.String({ maxLength: 50 }), { maxItems: 100000 }),
+  available_time: Type.Array(Id, { maxItems: 100000 }),
+  fee: Type.Integer({ format: 'int32', minimum: 0 }),
+  meet_link: Type.String({ maxLength: 250 }),
+  is_approved: Type.Boolean(),
+  picture: Type.Unsafe<string | null>({ type: ['string', 'null'], maxLength: 60 }),
+  created_at: Timestamp,
+  archived_at: Type.Unsafe<string | null>({ type: ['string', 'null'], format: 'date-time', maxLength: 35 }),
+});
+export type ExportedDoctor = Static<typeof ExportedDoctor>;
+
+export const DayOrMoment = Type.String({
+  maxLength: 35,
+  pattern: '^[0-9]{4}-[0-9]{2}-[0-9]{2}([Tt ][0-9:.]+([Zz]|[+-][0-9]{2}:[0-9]{2}))?$',
+  'x-pattern-message': 'must be a calendar date (YYYY-MM-DD) or a time (RFC 3339)',
+  'x-day-or-moment': true,
+});
+export type DayOrMoment = Static<typeof DayOrMoment>;
+
+export const TimeOff = Type.Object({
+  id: Id,
+  doctor: Type.Unsafe<number | null>({ type: ['integer', 'null'], format: 'int64' }),
+  from: DayOrMoment,
+  to: DayOrMoment,
+  reason: Type.String({ maxLength: 500 }),
+  created_at: Timestamp,
+});
+export type TimeOff = Static<typeof TimeOff>;
+
+export const AppointmentType = Type.Unsafe<'Online' | 'Offline'>({
+  type: 'string',
+  enum: ['Online', 'Offline'],
+  maxLength: 7,
+});
+export type AppointmentType = Static<typeof AppointmentType>;
+
+export const AppointmentStatus = Type.Unsafe<'Pendding' | 'Runing' | 'Complated'>({
+  type: 'string',
+  enum: ['Pendding', 'Runing', 'Complated'],
+  maxLength: 9,
+  'x-enum-varnames': ['Pending', 'Running', 'Completed'],
+});
+export type AppointmentStatus = Static<typeof AppointmentStatus>;
+
+export const CancelCode = Type.Unsafe<'patient' | 'doctor' | 'clinic' | 'no_contact' | 'other'>({
+  type: 'string',
+  enum: ['patient', 'doctor', 'clinic', 'no_contact', 'other'],
+  maxLength: 10,
+});
+export type CancelCode = Static<typeof CancelCode>;
+
+export const CancelReason = nullable(Type.Object({ code: CancelCode, text: Type.String({ maxLength: 500 }) }));
+export type CancelReason = Static<typeof CancelReason>;
+
+export const Attendance = Type.Unsafe<'arrived' | 'no_show' | null>({
+  type: ['string', 'null'],
+  enum: ['arrived', 'no_show', null],
+  maxLength: 7,
+});
+export type Attendance = Static<typeof Attendance>;
+
+export const CalendarDate = Type.String({ format: 'date', maxLength: 10 });
+export type CalendarDate = Static<typeof CalendarDate>;
+
+export const SlotMoment = Type.Unsafe<string | null>({ type: ['string', 'null'], format: 'date-time', maxLength: 35 });
+export type SlotMoment = Static<typeof SlotMoment>;
+
+export const Appointment = Type.Object({
+  id: Id,
+  patient: Id,
+  doctor: Id,
+  appointment_type: AppointmentType,
+  appointment_status: AppointmentStatus,
+  symptoms: Type.String({ maxLength: 2000 }),
+  time: Id,
+  cancel: Type.Boolean(),
+  cancel_reason: CancelReason,
+  attendance: Attendance,
+  is_overbooked: Type.Boolean(),
+  date: CalendarDate,
+  start: SlotMoment,
+  end: SlotMoment,
+  label: Type.String({ maxLength: 50 }),
+  doctor_name: Type.String({ maxLength: 301 }),
+  patient_name: Type.String({ maxLength: 301 }),
+  created_at: Timestamp,
+  updated_at: Timestamp,
+  series: Type.Unsafe<number | null>({ type: ['integer', 'null'], format: 'int64' }),
+});
+export type Appointment = Static<typeof Appointment>;
+
+export const ChangeLabel = Type.Unsafe<string | null>({ type: ['string', 'null'], maxLength: 301 });
+export type ChangeLabel = Static<typeof ChangeLabel>;
+
+export const AppointmentEvent = Type.Object({
+  id: Id,
+  changed_at: Timestamp,
+  changed_by: Type.Unsafe<string | null>({ type: ['string', 'null'], maxLength: 150 }),
+  field: Type.String({ maxLength: 20 }),
+  from: Type.String({ maxLength: 2000 }),
+  to: Type.String({ maxLength: 2000 }),
+  from_label: ChangeLabel,
+  to_label: ChangeLabel,
+});
+export type AppointmentEvent = Static<typeof AppointmentEvent>;
+
+export const ExportedAppointment = Type.Object({
+  appointment: Appointment,
+  archived_at: Type.Unsafe<string | null>({ type: ['string', 'null'], format: 'date-time', maxLength: 35 }),
+  changes: Type.Array(AppointmentEvent, { maxItems: 100000 }),
+});
+export type ExportedAppointment = Static<typeof ExportedAppointment>;
+
+export const ExportedWaitingEntry = Type.Object({
+  id: Id,
+  patient: Id,
+  doctor: Type.Unsafe<number | null>({
+    type: ['integer', 'null'],
+    format: 'int64',
+    minimum: 1,
+    maximum: 9007199254740991,
+  }),
+  specialisation: Type.Unsafe<number | null>({
+    type: ['integer', 'null'],
+    format: 'int64',
+    minimum: 1,
+    maximum: 9007199254740991,
+  }),
+  from: CalendarDate,
+  to: CalendarDate,
+  times: Type.Array(Id, { maxItems: 100000 }),
+  created_at: Timestamp,
+});
+export type ExportedWaitingEntry = Static<typeof ExportedWaitingEntry>;
+
+export const ExportedHold = Type.Object({
+  doctor: Id,
+  time: Id,
+  date: CalendarDate,
+  expires_at: Timestamp,
+  created_at: Timestamp,
+});
+export type ExportedHold = Static<typeof ExportedHold>;
+
+export const ExportedReview = Type.Object({
+  id: Id,
+  doctor: Id,
+  doctor_name: Type.String({ maxLength: 301 }),
+  body: Type.String({ maxLength: 2000 }),
+  rating: Type.Integer({ format: 'int32', minimum: 1, maximum: 5 }),
+  created_on: CalendarDate,
+});
+export type ExportedReview = Static<typeof ExportedReview>;
+
+export const Contact = Type.Object({
+  id: Id,
+  name: Type.String({ maxLength: 50 }),
+  phone: Type.String({ maxLength: 20 }),
+  massage: Type.String({ maxLength: 5000 }),
+});
+export type Contact = Static<typeof Contact>;
+
+export const ExportedSession = Type.Object({
+  id: Id,
+  created_at: Timestamp,
+  refreshed_at: Type.Unsafe<string | null>({ type: ['string', 'null'], format: 'date-time', maxLength: 35 }),
+  expires_at: Timestamp,
+  address: Type.Unsafe<string | null>({ type: ['string', 'null'], maxLength: 64 }),
+  user_agent: Type.Unsafe<string | null>({ type: ['string', 'null'], maxLength: 200 }),
+});
+export type ExportedSession = Static<typeof ExportedSession>;
+
+export const ExportedInvitation = Type.Object({ patient: Id, created_at: Timestamp, expires_at: Timestamp });
+export type ExportedInvitation = Static<typeof ExportedInvitation>;
+
+export const ExportedPasswordReset = Type.Object({ created_at: Timestamp, expires_at: Timestamp });
+export type ExportedPasswordReset = Static<typeof ExportedPasswordReset>;
+
+export const ExportedAnswer = Type.Object({
+  key: Type.String({ maxLength: 255 }),
+  status: Type.Unsafe<number | null>({ type: ['integer', 'null'], format: 'int32', minimum: 100, maximum: 599 }),
+  answer: Type.Unsafe<string | null>({ type: ['string', 'null'], maxLength: 300000 }),
+  created_at: Timestamp,
+});
+export type ExportedAnswer = Static<typeof ExportedAnswer>;
+
+export const AuditOutcome = Type.Unsafe<'stored' | 'answered' | 'refused' | 'failed'>({
+  type: 'string',
+  enum: ['stored', 'answered', 'refused', 'failed'],
+  maxLength: 8,
+  'x-enum-varnames': ['STORED', 'ANSWERED', 'REFUSED', 'FAILED'],
+});
+export type AuditOutcome = Static<typeof AuditOutcome>;
+
+export const ExportedActivity = Type.Object({
+  at: Timestamp,
+  operation: Type.Unsafe<string | null>({ type: ['string', 'null'], maxLength: 100 }),
+  action: Type.String({ maxLength: 40 }),
+  resource: Type.String({ maxLength: 40 }),
+  address: Type.Unsafe<string | null>({ type: ['string', 'null'], maxLength: 100 }),
+  outcome: AuditOutcome,
+});
+export type ExportedActivity = Static<typeof ExportedActivity>;
+
+export const PatientExport = Type.Object({
+  exported_at: Timestamp,
+  users: Type.Array(User, { maxItems: 1 }),
+  profiles: Type.Array(ExportedProfile, { maxItems: 1 }),
+  records: Type.Array(ExportedRecord, { maxItems: 100000 }),
+  manages: Type.Array(Id, { maxItems: 100000 }),
+  doctors: Type.Array(ExportedDoctor, { maxItems: 100000 }),
+  time_off: Type.Array(TimeOff, { maxItems: 100000 }),
+  appointments: Type.Array(ExportedAppointment, { maxItems: 100000 }),
+  waiting_list: Type.Array(ExportedWaitingEntry, { maxItems: 100000 }),
+  holds: Type.Array(ExportedHold, { maxItems: 100000 }),
+  reviews: Type.Array(ExportedReview, { maxItems: 100000 }),
+  contacts: Type.Array(Contact, { maxItems: 100000 }),
+  sessions: Type.Array(ExportedSession, { maxItems: 100000 }),
+  invitations: Type.Array(ExportedInvitation, { maxItems: 100000 }),
+  password_resets: Type.Array(ExportedPasswordReset, { maxItems: 100000 }),
+  stored_answers: Type.Array(ExportedAnswer, { maxItems: 100000 }),
+  accesses: Type.Array(Access, { maxItems: 10000 }),
+  activity: Type.Array(ExportedActivity, { maxItems: 10000 }),
+  pictures: Type.Array(Type.String({ maxLength: 60 }), { maxItems: 100000 }),
+});
+export type PatientExport = Static<typeof PatientExport>;
+
 export const Rating = Type.Unsafe<'⭐' | '⭐⭐' | '⭐⭐⭐' | '⭐⭐⭐⭐' | '⭐⭐⭐⭐⭐'>({
   type: 'string',
   enum: ['⭐', '⭐⭐', '⭐⭐⭐', '⭐⭐⭐⭐', '⭐⭐⭐⭐⭐'],
@@ -412,12 +698,6 @@ export const ReviewPatch = Type.Object({
   rating: Type.Optional(Rating),
 });
 export type ReviewPatch = Static<typeof ReviewPatch>;
-
-export const CalendarDate = Type.String({ format: 'date', maxLength: 10 });
-export type CalendarDate = Static<typeof CalendarDate>;
-
-export const SlotMoment = Type.Unsafe<string | null>({ type: ['string', 'null'], format: 'date-time', maxLength: 35 });
-export type SlotMoment = Static<typeof SlotMoment>;
 
 export const WaitingOffer = nullable(
   Type.Object({
@@ -466,24 +746,6 @@ export const WaitingEntryInput = Type.Object({
   patient: Type.Optional(Id),
 });
 export type WaitingEntryInput = Static<typeof WaitingEntryInput>;
-
-export const DayOrMoment = Type.String({
-  maxLength: 35,
-  pattern: '^[0-9]{4}-[0-9]{2}-[0-9]{2}([Tt ][0-9:.]+([Zz]|[+-][0-9]{2}:[0-9]{2}))?$',
-  'x-pattern-message': 'must be a calendar date (YYYY-MM-DD) or a time (RFC 3339)',
-  'x-day-or-moment': true,
-});
-export type DayOrMoment = Static<typeof DayOrMoment>;
-
-export const TimeOff = Type.Object({
-  id: Id,
-  doctor: Type.Unsafe<number | null>({ type: ['integer', 'null'], format: 'int64' }),
-  from: DayOrMoment,
-  to: DayOrMoment,
-  reason: Type.String({ maxLength: 500 }),
-  created_at: Timestamp,
-});
-export type TimeOff = Static<typeof TimeOff>;
 
 export const TimeOffPage = Type.Object({
   count: Count,
@@ -579,14 +841,6 @@ export const ServicePatch = Type.Object({
   description: Type.Optional(ServiceDescription),
 });
 export type ServicePatch = Static<typeof ServicePatch>;
-
-export const Contact = Type.Object({
-  id: Id,
-  name: Type.String({ maxLength: 50 }),
-  phone: Type.String({ maxLength: 20 }),
-  massage: Type.String({ maxLength: 5000 }),
-});
-export type Contact = Static<typeof Contact>;
 
 export const ContactList = Type.Array(Contact, { maxItems: 1000 });
 export type ContactList = Static<typeof ContactList>;
@@ -727,14 +981,6 @@ export const ChangedHours = Type.Object({
   appointments: Type.Array(DisplacedAppointment, { maxItems: 1000 }),
 });
 export type ChangedHours = Static<typeof ChangedHours>;
-
-export const AuditOutcome = Type.Unsafe<'stored' | 'answered' | 'refused' | 'failed'>({
-  type: 'string',
-  enum: ['stored', 'answered', 'refused', 'failed'],
-  maxLength: 8,
-  'x-enum-varnames': ['STORED', 'ANSWERED', 'REFUSED', 'FAILED'],
-});
-export type AuditOutcome = Static<typeof AuditOutcome>;
 
 export const AuditActor = Type.Unsafe<'staff' | 'user' | 'service' | 'anonymous' | 'system' | 'database'>({
   type: 'string',
@@ -936,13 +1182,6 @@ export const Clinic = Type.Object({
 });
 export type Clinic = Static<typeof Clinic>;
 
-export const AppointmentType = Type.Unsafe<'Online' | 'Offline'>({
-  type: 'string',
-  enum: ['Online', 'Offline'],
-  maxLength: 7,
-});
-export type AppointmentType = Static<typeof AppointmentType>;
-
 export const DoctorSlot = Type.Object({
   doctor: Id,
   doctor_name: Type.String({ maxLength: 301 }),
@@ -962,55 +1201,6 @@ export const DoctorSlotPage = Type.Object({
   results: Type.Array(DoctorSlot, { maxItems: 1000 }),
 });
 export type DoctorSlotPage = Static<typeof DoctorSlotPage>;
-
-export const AppointmentStatus = Type.Unsafe<'Pendding' | 'Runing' | 'Complated'>({
-  type: 'string',
-  enum: ['Pendding', 'Runing', 'Complated'],
-  maxLength: 9,
-  'x-enum-varnames': ['Pending', 'Running', 'Completed'],
-});
-export type AppointmentStatus = Static<typeof AppointmentStatus>;
-
-export const CancelCode = Type.Unsafe<'patient' | 'doctor' | 'clinic' | 'no_contact' | 'other'>({
-  type: 'string',
-  enum: ['patient', 'doctor', 'clinic', 'no_contact', 'other'],
-  maxLength: 10,
-});
-export type CancelCode = Static<typeof CancelCode>;
-
-export const CancelReason = nullable(Type.Object({ code: CancelCode, text: Type.String({ maxLength: 500 }) }));
-export type CancelReason = Static<typeof CancelReason>;
-
-export const Attendance = Type.Unsafe<'arrived' | 'no_show' | null>({
-  type: ['string', 'null'],
-  enum: ['arrived', 'no_show', null],
-  maxLength: 7,
-});
-export type Attendance = Static<typeof Attendance>;
-
-export const Appointment = Type.Object({
-  id: Id,
-  patient: Id,
-  doctor: Id,
-  appointment_type: AppointmentType,
-  appointment_status: AppointmentStatus,
-  symptoms: Type.String({ maxLength: 2000 }),
-  time: Id,
-  cancel: Type.Boolean(),
-  cancel_reason: CancelReason,
-  attendance: Attendance,
-  is_overbooked: Type.Boolean(),
-  date: CalendarDate,
-  start: SlotMoment,
-  end: SlotMoment,
-  label: Type.String({ maxLength: 50 }),
-  doctor_name: Type.String({ maxLength: 301 }),
-  patient_name: Type.String({ maxLength: 301 }),
-  created_at: Timestamp,
-  updated_at: Timestamp,
-  series: Type.Unsafe<number | null>({ type: ['integer', 'null'], format: 'int64' }),
-});
-export type Appointment = Static<typeof Appointment>;
 
 export const AppointmentPage = Type.Object({
   count: Count,
@@ -1063,9 +1253,6 @@ export const AppointmentPatch = Type.Object({
 });
 export type AppointmentPatch = Static<typeof AppointmentPatch>;
 
-export const ChangeLabel = Type.Unsafe<string | null>({ type: ['string', 'null'], maxLength: 301 });
-export type ChangeLabel = Static<typeof ChangeLabel>;
-
 export const AppointmentChange = Type.Object({
   id: Id,
   changed_at: Timestamp,
@@ -1089,18 +1276,6 @@ export const AppointmentChangePage = Type.Object({
   results: Type.Array(AppointmentChange, { maxItems: 1000 }),
 });
 export type AppointmentChangePage = Static<typeof AppointmentChangePage>;
-
-export const AppointmentEvent = Type.Object({
-  id: Id,
-  changed_at: Timestamp,
-  changed_by: Type.Unsafe<string | null>({ type: ['string', 'null'], maxLength: 150 }),
-  field: Type.String({ maxLength: 20 }),
-  from: Type.String({ maxLength: 2000 }),
-  to: Type.String({ maxLength: 2000 }),
-  from_label: ChangeLabel,
-  to_label: ChangeLabel,
-});
-export type AppointmentEvent = Static<typeof AppointmentEvent>;
 
 export const AppointmentEventPage = Type.Object({
   count: Count,

@@ -22,6 +22,8 @@ declare module 'fastify' {
   interface FastifyInstance {
     readonly pictures: PictureUrls;
     readonly uploads: Uploads;
+    /** The bytes of a stored picture; null if there is no such file. */
+    readPicture(name: string): Promise<Buffer | null>;
     /** Whether the last attempts to store or read one have failed. */
     arePicturesAway(): boolean;
   }
@@ -46,6 +48,7 @@ export default fp(
     const urls = pictureUrls(secrets, now);
     app.decorate('pictures', urls);
     app.decorate('uploads', uploads);
+    app.decorate('readPicture', (name: string) => store.read(name));
     app.decorate('arePicturesAway', () => outage.isOn);
 
     let timer: NodeJS.Timeout | undefined;

@@ -1,4 +1,4 @@
-import { eq } from 'drizzle-orm';
+import { and, eq, isNull } from 'drizzle-orm';
 import { oneOrNone } from '../../db/rows.js';
 import { users } from '../../db/tables/index.js';
 import { InvalidInput, NotAllowed } from './errors.js';
@@ -27,7 +27,7 @@ export async function namedUser({ db, caller }: UserVisit, sent: unknown): Promi
     await db
       .select({ id: users.id, username: users.username, displayName: users.displayName })
       .from(users)
-      .where(eq(users.id, caller.isStaff ? (id as number) : caller.id)),
+      .where(and(eq(users.id, caller.isStaff ? (id as number) : caller.id), isNull(users.erasedAt))),
   );
   if (caller.isStaff && user === undefined) throw new InvalidInput({ user: ['has an unknown id'] });
   const names = [user?.username.toLowerCase(), user?.displayName.toLowerCase()];

@@ -2,7 +2,7 @@
  * What booking, holds, leave and hours lock, so that of two that exclude each other one sees what the other did. Users and
  * holders are locked before doctors, these before patients, and these before appointments, everywhere.
  */
-import { and, eq, inArray, isNull, sql } from 'drizzle-orm';
+import { and, eq, inArray, isNull, sql, type SQL } from 'drizzle-orm';
 import { direct } from '../../db/prepared.js';
 import { oneOrNone } from '../../db/rows.js';
 import { appointments, doctors, patients } from '../../db/tables/index.js';
@@ -41,11 +41,16 @@ export async function lockDoctor(
   return rows.find((doctor) => doctor.id === id);
 }
 
-/** Locks the doctors of a patient's upcoming appointments, whose time may become free. */
-export async function lockDoctorsOf({ db, calendar }: Within, patientId: number): Promise<void> {
-  await db.execute(sql`select from ${doctors} where ${doctors.id} in (
+/**
+ * Locks the doctors of patients' upcoming appointments, whose time may become free.
+ * @param which on `patients`
+ * @param userId a user who may be a doctor, who is locked too
+ */
+export async function lockDoctorsOf({ db, calendar }: Within, which: SQL, userId: number | null = null): Promise<void> {
+  await db.execute(sql`select from ${doctors} where ${doctors.userId} = ${userId}::bigint or ${doctors.id} in (
       select ${appointments.doctorId} from ${appointments}
-      where ${appointments.patientId} = ${patientId} and ${isLive} and ${isUpcoming(calendar)})
+      where ${appointments.patientId} in (select ${patients.id} from ${patients} where ${which})
+        and ${isLive} and ${isUpcoming(calendar)})
     order by ${doctors.id} for no key update`);
 }
 

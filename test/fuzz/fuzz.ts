@@ -241,6 +241,8 @@ function noteRecord(world: World, plan: Plan, { status, headers }: Received): vo
       at: plan.number,
     });
   }
+  // With the person goes more than the answer names.
+  if (status === 200 && plan.operation.operationId === 'erasePatient') world.acknowledged.clear();
   if (status === 204 && plan.method === 'DELETE') {
     world.acknowledged.delete(`${plan.path.replace(/\?.*/, '')}/`.replaceAll(/\/+/g, '/'));
   }

@@ -123,6 +123,8 @@ export const TABLE: Readonly<Record<keyof typeof operations, Row>> = {
   listDependants: [signedIn(200)],
   createDependant: [signedIn(201), () => ({ body: dependant })],
   createInvitation: [staffOnly(200), of('deskPatientId')],
+  exportPatient: [[401, 200, 404, 403, 404, 200, 401], of('patientId')],
+  erasePatient: [staffOnly(200), of('deskPatientId', { body: { reason: 'Asked for.' } })],
   getPatient: [[401, 200, 404, 200, 404, 200, 401], of('patientId')],
   replacePatient: [[401, 200, 404, 403, 404, 200, 401], of('patientId', { body: { phone: '555 1234' } })],
   updatePatient: [[401, 200, 404, 403, 404, 200, 401], of('patientId', { body: {} })],

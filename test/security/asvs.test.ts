@@ -331,6 +331,14 @@ t.test('V14 data protection: no cache keeps an answer to somebody who is signed 
   }
   const answer = await api.post('/api/user/token/refresh/', { body: { refresh } });
   t.match(answer.headers['cache-control'], /no-store/);
+
+  // Word for word it is in test/resources/rights.test.ts.
+  const by = { token: users.staff.token };
+  const { username } = users.owner;
+  t.match((await api.get(`/patients/${ids['patientId']}/export/`, { token })).text, username, 'all that is held');
+  t.match(await dump(api), username);
+  t.equal((await api.post(`/patients/${ids['patientId']}/erase/`, { ...by, body: { reason: 'x' } })).status, 200);
+  t.notMatch(await dump(api), new RegExp(`\\b${username}\\b`), 'and is erased');
 });
 
 t.test('V15 supply: every dependency is pinned, has its checksum and comes from the registry', (t) => {

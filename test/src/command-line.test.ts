@@ -16,6 +16,7 @@ for (const file of [
   'dist/src/server.js',
   'dist/src/admin.js',
   'dist/src/demo.js',
+  'dist/src/purge.js',
   'dist/bench/run.js',
   'dist/bench/make-data.js',
   'dist/bench/growth.js',

@@ -35,6 +35,7 @@ const DEFAULTS: Config = {
   clinicName: 'Clinic',
   doctorApproval: 'none',
   reviewsFrom: 'anyone',
+  retentionYears: 10,
   clinicTimeZone: 'UTC',
   slotMinutes: 30,
   bookingHorizonDays: 365,
@@ -131,6 +132,7 @@ t.test('values that are taken', async (t) => {
     [{ REFRESH_ROTATION: 'on' }, { refreshRotation: true }],
     [{ STAFF_MFA: 'required' }, { staffMfa: 'required' }],
     [{ REVIEWS_FROM: 'patients' }, { reviewsFrom: 'patients' }],
+    [{ RETENTION_YEARS: '30' }, { retentionYears: 30 }],
     [{ CLINIC_NAME: 'Clínica São José, 3.º' }, { clinicName: 'Clínica São José, 3.º' }],
     [{ CLINIC_TIME_ZONE: 'Europe/Berlin' }, { clinicTimeZone: 'Europe/Berlin' }],
     // Node knows it by its old spelling, which newer servers do not.
@@ -251,6 +253,7 @@ t.test('values that stop the start with one line that names the variable', async
     ['REFRESH_ROTATION', 'yes', 'be one of on, off'],
     ['STAFF_MFA', 'on', 'be one of off, required'],
     ['REVIEWS_FROM', 'doctors', 'be one of anyone, patients'],
+    ['RETENTION_YEARS', '0', 'be an integer from 1 to 100'],
     ...[' ', 'Clinic\nof two lines', 'x'.repeat(151)].map((value): (typeof cases)[0] => [
       'CLINIC_NAME',
       value,

@@ -276,6 +276,11 @@ interface ChangesAsked {
   readonly ofPatient: number | undefined;
 }
 
+/** Whether a change of an appointment is not of before it was given to the patient who has it. */
+export const isOfPatient = (appointmentId: unknown): SQL =>
+  sql`${appointmentChanges.id} > coalesce((select max(given.id)
+    from ${appointmentChanges} as given where given.appointment_id = ${appointmentId} and given.field = 'patient'), 0)`;
+
 /** How pages of changes are read, the oldest first. */
 const changePages = <T extends object>(item: SQL<T>, where?: SQL) =>
   pagesOf<ChangesAsked, T>({
@@ -283,8 +288,7 @@ const changePages = <T extends object>(item: SQL<T>, where?: SQL) =>
     ...(where && { where }),
     filters: {
       of: (id) => eq(appointmentChanges.appointmentId, id),
-      ofPatient: (id) => sql`${appointmentChanges.id} > coalesce((select max(given.id)
-        from ${appointmentChanges} as given where given.appointment_id = ${id} and given.field = 'patient'), 0)`,
+      ofPatient: isOfPatient,
     },
     rows: (db) => db.select(itemOf(item)).from(appointmentChanges).$dynamic(),
   });
@@ -292,7 +296,9 @@ const historyPages = changePages(
   jsonObject<AppointmentChange>({ ...changeFields, field: firstFieldText }),
   isFirstField,
 );
-const eventPages = changePages(jsonObject<AppointmentEvent>({ ...changeFields, field: fieldText }));
+/** A change as JSON. */
+export const eventJson = jsonObject<AppointmentEvent>({ ...changeFields, field: fieldText });
+const eventPages = changePages(eventJson);
 
 const ownerOfChanges = directByKey((db, isStaff: boolean) =>
   db

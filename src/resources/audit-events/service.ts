@@ -53,6 +53,9 @@ function word(text: string): SQL {
   return sql.raw(`'${text}'`);
 }
 
+/** The events of the records that are looked for: what has few events is found before all else is judged. */
+export const among = (found: SQL): SQL => sql`(select * from ${auditEvents} where ${found} offset 0) as ${auditEvents}`;
+
 interface Asked {
   readonly limits: number;
   readonly after?: string | undefined;
@@ -73,7 +76,7 @@ async function pageOf<T>(
     at === undefined || id === undefined
       ? undefined
       : sql`(${auditEvents.at}, ${auditEvents.id}) < (${at}::timestamp at time zone 'UTC', ${id}::bigint)`;
-  const source = found ? sql`(select * from ${auditEvents} where ${found} offset 0) as ${auditEvents}` : auditEvents;
+  const source = found ? among(found) : auditEvents;
   const rows = await costly((db) =>
     db.execute<{ item: string; position: string }>(sql`
       select ${item}::text as item, json_build_array(
@@ -129,10 +132,11 @@ const actorText = sql<Access['actor']>`case
   when ${auditEvents.actor} = 'user' and exists (select from ${doctors} where ${doctors.userId} = ${auditEvents.actorId})
   then 'doctor' else ${auditEvents.actor} end`;
 
-/** What others saw or changed of the caller's own, and of that of whom the caller manages. */
-export function listMyAccesses(visit: PersonVisit, { query }: Input<'listMyAccesses'>): Promise<JsonText<AccessPage>> {
-  const { caller } = visit;
-  const own = isKeptBy(caller.id);
+/**
+ * What others than a user saw or changed of some patients.
+ * @param own on `patients`
+ */
+export function accessesTo(own: SQL, userId: number | null) {
   const ofResource = Object.entries(recordsOf(own)).map(
     ([resource, ids]) => sql`when ${resource} then array(select id from unnest(${auditEvents.recordIds}) as shown (id)
       where id in ${ids} order by id)`,
@@ -149,6 +153,12 @@ export function listMyAccesses(visit: PersonVisit, { query }: Input<'listMyAcces
   });
   // The answer to a request tells of what it stored.
   const isWhole = sql`(${auditEvents.outcome} = 'answered' or ${auditEvents.outcome} = 'stored' and ${auditEvents.requestId} is null)`;
-  const isOthers = sql`(${auditEvents.actorId} is distinct from ${caller.id}::bigint or ${auditEvents.actor} = 'service')`;
-  return pageOf(visit, query, { item, where: and(isWhole, isOthers), found: about(own) });
+  const isOthers = sql`(${auditEvents.actorId} is distinct from ${userId}::bigint or ${auditEvents.actor} = 'service')`;
+  return { item, where: and(isWhole, isOthers) as SQL, found: about(own) };
+}
+
+/** What others saw or changed of the caller's own, and of that of whom the caller manages. */
+export function listMyAccesses(visit: PersonVisit, { query }: Input<'listMyAccesses'>): Promise<JsonText<AccessPage>> {
+  const { caller } = visit;
+  return pageOf(visit, query, accessesTo(isKeptBy(caller.id), caller.id));
 }

@@ -10,7 +10,7 @@ import { itemOf } from '../../lib/pages.js';
 import { nothingElse } from '../../lib/patches.js';
 import { userIdOf, type Caller, type UserVisit, type Visit } from '../../lib/visit.js';
 
-const contactJson = jsonObject<Contact>({
+export const contactJson = jsonObject<Contact>({
   id: column(contacts.id),
   name: column(contacts.name),
   phone: column(contacts.phone),

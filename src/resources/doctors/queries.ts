@@ -54,7 +54,7 @@ const staffJson = (lists: Lists): SQL<Doctor> =>
   });
 
 // For few links, looking a name up costs less than a join.
-const listsOfOne: Lists = {
+export const listsOfOne: Lists = {
   designation: jsonArray(sql<string>`
     select (select ${designations.name} from ${designations} where ${designations.id} = ${doctorDesignations.designationId})
     from ${doctorDesignations} where ${doctorDesignations.doctorId} = ${doctors.id}

@@ -1,4 +1,4 @@
-import { and, asc, eq, inArray, isNull, notInArray, sql } from 'drizzle-orm';
+import { and, asc, eq, inArray, isNull, notInArray, sql, type SQL } from 'drizzle-orm';
 import type { PgColumn, PgTable } from 'drizzle-orm/pg-core';
 import { JsonText } from '../../../db/json.js';
 import { one, oneOrNone } from '../../../db/rows.js';
@@ -258,21 +258,29 @@ export function replaceDoctor(
 }
 
 /**
+ * @param which on `appointments`
+ * @throws HasAppointments while a live one is ahead
+ */
+export async function checkHasNoAppointments({ db, calendar }: Within, which: SQL): Promise<void> {
+  const upcoming = oneOrNone(
+    await db
+      .select({ id: appointments.id })
+      .from(appointments)
+      .where(and(which, isLive, isUpcoming(calendar)))
+      .limit(1),
+  );
+  if (upcoming !== undefined) throw new HasAppointments();
+}
+
+/**
  * Archives the record; its picture is removed.
  * @throws HasAppointments while a live appointment is ahead
  */
 export async function deleteDoctor(visit: UserVisit, { params: { id } }: Input<'deleteDoctor'>): Promise<void> {
   await inTransaction(visit, async (visit) => {
-    const { db, caller, calendar } = visit;
+    const { db, caller } = visit;
     await lockDoctor(visit, id);
-    const upcoming = oneOrNone(
-      await db
-        .select({ id: appointments.id })
-        .from(appointments)
-        .where(and(eq(appointments.doctorId, id), isLive, isUpcoming(calendar)))
-        .limit(1),
-    );
-    if (upcoming !== undefined) throw new HasAppointments();
+    await checkHasNoAppointments(visit, eq(appointments.doctorId, id));
     await db
       .update(doctors)
       .set({ archivedAt: new Date(), archivedBy: userIdOf(caller), picture: null })

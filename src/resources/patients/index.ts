@@ -1,5 +1,7 @@
 import { operations } from '../../../openapi/generated/operations.js';
 import { resource } from '../../lib/resource.js';
+import { erasePatient } from './erasure.js';
+import { exportPatient } from './export.js';
 import { createInvitation } from './invitations.js';
 import {
   admitNewDependant,
@@ -33,4 +35,6 @@ export default resource((serve) => {
   });
   serve(operations.deletePatient, deletePatient);
   serve(operations.createInvitation, createInvitation);
+  serve(operations.erasePatient, erasePatient);
+  serve(operations.exportPatient, exportPatient);
 });

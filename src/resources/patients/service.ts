@@ -196,7 +196,8 @@ export async function admitNewPatient(visit: UserVisit, sent: Readonly<Record<st
  * @throws InvalidInput where there is no such user
  */
 async function lockManager({ db }: Within, id: number): Promise<void> {
-  const rows = await db.select({ id: users.id }).from(users).where(eq(users.id, id)).for('no key update');
+  const isThere = and(eq(users.id, id), isNull(users.erasedAt));
+  const rows = await db.select({ id: users.id }).from(users).where(isThere).for('no key update');
   if (rows.length === 0) throw new InvalidInput({ managed_by: ['has an unknown id'] });
 }
 
@@ -292,7 +293,7 @@ export const replacePatient = (
 export async function deletePatient(visit: UserVisit, { params: { id } }: Input<'deletePatient'>): Promise<void> {
   await inTransaction(visit, async (visit) => {
     const { db, caller, calendar } = visit;
-    await lockDoctorsOf(visit, id);
+    await lockDoctorsOf(visit, eq(patients.id, id));
     await lockPatient(visit, id);
     await db
       .update(patients)

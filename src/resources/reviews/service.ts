@@ -156,7 +156,9 @@ export function createReview(visit: PersonVisit, { body }: Input<'createReview'>
       await db
         .select({ id: patients.id })
         .from(patients)
-        .where(and(eq(patients.userId, caller.id), isNull(patients.archivedAt))),
+        .where(and(eq(patients.userId, caller.id), isNull(patients.archivedAt)))
+        // Until it is written the record is neither deleted nor erased.
+        .for('share'),
     );
     if (patient === undefined) throw new NoPatientRecord();
     await checkDoctor(visit, doctorId);

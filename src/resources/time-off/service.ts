@@ -21,7 +21,7 @@ const DAY = 86_400_000;
 const MAX_DAYS = 3 * 366;
 const MAX_YEARS_AHEAD = 10;
 
-const timeOffJson = jsonObject<TimeOff>({
+export const timeOffJson = jsonObject<TimeOff>({
   id: column(timeOff.id),
   doctor: column(timeOff.doctorId),
   ...boundsJson,

@@ -1,4 +1,4 @@
-import { eq } from 'drizzle-orm';
+import { and, eq, isNull } from 'drizzle-orm';
 import { column, jsonObject, timestampText, type JsonText } from '../../../db/json.js';
 import { oneOrNone } from '../../../db/rows.js';
 import { doctors, users } from '../../../db/tables/index.js';
@@ -29,17 +29,21 @@ export const userJson = jsonObject<User>({
 
 const userPages = pagesOf<{ readonly search: readonly string[] | undefined }, User>({
   table: users,
+  where: isNull(users.erasedAt),
   filters: { search: (patterns) => hasAll(users.searchText, patterns) },
   once: { search: 'judged' },
   searches: ['search'],
   rows: (db) => db.select(itemOf(userJson)).from(users).$dynamic(),
 });
 
+/** A user who was erased is gone. */
+const byId = (id: number) => and(eq(users.id, id), isNull(users.erasedAt));
+
 export const listUsers = async (visit: PersonVisit, { query }: Input<'listUsers'>): Promise<JsonText<UserPage>> =>
   userPages(visit, { ...query, search: await searchPatterns(visit.db, query.search) });
 
 export async function getUser({ db }: Visit, { params: { id } }: Input<'getUser'>): Promise<User> {
-  const row = oneOrNone(await db.select(userColumns).from(users).where(eq(users.id, id)));
+  const row = oneOrNone(await db.select(userColumns).from(users).where(byId(id)));
   if (row === undefined) throw new NotFound();
   return toUser(row);
 }
@@ -58,7 +62,7 @@ export async function updateUser(visit: PersonVisit, { params, body }: Input<'up
       await db
         .update(users)
         .set({ isActive, isStaff, ...ending })
-        .where(eq(users.id, id))
+        .where(byId(id))
         .returning(userColumns),
     );
     if (row === undefined) throw new NotFound();

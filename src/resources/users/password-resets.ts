@@ -1,5 +1,5 @@
 /** How a user who has forgotten the password comes to a new one. */
-import { and, eq, gt, lt, sql } from 'drizzle-orm';
+import { and, eq, gt, isNull, lt, sql } from 'drizzle-orm';
 import { one, oneOrNone } from '../../../db/rows.js';
 import { caseless } from '../../../db/tables/columns.js';
 import { passwordResets, users } from '../../../db/tables/index.js';
@@ -31,7 +31,10 @@ export async function createPasswordReset(
   } = visit;
   if (userId === caller.id) throw new NotAllowed('Change your own password with POST /api/user/password/.');
   const user = oneOrNone(
-    await db.select({ generation: users.tokenGeneration }).from(users).where(eq(users.id, userId)),
+    await db
+      .select({ generation: users.tokenGeneration })
+      .from(users)
+      .where(and(eq(users.id, userId), isNull(users.erasedAt))),
   );
   if (user === undefined) throw new NotFound();
   const code = newCode(CODE_SYMBOLS);

@@ -4,6 +4,8 @@ const PATIENCE = 1_500;
 export interface Progress {
   /** Says what is about to be done. */
   step(what: string): void;
+  /** How far it has come, for the next sign of life. */
+  count(total: number): void;
   end(): void;
 }
 
@@ -11,13 +13,19 @@ export interface Progress {
 export function showProgress(write: (line: string) => void): Progress {
   let began = 0;
   let timer: NodeJS.Timeout | undefined;
+  let counted = '';
   return {
     step: (what) => {
       clearInterval(timer);
       began = performance.now();
+      counted = '';
       write(`  ${what} ...\n`);
-      timer = setInterval(() => write(`  ... ${Math.round((performance.now() - began) / 1000)} s\n`), PATIENCE).unref();
+      timer = setInterval(
+        () => write(`  ... ${Math.round((performance.now() - began) / 1000)} s${counted}\n`),
+        PATIENCE,
+      ).unref();
     },
+    count: (total) => (counted = `, ${total.toLocaleString('en')}`),
     end: () => clearInterval(timer),
   };
 }
