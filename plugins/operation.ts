@@ -3,8 +3,7 @@ import fp from 'fastify-plugin';
 import type { Db, Tx } from '../db/client.js';
 import { JsonText } from '../db/json.js';
 import type { operations } from '../openapi/generated/operations.js';
-import type {
-  Download} from '../openapi/operation.js';
+import type { Download } from '../openapi/operation.js';
 import {
   DryRun,
   type Answer,

@@ -29,6 +29,7 @@ export type Tell = (request: {
 const COLLECTIONS = [
   ...['/api/user/users/', '/api/user/profiles/', '/patients/', '/doctors/', '/designations/', '/specialisations/'],
   ...['/available-time/', '/reviews/', '/services/', '/contacts/', '/appointments/', '/waiting-list/', '/time-off/'],
+  '/service-keys/',
 ];
 
 /** The collection that a path's records belong to. */

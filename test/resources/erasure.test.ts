@@ -294,8 +294,8 @@ t.test('an erased user is none of those that there are', async (t) => {
   const desk = await api.post('/patients/', { token, body: { first_name: 'R', last_name: 'M', phone: '559' } });
   const change = { first_name: 'R', date_of_birth: '2017-05-09', managed_by: ann.id };
   t.equal((await api.patch(`/patients/${desk.body.id}/`, { token, body: change })).status, 400);
-  t.rejects(
-    api.database.db.execute(`update users set is_active = true where id = ${ann.id}`),
+  await t.rejects(
+    Promise.resolve(api.database.db.execute(`update users set is_active = true where id = ${ann.id}`)),
     'the database itself lets nobody be active who is erased',
   );
 });
