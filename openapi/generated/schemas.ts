@@ -608,6 +608,12 @@ export type ExportedInvitation = Static<typeof ExportedInvitation>;
 export const ExportedPasswordReset = Type.Object({ created_at: Timestamp, expires_at: Timestamp });
 export type ExportedPasswordReset = Static<typeof ExportedPasswordReset>;
 
+export const ExportedSecondFactor = Type.Object({
+  created_at: Timestamp,
+  confirmed_at: Type.Unsafe<string | null>({ type: ['string', 'null'], format: 'date-time', maxLength: 35 }),
+});
+export type ExportedSecondFactor = Static<typeof ExportedSecondFactor>;
+
 export const ExportedAnswer = Type.Object({
   key: Type.String({ maxLength: 255 }),
   status: Type.Unsafe<number | null>({ type: ['integer', 'null'], format: 'int32', minimum: 100, maximum: 599 }),
@@ -650,6 +656,7 @@ export const PatientExport = Type.Object({
   sessions: Type.Array(ExportedSession, { maxItems: 100000 }),
   invitations: Type.Array(ExportedInvitation, { maxItems: 100000 }),
   password_resets: Type.Array(ExportedPasswordReset, { maxItems: 100000 }),
+  second_factors: Type.Array(ExportedSecondFactor, { maxItems: 1 }),
   stored_answers: Type.Array(ExportedAnswer, { maxItems: 100000 }),
   accesses: Type.Array(Access, { maxItems: 10000 }),
   activity: Type.Array(ExportedActivity, { maxItems: 10000 }),

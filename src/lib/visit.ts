@@ -37,7 +37,8 @@ export function inTransaction<V extends Visit, T>(visit: V, work: (visit: Within
     // It travels with what comes first.
     const signing = signed.has(outer) ? undefined : signTransaction(db, others);
     signed.add(db);
-    const working = work({ ...others, db } as Within<V>);
+    // A query of Drizzle's, which may be all of the work, runs each time that it is waited for.
+    const working = Promise.resolve(work({ ...others, db } as Within<V>));
     await Promise.all([working, signing]);
     return working;
   });

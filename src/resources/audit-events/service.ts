@@ -107,12 +107,16 @@ const eventJson = jsonObject<AuditEvent>({
   total: column(auditEvents.total),
 });
 
+/** What a user did; a service has a number too. */
+export const isBy = (userId: number | SQL): SQL =>
+  and(eq(auditEvents.actorId, userId), ne(auditEvents.actor, 'service')) as SQL;
+
 export function listAuditEvents(
   visit: UserVisit,
   { query: { limits, after, patient, record, ...query } }: Input<'listAuditEvents'>,
 ): Promise<JsonText<AuditEventPage>> {
   const where = filtered(query, {
-    actor: (id) => and(eq(auditEvents.actorId, id), ne(auditEvents.actor, 'service')),
+    actor: isBy,
     service: (id) => and(eq(auditEvents.actorId, id), eq(auditEvents.actor, 'service')),
     resource: (name) => eq(auditEvents.resource, word(name)),
     action: (name) => eq(auditEvents.action, word(name)),

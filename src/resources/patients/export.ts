@@ -21,6 +21,7 @@ import {
   reviews,
   sessions,
   timeOff,
+  totps,
   users,
   waitingEntries,
   waitingEntryTimes,
@@ -38,6 +39,7 @@ import type {
   ExportedProfile,
   ExportedRecord,
   ExportedReview,
+  ExportedSecondFactor,
   ExportedSession,
   ExportedWaitingEntry,
   PatientExport,
@@ -51,7 +53,7 @@ import { nameOfDoctor, patientName } from '../../lib/names.js';
 import type { UserVisit } from '../../lib/visit.js';
 import { appointmentJson } from '../appointments/queries.js';
 import { eventJson, isOfPatient } from '../appointments/service.js';
-import { accessesTo, among } from '../audit-events/service.js';
+import { accessesTo, among, isBy } from '../audit-events/service.js';
 import { contactJson } from '../contacts/service.js';
 import { listsOfOne } from '../doctors/queries.js';
 import { timeOffJson } from '../time-off/service.js';
@@ -185,6 +187,11 @@ const passwordResetJson = jsonObject<ExportedPasswordReset>({
   expires_at: timestampText(passwordResets.expiresAt),
 });
 
+const secondFactorJson = jsonObject<ExportedSecondFactor>({
+  created_at: timestampText(totps.createdAt),
+  confirmed_at: timestampText<string | null>(totps.confirmedAt),
+});
+
 const answerJson = jsonObject<ExportedAnswer>({
   key: column(idempotencyKeys.key),
   status: column(idempotencyKeys.status),
@@ -241,13 +248,15 @@ function partsOf({ patientId, userId }: Person, { calendar: { now, zone } }: Use
       where ${patientInvitations.patientId} in ${ids}`),
     password_resets: jsonArray<ExportedPasswordReset>(sql`select ${passwordResetJson} from ${passwordResets}
       where ${passwordResets.userId} = ${user}`),
+    second_factors: jsonArray<ExportedSecondFactor>(sql`select ${secondFactorJson} from ${totps}
+      where ${totps.userId} = ${user}`),
     stored_answers: jsonArray<ExportedAnswer>(sql`select ${answerJson} from ${idempotencyKeys}
       where ${idempotencyKeys.userId} = ${user} order by ${idempotencyKeys.createdAt}, ${idempotencyKeys.key}`),
     accesses: jsonArray<Access>(
       sql`select ${accesses.item} from ${among(accesses.found)} where ${accesses.where} ${newest}`,
     ),
     activity: jsonArray<ExportedActivity>(
-      sql`select ${activityJson} from ${auditEvents} where ${auditEvents.actorId} = ${user} ${newest}`,
+      sql`select ${activityJson} from ${auditEvents} where ${isBy(user)} ${newest}`,
     ),
     pictures: jsonArray<string>(sql`
       select ${profiles.picture} from ${profiles} where ${profiles.userId} = ${user} and ${profiles.picture} is not null
