@@ -12,6 +12,7 @@ import { openFolder } from '../plugins/pictures/store.js';
 import { ACCOUNTS, PASSWORD } from '../src/demo/people.js';
 import { seedDemo } from '../src/demo/seed.js';
 import { buildTestApp, type Body } from './helpers/app.js';
+import { codeOf } from './helpers/totp.js';
 import { allOperations, type Operation } from './helpers/operations.js';
 import { pictureFile } from './helpers/pictures.js';
 
@@ -51,21 +52,29 @@ function documented({ method, url, config: { success } }: Operation) {
 const group = ({ config: { tag } }: Operation): number => document.tags.findIndex(({ name }) => name === tag);
 const inOrder = [...allOperations].sort((a, b) => group(a) - group(b));
 const isEnd = ({ method, config: { operationId } }: Operation): boolean =>
-  method === 'DELETE' || operationId === 'logOut';
+  method === 'DELETE' || ['logOut', 'erasePatient'].includes(operationId);
 const sent = [...inOrder.filter((operation) => !isEnd(operation)), ...inOrder.filter(isEnd).reverse()];
+
+const OF_WHO_HAS_REGISTERED = new Set([
+  ...['changePassword', 'deleteOtherSessions', 'createTotp', 'confirmTotp', 'createRecoveryCodes', 'removeTotp'],
+]);
 
 /** Who signs in: whom the contract asks for, or who can do it without harm to the rest. */
 function callerOf({ config: { operationId, access } }: Operation): string | undefined {
   if (access === 'public' || access === 'optional') return undefined;
-  if (['changePassword', 'deleteOtherSessions'].includes(operationId)) return 'who has registered';
+  if (OF_WHO_HAS_REGISTERED.has(operationId)) return 'who has registered';
   return access === 'staff' || BY_STAFF.includes(operationId) ? 'staff' : 'patient';
 }
+
+/** Of a second factor, in the examples. */
+const CODE = '287082';
 
 /** What goes by the clock, by chance, or by how much there is. */
 const VARIES = new Set([
   ...['date_joined', 'created_at', 'updated_at', 'changed_at', 'created_on', 'date', 'from', 'to'],
   ...['start', 'end', 'today', 'clock', 'now', 'at', 'user_agent'],
   ...['access', 'refresh', 'token', 'code', 'expires_at', 'count', 'next'],
+  ...['secret', 'old_secret_ends_at', 'uri', 'recovery_codes'],
 ]);
 
 const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null;
@@ -131,6 +140,13 @@ t.test('each request that the contract shows is answered as it shows', async (t)
   /** The tokens that were given, by those that stand for them in the examples. */
   const real = new Map<string, string>();
 
+  /** Sets up a second factor for whom an example takes it from. */
+  async function enrolDoctor(): Promise<void> {
+    const token = tokens.get('doctor');
+    const { body } = await api.post('/api/user/totp/', { token, body: { current_password: PASSWORD } });
+    await api.post('/api/user/totp/confirm/', { token, body: { code: codeOf(body.secret, now) } });
+  }
+
   for (const operation of sent) {
     const { method, url, config, schema } = operation;
     const { operationId, success } = config;
@@ -155,6 +171,7 @@ t.test('each request that the contract shows is answered as it shows', async (t)
       ) as Record<string, string> | null;
       const file = schema.body?.required?.find((name: string) => schema.body?.properties[name]?.format === 'binary');
       const caller = callerOf(operation);
+      if (operationId === 'deleteUserTotp') await enrolDoctor();
       const response = await api.call(method, `${path}?${query.toString()}`, {
         headers,
         token: caller === undefined ? undefined : tokens.get(caller),
@@ -162,6 +179,10 @@ t.test('each request that the contract shows is answered as it shows', async (t)
           (file === undefined ? { body: filled } : { form: { ...filled, [file]: await pictureFile() } })),
       });
       t.equal(response.status, success, `${method} ${path} ${JSON.stringify(filled)} is answered ${response.text}`);
+      if (operationId === 'changePassword') {
+        const { current_password: shown } = body as Record<string, string>;
+        real.set(shown ?? '', filled?.['password'] ?? '');
+      }
       if (response.body === null || answer === undefined) return;
       // What is made has the next id, and the picture that was sent.
       const varies = success === 201 ? new Set([...VARIES, 'id', file ?? 'id']) : VARIES;
@@ -174,6 +195,9 @@ t.test('each request that the contract shows is answered as it shows', async (t)
       for (const name of ['refresh', 'access', 'token', 'code']) {
         if (session[name] !== undefined) real.set(standsFor[name], session[name]);
       }
+      // Each code of a second factor is good once.
+      if (operationId === 'createTotp') real.set(CODE, codeOf(session.secret, now));
+      if (session.recovery_codes !== undefined) real.set(CODE, session.recovery_codes[0]);
       if (operationId === 'logIn') tokens.set('who has registered', session.access);
     });
   }

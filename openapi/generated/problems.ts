@@ -309,7 +309,7 @@ export const problems = {
       title: 'Two secrets',
       status: 409,
       detail:
-        'The key has two secrets until 2026-03-03T09:30:00.000Z. Rotate it then, or with `old_ends_in` 0, which ends both.',
+        'The key has two secrets until 2026-03-03T09:30:00.000Z. Rotate it then, or with old_ends_in 0, which ends both.',
       instance: 'urn:uuid:5f3b8f0e-7a0c-4a9c-8d3e-0a4c1f6b2d11',
     },
   },

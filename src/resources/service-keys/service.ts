@@ -21,7 +21,7 @@ class TwoSecrets extends ProblemError {
   constructor(until: Date) {
     super(
       'two-secrets',
-      `The key has two secrets until ${until.toISOString()}. Rotate it then, or with \`old_ends_in\` 0, which ends both.`,
+      `The key has two secrets until ${until.toISOString()}. Rotate it then, or with old_ends_in 0, which ends both.`,
     );
   }
 }
