@@ -90,6 +90,7 @@ async function build(t: Test, own: { folder?: string; database?: Database } = {}
   const clock = { now: NOON };
   const stream = { write: (line: string) => void log.push(JSON.parse(line) as Bench['log'][number]) };
   const app = Fastify({ logger: { level: 'warn', stream } });
+  app.decorateRequest('caller', null);
   await app.register(errors);
   await app.register(databasePlugin, { database: own.database ?? database });
   await app.register(validation);
