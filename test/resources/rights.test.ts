@@ -5,11 +5,14 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { inflateRawSync } from 'node:zlib';
+import { eq } from 'drizzle-orm';
 import t, { type Test } from 'tap';
+import { totps } from '../../db/tables/index.js';
 import { buildTestApp, MORNING, PASSWORD, type Body, type CallOptions, type TestApp } from '../helpers/app.js';
 import { buildClinic } from '../helpers/clinic.js';
 import { allOperations, type Operation } from '../helpers/operations.js';
 import { pictureFile } from '../helpers/pictures.js';
+import { enrol } from '../helpers/totp.js';
 
 const inDays = (days: number): string => new Date(MORNING.getTime() + days * 86_400_000).toISOString().slice(0, 10);
 
@@ -28,7 +31,7 @@ function textsOf({ schema }: Operation): string[] {
 
 /** What is not kept as it is sent: compared, hashed, or read as something else. */
 const NOT_KEPT = new Set([
-  ...['password', 'confirm_password', 'current_password', 'invitation', 'refresh', 'code', 'hold'],
+  ...['password', 'confirm_password', 'current_password', 'invitation', 'refresh', 'code', 'otp', 'hold'],
   ...['appointment_status', 'from', 'to', 'logIn.username', 'resetPassword.username', 'user'],
 ]);
 
@@ -229,6 +232,9 @@ t.test('a person: what was planted is in the export, and after the erasure nowhe
   });
   await ok('PATCH', `/patients/${desk.id}/`, { ...byStaff, body: planter.body('updatePatient', ['desk', 'record']) });
   await ok('POST', `/patients/${desk.id}/invitation/`, byStaff);
+  await enrol(api, { token: registered.tokens.access });
+  const secondFactors = (): Promise<number> => api.database.db.$count(totps, eq(totps.userId, registered.user.id));
+  t.equal(await secondFactors(), 1);
 
   const expected = [...PERSONAL].flatMap(([operationId, fields]) => fields.map((field) => `${operationId}.${field}`));
   t.strictSame([...planter.sent].sort(), expected.sort(), 'every text that people can send was sent');
@@ -243,8 +249,9 @@ t.test('a person: what was planted is in the export, and after the erasure nowhe
     planter.planted.map(({ word }) => word),
   );
   for (const person of ['child', 'desk', 'ann'] as const) {
-    const { status, text } = await api.get(`/patients/${ids[person]}/export/`, byStaff);
+    const { status, text, body } = await api.get(`/patients/${ids[person]}/export/`, byStaff);
     t.equal(status, 200);
+    t.equal(body.second_factors.length, person === 'ann' ? 1 : 0);
     const isTheirs = ({ field }: Planted): boolean => person === 'ann' || field !== 'idempotency-key';
     for (const { word, place } of planter.current(person).filter(isTheirs)) {
       t.ok((before.get(word)?.size ?? 0) > 0, `${person} ${place} is stored`);
@@ -276,6 +283,7 @@ t.test('a person: what was planted is in the export, and after the erasure nowhe
     }
   }
   t.strictSame(pictures(), []);
+  t.equal(await secondFactors(), 0);
 });
 
 /** The files of a ZIP, by its central directory. */
