@@ -11,6 +11,7 @@ import {
   doctors,
   fullDays,
   holds,
+  patients,
   timeOff,
 } from '../../db/tables/index.js';
 import type { Slot } from '../../openapi/generated/schemas.js';
@@ -214,7 +215,7 @@ export type Bound = 'patient' | 'doctor';
 
 /** The bound that a patient, who is locked, has reached, but for an appointment that is to be moved. */
 const boundReached = (
-  patientId: Placeholder,
+  patientId: SQL,
   doctorId: Placeholder,
   { ownId, calendar }: { ownId: Placeholder; calendar: Clock },
 ): SQL<Bound | null> =>
@@ -233,9 +234,13 @@ export const OFF_DAYS = {
   not_working: 'must be another day: the doctor does not work at this time of it',
 } as const;
 
-const asked = direct((db, kind: Kind) => {
+const asked = direct((db, kind: Kind, isForOwn: boolean) => {
   const booker = placeholdersOfBooker(kind);
   const { calendar } = booker;
+  const bounded = isForOwn
+    ? sql`(select ${patients.id} from ${patients}
+        where ${patients.userId} = ${sql.placeholder('caller')} and ${isNull(patients.archivedAt)})`
+    : sql`${sql.placeholder('bounded')}`;
   const doctorId = sql.placeholder('doctorId');
   const given = sql`${sql.placeholder('date')}::date`;
   const start = sql`case when ${anySlot.startMinute} is null then (${given} + 1)::timestamp at time zone ${calendar.zone}::text
@@ -246,9 +251,7 @@ const asked = direct((db, kind: Kind) => {
       startMinute: sql<number | null>`${anySlot.startMinute}`.as('startMinute'),
       endMinute: sql<number | null>`${anySlot.endMinute}`.as('endMinute'),
       hasHolds: sql<boolean>`exists (select from ${holds} where ${eq(holds.doctorId, doctorId)})`.as('hasHolds'),
-      bound: boundReached(sql.placeholder('bounded'), doctorId, { ownId: sql.placeholder('ownId'), calendar }).as(
-        'bound',
-      ),
+      bound: boundReached(bounded, doctorId, { ownId: sql.placeholder('ownId'), calendar }).as('bound'),
       isPast: sql<boolean>`${given} < ${today(calendar)}`.as('isPast'),
       isFar: sql<boolean>`${given} > ${horizon(calendar)}`.as('isFar'),
       hasTime: sql<boolean>`${start} is not null`.as('hasTime'),
@@ -270,13 +273,13 @@ const asked = direct((db, kind: Kind) => {
 /** What is asked of a slot. */
 interface Asking extends Pick<Booking, 'doctorId' | 'ownId'> {
   readonly timeId: number;
-  /** The patient whose bounds it is held against; 0 for nobody's. */
-  readonly bounded: number;
+  /** The patient whose bounds it is held against, or the caller's own; 0 for nobody's. */
+  readonly bounded: number | 'own';
   readonly date?: string | null | undefined;
 }
 
 /** A slot that is asked for. */
-interface Asked {
+export interface Asked {
   readonly slot: OfferedSlot;
   /** What is wrong with the day for it, whether it is free or not; null where nothing is. */
   readonly fault: DateFault | null;
@@ -297,7 +300,7 @@ export async function askFor(
   const { maxOpenBookings, maxOpenBookingsPerDoctor } = visit.calendar;
   const bounds = { bounded, ownId, maxOpenBookings, maxOpenBookingsPerDoctor };
   const values = { ...valuesOfBooker(visit), ...bounds, doctorId, timeId, date };
-  const row = oneOrNone(await asked(visit.db, kindOf(visit))(values));
+  const row = oneOrNone(await asked(visit.db, kindOf(visit), bounded === 'own')(values));
   if (row === undefined) return undefined;
   const { id, startMinute, endMinute, hasHolds, bound } = row;
   const fault = date === null ? null : faultOf(row, visit.calendar);

@@ -18,6 +18,7 @@ import {
   isDoctorTaken,
   periodOf,
   soonestDate,
+  type Asked,
   type Booking,
   type Bound,
   type OfferedSlot,
@@ -160,6 +161,8 @@ interface Wanted extends Booking {
   readonly takesTime: boolean;
   /** Whether it adds to the patient's upcoming appointments, or to those with the doctor. */
   readonly opens: boolean;
+  /** What `askFor` tells of it, where it was asked together with the locks. */
+  readonly asking?: Promise<Asked | undefined>;
 }
 
 /** What is found for it. */
@@ -181,7 +184,7 @@ export async function findSlot(visit: Within, wanted: Wanted): Promise<Found> {
   const { caller, calendar } = visit;
   const isClinics = caller?.isStaff === true || isUser(caller, doctor?.userId);
   const bounded = opens && !isClinics ? patientId : 0;
-  const asked = doctor?.isActive === true ? await askFor(visit, { ...wanted, bounded }) : undefined;
+  const asked = doctor?.isActive === true ? await (wanted.asking ?? askFor(visit, { ...wanted, bounded })) : undefined;
   const { slot, fault = null, hasHolds = false, bound = null } = asked ?? {};
   const isPassed = isOverbooking && fault?.isYielding === true;
   const faults = {
@@ -199,7 +202,7 @@ export async function findSlot(visit: Within, wanted: Wanted): Promise<Found> {
     fault === null ? [] : [[field, [fault]]],
   );
   if (slot === undefined || errors.length > 0) throw new InvalidInput(Object.fromEntries(errors));
-  if (bound !== null) {
+  if (bound !== null && bounded !== 0) {
     throw new TooManyBookings(
       bound,
       bound === 'patient' ? calendar.maxOpenBookings : calendar.maxOpenBookingsPerDoctor,

@@ -19,7 +19,7 @@ import { cancelledFor } from '../../scheduling/cancellation.js';
 import { holdOf } from '../../scheduling/holds.js';
 import { lockDoctor, lockPatient } from '../../scheduling/locks.js';
 import { offerFreed } from '../../scheduling/offers.js';
-import { changeableUntil, hasBegun, isTooLate, periodOf } from '../../scheduling/slots.js';
+import { askFor, changeableUntil, hasBegun, isTooLate, periodOf } from '../../scheduling/slots.js';
 import { InvalidInput, NotAllowed, NotFound } from '../../lib/errors.js';
 import { keeperId } from '../../lib/keepers.js';
 import { pagesOf } from '../../lib/lists.js';
@@ -110,7 +110,12 @@ export function createAppointment(
     const asked = { ...body, ...held?.place };
     // The contract asks for both where there is no hold.
     const [doctorId, timeId] = [asked.doctor as number, asked.time as number];
-    const { isForAny, ...parties } = await lockParties(visit, { doctorId, named: namedPatient, overbook });
+    const locking = lockParties(visit, { doctorId, named: namedPatient, overbook });
+    // Sent behind the locks, and so told of what is there once they are had.
+    const bounded = isCancelled || caller.isStaff ? 0 : (namedPatient ?? 'own');
+    const asking = askFor(visit, { doctorId, timeId, date: asked.date, bounded });
+    asking.catch(() => undefined);
+    const { isForAny, ...parties } = await locking;
     const reason = planReason({ isCancelled: false, reason: null }, givenReason, {
       isCancelled,
       side: isForAny ? (caller.isStaff ? 'clinic' : 'doctor') : 'patient',
@@ -118,7 +123,7 @@ export function createAppointment(
     return bookSlot(
       visit,
       {
-        ...{ ...parties, doctorId, timeId, date: asked.date, holdId: held?.id },
+        ...{ ...parties, doctorId, timeId, date: asked.date, holdId: held?.id, asking },
         ...{ isOverbooking: overbook, takesTime: !isCancelled, opens: !isCancelled },
       },
       {
