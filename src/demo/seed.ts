@@ -1,5 +1,5 @@
 import { eq, sql } from 'drizzle-orm';
-import { createHash } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import type { Db, Tx } from '../../db/client.js';
 import { one } from '../../db/rows.js';
 import {
@@ -18,6 +18,7 @@ import {
   doctorSpecialisations,
   patients,
   profiles,
+  serviceKeys,
   services,
   specialisations,
   timeOff,
@@ -354,6 +355,15 @@ async function addServices(tx: Tx): Promise<void> {
     .values(SERVICES.map(({ name, description }) => ({ name, description, picture: pictureOf(name) })));
 }
 
+/** So that there is one to see: nobody has its secret, and to rotate it gives one. */
+async function addServiceKey(tx: Tx, stored: StoredUsers): Promise<void> {
+  const secretHash = createHash('sha256').update(randomBytes(32)).digest('hex');
+  const { id: createdBy } = lookUp(stored, 'staff');
+  await tx
+    .insert(serviceKeys)
+    .values({ name: 'Laboratory', scopes: ['appointments:read', 'patients:read'], secretHash, createdBy });
+}
+
 async function addContacts(tx: Tx, stored: StoredUsers, now: number): Promise<void> {
   const { id } = lookUp(stored, patientAccount.username);
   const own = { userId: id, name: fullName(patientAccount), phone: '+44 20 7946 0101', message: OWN_CONTACT };
@@ -513,6 +523,7 @@ async function addEverything(tx: Tx, passwordHash: string, calendar: Calendar, s
   await addWorkingTime(tx, planned, calendar);
   await addServices(tx);
   await addContacts(tx, stored, now);
+  await addServiceKey(tx, stored);
   const patientRows = await tx.select({ id: patients.id, userId: patients.userId }).from(patients);
   const idOfUser = new Map(patientRows.map(({ id, userId }) => [userId, id]));
   const clinic = {

@@ -182,7 +182,8 @@ export function judgeTwins(one: Received, other: Received): string[] {
 }
 
 /** Passwords are guessed ten times, whatever the limits. */
-const isGuess = ({ operation }: Plan): boolean => ['logIn', 'changePassword'].includes(operation.operationId);
+const GUESSES = new Set(['logIn', 'changePassword', 'createTotp', 'createRecoveryCodes', 'removeTotp']);
+const isGuess = ({ operation }: Plan): boolean => GUESSES.has(operation.operationId);
 
 function problemFaults(status: number, text: string): string[] {
   const faults: string[] = [];

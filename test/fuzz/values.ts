@@ -186,9 +186,10 @@ export function validValue(name: string, schema: Schema, chance: Chance, place: 
       return textOf(schema, chance, place);
     }
     case 'array': {
-      const { items = {}, minItems = 0, maxItems = 3 } = schema;
+      const { items = {}, minItems = 0, maxItems = 3, uniqueItems = false } = schema;
       const length = between(chance, minItems, Math.max(minItems, Math.min(maxItems, 3)));
-      return Array.from({ length }, () => validValue(name, items, chance, place, hint));
+      const values = Array.from({ length }, () => validValue(name, items, chance, place, hint));
+      return uniqueItems ? [...new Set(values)] : values;
     }
     case 'object':
       return validMembers(schema, chance, place, hint);

@@ -109,7 +109,7 @@ t.test('setting up', async (t) => {
     t.match(await confirm(user, '123456'), { status: 400, body: { errors: NOTHING } });
     const { secret } = (await begin(user)).body;
     const code = codeOf(secret, clock.now);
-    for (const wrong of [wrongOf(code), code.slice(1), `${code}1`, 'x']) {
+    for (const wrong of [wrongOf(code), code.slice(1), `${code}1`, 'x', 'Nguyễn', '٣٣٣٣٣٣']) {
       t.match(await confirm(user, wrong), { status: 400, body: { errors: { code: [IS_WRONG] } } }, wrong);
     }
     t.equal((await logIn(user.username)).status, 200);

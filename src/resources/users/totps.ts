@@ -49,6 +49,9 @@ const IS_LOST = 'can not be checked any more: take a recovery code, or ask staff
 const IS_FOR_NOTHING = 'is for a second factor that is not on';
 const NOTHING_TO_CONFIRM = 'has nothing to confirm: begin with POST /api/user/totp/';
 
+/** Of the app. */
+const CODE = /^\d{6}$/;
+
 /** What a sealed secret belongs to. */
 const ofUser = (userId: number): string => `totp ${userId}`;
 
@@ -71,6 +74,7 @@ async function judgeCode(
   code: string,
   state: typeof isActive,
 ): Promise<{ step: number } | { fault: string }> {
+  if (!CODE.test(code)) return { fault: IS_WRONG };
   const windowBegan = new Date(now.getTime() - WRONG_CODES_WINDOW).toISOString();
   const isNewWindow = sql`(${totps.wrongSince} is null or ${totps.wrongSince} <= ${windowBegan}::timestamptz)`;
   const totp = oneOrNone(
@@ -129,7 +133,7 @@ async function takeRecoveryCode(visit: Visit, userId: number, code: string): Pro
  */
 export function takeOtp(visit: Visit, userId: number, otp: string): Promise<string | undefined> {
   const digits = digitsOf(otp);
-  return /^\d{6}$/.test(digits) ? takeCode(visit, userId, digits) : takeRecoveryCode(visit, userId, otp);
+  return CODE.test(digits) ? takeCode(visit, userId, digits) : takeRecoveryCode(visit, userId, otp);
 }
 
 /** Of how somebody has typed a code of the app. */
