@@ -222,7 +222,16 @@ async function serviceKeys(api: TestApp, { users: { staff } }: Clinic) {
 const NO_SERVICES = [
   ...['service-keys', 'users'],
   ...['createProfile', 'getMyProfile', 'replaceProfile', 'updateProfile', 'deleteProfile'],
-  ...['getMyPatient', 'listMyAccesses', 'listDependants', 'createDependant', 'createInvitation', 'getMyDoctor'],
+  ...[
+    'getMyPatient',
+    'listMyAccesses',
+    'listDependants',
+    'createDependant',
+    'createInvitation',
+    'erasePatient',
+    'exportPatient',
+    'getMyDoctor',
+  ],
   ...['createReview', 'replaceReview', 'updateReview'],
 ];
 
