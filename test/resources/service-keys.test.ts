@@ -248,7 +248,7 @@ t.test('every operation by a key of each group', async (t) => {
 
   for (const operation of allOperations) {
     const { operationId, access, serviceScope, ignoredTokens } = operation.config;
-    await t.test(`${operationId} by services`, async (t) => {
+    await t.test(`${operationId} by services, and 403 without its scope`, async (t) => {
       // A request that anyone may send is the same by each.
       const tried = access === 'public' && operation.method !== 'GET' ? SCOPES.slice(0, 1) : SCOPES;
       for (const scope of tried) {
