@@ -63,6 +63,9 @@ function postgresError(error: unknown): postgres.PostgresError | NodeJS.ErrnoExc
   return undefined;
 }
 
+/** The SQLSTATE of an error, or the code that the driver or the system has for it. */
+export const codeOf = (error: unknown): string | undefined => postgresError(error)?.code;
+
 /** The name of the constraint that refused a statement, if one did. */
 export function violatedConstraint(error: unknown): string | undefined {
   const cause = postgresError(error);
@@ -103,7 +106,7 @@ export function isUnavailable(error: unknown): boolean {
 
 /** Whether a start that met the error should wait, rather than have somebody mend what is wrong. */
 function isWorthWaiting(error: unknown): boolean {
-  return isUnavailable(error) && !MISCONFIGURED.test(postgresError(error)?.code ?? '');
+  return isUnavailable(error) && !MISCONFIGURED.test(codeOf(error) ?? '');
 }
 
 /**
@@ -120,7 +123,7 @@ function isWorthAnotherTry(error: unknown): boolean {
 }
 
 /** Whether a statement was ended as it had run for longer than it may: query_canceled. */
-export const tookTooLong = (error: unknown): boolean => postgresError(error)?.code === '57014';
+export const tookTooLong = (error: unknown): boolean => codeOf(error) === '57014';
 
 const MAX_TRIES = 6;
 
@@ -191,7 +194,7 @@ export function pipelineOf(db: Db | Tx): postgres.Sql | undefined {
 }
 
 /** Whether a statement gave up a lock: lock_not_available. */
-const gaveUp = (error: unknown): boolean => postgresError(error)?.code === '55P03';
+const gaveUp = (error: unknown): boolean => codeOf(error) === '55P03';
 
 /** As the driver's queries do, begins when somebody waits for it. */
 const lazy = <T>(run: () => PromiseLike<T>): PromiseLike<T> => ({ then: (...handlers) => run().then(...handlers) });
@@ -317,7 +320,7 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
         await tx.execute(sql`create temporary table written on commit drop as select * from generate_series(1, 30000)`);
       });
     } catch (error) {
-      if (isUnavailable(error) && postgresError(error)?.code !== '42501') throw error;
+      if (isUnavailable(error) && codeOf(error) !== '42501') throw error;
       // A role that may not make temporary tables is no fault of the server's, unless it may not even connect.
       await db.execute(sql`select`);
     }
@@ -331,7 +334,7 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
     log,
   });
   const noteFailure = (error: unknown): void => {
-    if (isUnavailable(error) && !BUSY.has(postgresError(error)?.code ?? '')) outage.begin(error);
+    if (isUnavailable(error) && !BUSY.has(codeOf(error) ?? '')) outage.begin(error);
   };
 
   let isChecking = false;

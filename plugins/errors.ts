@@ -39,7 +39,8 @@ function asProblem(error: unknown): ProblemError | undefined {
   if (statusCode === 400 || expose === true) return new ProblemError('invalid-input', 'The request is not valid.');
   if (isUnavailable(error)) {
     const detail = 'The database can not be reached at the moment.';
-    return new ProblemError('unavailable', detail, {}, { 'retry-after': RETRY_AFTER });
+    const problem = new ProblemError('unavailable', detail, {}, { 'retry-after': RETRY_AFTER });
+    return Object.assign(problem, { cause: error });
   }
   return undefined;
 }

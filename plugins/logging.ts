@@ -1,5 +1,6 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
+import { codeOf } from '../db/client.js';
 import type { FieldErrors } from '../openapi/problem-error.js';
 import { SERVICE_SECRETS } from './service-keys.js';
 
@@ -12,12 +13,13 @@ const TOKEN = /(?<=\/)[\w-]{32}(?=\/|$)/g;
 /** What leaves of a text: somebody may have sent the secret of a service's key where it does not belong. */
 const cut = (text: string): string => text.replace(SERVICE_SECRETS, '...').slice(0, MAX_TEXT);
 
-/** What whoever reads the log needs to know of a refusal: its kind, what was not found, what was wrong with the input. */
+/** What whoever reads the log needs to know of a refusal: its kind, what was not found, what was wrong with the input or the database. */
 function refusalOf({ problem, url }: FastifyRequest): Record<string, unknown> | undefined {
   if (!problem) return undefined;
   const { slug, statusCode, message, members } = problem;
   if (statusCode === 404) return { problem: slug, path: cut(url.replace(/\?.*/s, '').replace(TOKEN, '...')) };
-  if (slug !== 'invalid-input') return { problem: slug };
+  if (slug !== 'invalid-input')
+    return { problem: slug, ...(problem.cause !== undefined && { code: codeOf(problem.cause) }) };
   const errors = Object.entries((members['errors'] ?? {}) as FieldErrors);
   const reason = errors.map(([field, messages]) => `${field} ${messages.join(', ')}`).join('; ');
   return { problem: slug, reason: cut(reason || message) };

@@ -51,8 +51,8 @@ async function open(t: Test) {
   return {
     client,
     tokens: patients.map(({ user }) => signAccess(SECRET, user)),
-    start: () =>
-      startServerProcess(t, {
+    start: async () => {
+      const server = await startServerProcess(t, {
         DATABASE_URL,
         DATA_DIR: t.testdir({ [randomUUID()]: {} }),
         JWT_SECRET: SECRET,
@@ -60,7 +60,13 @@ async function open(t: Test) {
         RATE_LIMIT_USER: '1000000',
         MAX_OPEN_BOOKINGS: '1000000',
         MAX_OPEN_BOOKINGS_PER_DOCTOR: '1000000',
-      }),
+      });
+      // None is expected here, and why there was one only the log tells.
+      t.teardown(() => {
+        for (const line of server.log) if (/"status":5\d\d/.test(line)) process.stderr.write(`${line}\n`);
+      });
+      return server;
+    },
     /** A doctor who offers slot 1. */
     doctor: async (): Promise<number> => {
       const [row] = await client<{ id: number }[]>`

@@ -38,7 +38,7 @@ t.test('one line an answer, with the id that the answer carries, and nothing per
   t.notMatch(JSON.stringify(answered()), /4711|ada|secret|127\.0\.0\.1/);
 });
 
-t.test('a refusal is told with its kind: the path of a 404, the fields of a 400', async (t) => {
+t.test('a refusal is told with its kind: the path of a 404, the fields of a 400, the code behind a 503', async (t) => {
   const { app, answered } = await build(t);
   await app.register(errors);
   app.get('/400', () => {
@@ -50,8 +50,12 @@ t.test('a refusal is told with its kind: the path of a 404, the fields of a 400'
   app.get('/unknown', () => {
     throw new InvalidInput({ [newServiceSecret().secret]: ['is unknown'] });
   });
+  app.get('/503', () => {
+    throw Object.assign(new Error('Ada waits'), { code: '55P03' });
+  });
   await app.inject('/400');
   await app.inject('/409');
+  await app.inject('/503');
   await app.inject(`/nothing/${'long'.repeat(100)}?search=ada`);
   const token = randomBytes(24).toString('base64url');
   for (const path of [`/holds/${token}`, `/holds/${token}/`, `/holds/${token}/more`]) await app.inject(path);
@@ -59,7 +63,8 @@ t.test('a refusal is told with its kind: the path of a 404, the fields of a 400'
   await app.inject(`/x/${newServiceSecret().secret}`);
   t.match(answered(), [
     { status: 400, problem: 'invalid-input', reason: 'fee must be at most 5, must be even; name is missing' },
-    { status: 409, problem: 'in-use', reason: undefined },
+    { status: 409, problem: 'in-use', reason: undefined, code: undefined },
+    { status: 503, problem: 'unavailable', code: '55P03' },
     { status: 404, problem: 'not-found', path: /^\/nothing\/(long){72}.{3}$/ },
     ...['/holds/...', '/holds/.../', '/holds/.../more'].map((path) => ({ path })),
     { reason: '... is unknown' },
