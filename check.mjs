@@ -30,7 +30,11 @@ const steps = [
     name: 'contract',
     command: 'redocly lint openapi/openapi.yaml openapi/generated/openapi-sdk.json openapi/generated/openapi-3.0.yaml',
   },
-  { name: 'generated code', command: 'tsx openapi/generate.ts', generates: ['openapi/generated', 'docs'] },
+  {
+    name: 'generated code',
+    command: 'tsx openapi/generate.ts && tsx deploy/generate.ts',
+    generates: ['openapi/generated', 'docs', 'deploy'],
+  },
   { name: 'compatibility', command: 'tsx openapi/check-compatibility.ts' },
   { name: 'migrations', command: 'node dist/db/generate.js --check' },
   { name: 'answers', command: 'node dist/test/answers.js' },

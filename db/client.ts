@@ -6,7 +6,7 @@ import type postgres from './driver.js';
 import { migrateDatabase } from './migrate.js';
 import { Outage } from './outage.js';
 import { describeTls, readDatabaseUrl } from './url.js';
-import { shareConnections, type Kind, type Lane } from './shares.js';
+import { shareConnections, type ConnectionUse, type Kind, type Lane } from './shares.js';
 
 export type Db = PostgresJsDatabase<Record<string, never>>;
 export type Tx = Parameters<Parameters<Db['transaction']>[0]>[0];
@@ -41,6 +41,9 @@ export interface Database {
   readonly ownerUrl: string;
   /** True once the migrations have run here, and what prepares the database. */
   isMigrated(): boolean;
+  /** Whether it is migrated and, as far as is known, does its work. */
+  isUp(): boolean;
+  use(): ConnectionUse;
   /** Resolves when that is so; rejects when it fails for a reason that waiting does not mend. */
   readonly migrated: Promise<void>;
   /** The clinic's time zone; once migrated, in a spelling that the server knows. */
@@ -375,6 +378,8 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
     migrated,
     firstTry,
     isMigrated: () => isMigrated,
+    isUp: () => isMigrated && !outage.isOn,
+    use: shares.use,
     timeZone: () => timeZone,
     noteFailure,
     ping: async (milliseconds) => {

@@ -40,7 +40,15 @@ export interface Kind {
   isHeldUp(): boolean;
 }
 
+export interface ConnectionUse {
+  /** Connections, and how many of them have work, by lane. */
+  readonly lanes: Readonly<Record<'brief' | 'patient', { readonly size: number; readonly busy: number }>>;
+  /** Work that waits for one. */
+  readonly waiting: number;
+}
+
 export interface Shares {
+  use(): ConnectionUse;
   /** A kind of work, of which one waiting for a lock says that others may have to. */
   kind(): Kind;
   /** Fails all that waits. */
@@ -59,7 +67,7 @@ export function shareConnections(briefLane: Lane, patientLane: Lane, gaveUp: (er
   const brief = laneOf(briefLane, Math.max(1, briefLane.size - 1));
   const patient = laneOf(patientLane, patientLane.size);
   /** Takes its turn where it can; false where nothing of it can have a connection now. */
-  const waiting = new Set<{ takeTurn(): boolean; fail(error: Error): void }>();
+  const waiting = new Set<{ takeTurn(): boolean; fail(error: Error): void; readonly count: number }>();
 
   function serveWaiting(): void {
     while (brief.free + patient.free > 0 && [...waiting].some((each) => each.takeTurn()));
@@ -80,6 +88,9 @@ export function shareConnections(briefLane: Lane, patientLane: Lane, gaveUp: (er
         if (waiters.size > 0) waiting.add(self);
         first.enter(lane);
         return true;
+      },
+      get count() {
+        return waiters.size;
       },
       fail: (error: Error) => {
         for (const { fail } of waiters) fail(error);
@@ -163,8 +174,14 @@ export function shareConnections(briefLane: Lane, patientLane: Lane, gaveUp: (er
     };
   }
 
+  const useOf = ({ size }: Lane, { free }: LaneInUse) => ({ size, busy: size - free });
+
   return {
     kind,
+    use: () => ({
+      lanes: { brief: useOf(briefLane, brief), patient: useOf(patientLane, patient) },
+      waiting: [...waiting].reduce((sum, { count }) => sum + count, 0),
+    }),
     close: (error) => {
       for (const each of [...waiting]) each.fail(error);
     },

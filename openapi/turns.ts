@@ -25,6 +25,12 @@ export interface Turn {
 /** Of so many it is known when they had their last turn. */
 const KNOWN = 10_000;
 
+export interface QueueState {
+  /** Tasks in work. */
+  readonly running: number;
+  readonly waiting: number;
+}
+
 interface Waiter {
   readonly begin: () => void;
   readonly refuse: (detail: string) => void;
@@ -39,7 +45,7 @@ const unavailable = (detail: string): ProblemError =>
 
 /**
  * Bounds work that takes a processor for long, so that it leaves time for whatever else is asked.
- * @returns runs a task in its turn; throws ProblemError `unavailable`, with the task not begun, where too many wait, those
+ * @returns runs a task in its turn, and has the line's `state`; throws ProblemError `unavailable`, with the task not begun, where too many wait, those
  * of others who have more than their share aside, or the client is gone
  */
 export function inTurn({ running, waiting, each = Infinity, detail }: Bounds) {
@@ -98,7 +104,7 @@ export function inTurn({ running, waiting, each = Infinity, detail }: Bounds) {
     }
   };
 
-  return async <T>(task: () => Promise<T>, turn: Turn = {}): Promise<T> => {
+  const takeTurn = async <T>(task: () => Promise<T>, turn: Turn = {}): Promise<T> => {
     const { by } = turn;
     if (by === undefined) return run(task, turn);
     const own = open.get(by) ?? 0;
@@ -112,4 +118,6 @@ export function inTurn({ running, waiting, each = Infinity, detail }: Bounds) {
       else open.delete(by);
     }
   };
+  const state = (): QueueState => ({ running: running - free, waiting: line.size });
+  return Object.assign(takeTurn, { state });
 }

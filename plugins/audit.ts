@@ -49,6 +49,8 @@ interface Audit {
   add(event: Event): void;
   /** Writes what waits. */
   flush(): Promise<void>;
+  /** Events that wait, and those that were lost, since the start. */
+  state(): { readonly waiting: number; readonly lost: number };
 }
 
 declare module 'fastify' {
@@ -195,6 +197,8 @@ export default fp(
     let refusals = new Map<string, Event>();
     let timer: NodeJS.Timeout | undefined;
     let writing: Promise<void> | undefined;
+    /** Of these, how many the log has not told of yet. */
+    let untold = 0;
     let lost = 0;
     /** Whether the last attempt failed: the next one takes its time. */
     let isBehind = false;
@@ -216,8 +220,8 @@ export default fp(
       if (!app.database.isMigrated()) return;
       try {
         await (writing ??= writeAll());
-        if (lost > 0) app.log.warn({ events: lost }, 'audit events were lost while the database was away');
-        lost = 0;
+        if (untold > 0) app.log.warn({ events: untold }, 'audit events were lost while the database was away');
+        untold = 0;
         isBehind = false;
       } catch {
         isBehind = true;
@@ -240,18 +244,21 @@ export default fp(
           }
           refusals.set(key, event);
         }
-        if (waiting.length >= MAX_WAITING) lost++;
-        else waiting.push(event);
+        if (waiting.length >= MAX_WAITING) {
+          lost++;
+          untold++;
+        } else waiting.push(event);
         if (waiting.length >= BATCH && writing === undefined && !isBehind) void flush();
         else schedule();
       },
       flush,
+      state: () => ({ waiting: waiting.length, lost }),
     });
     app.decorateRequest('shown', undefined);
     app.addHook('onClose', async () => {
       await flush();
       clearTimeout(timer);
-      if (waiting.length > 0) app.log.error({ events: waiting.length + lost }, 'audit events are lost');
+      if (waiting.length > 0) app.log.error({ events: waiting.length + untold }, 'audit events are lost');
     });
     done();
   },

@@ -7,7 +7,7 @@ import { createHmac } from 'node:crypto';
 import { direct } from '../db/prepared.js';
 import { oneOrNone } from '../db/rows.js';
 import { sessions, users } from '../db/tables/index.js';
-import type { Operation } from '../openapi/operation.js';
+import type { OperationConfig } from '../openapi/operation.js';
 import { ProblemError } from '../openapi/problem-error.js';
 import { newServiceSecret, serviceHash, ServiceKeys, type ServiceCaller } from './service-keys.js';
 
@@ -232,7 +232,9 @@ function refusalOfService({ scopes }: ServiceCaller, scope: string | null): Prob
 /** Holds a request to the `security` that the contract gives its operation. */
 export function guard({
   config: { access, ignoredTokens, serviceScope },
-}: Operation): onRequestHookHandler | undefined {
+}: {
+  readonly config: Pick<OperationConfig, 'access' | 'ignoredTokens' | 'serviceScope'>;
+}): onRequestHookHandler | undefined {
   if (access === 'public') return undefined;
   if (ignoredTokens === 'all') return recognize;
   const refusalOf = (bearer: Bearer, caller: Caller | null): ProblemError | undefined => {

@@ -1,6 +1,6 @@
 import { tookTooLong, type Database, type Db } from '../db/client.js';
 import { ProblemError } from '../openapi/problem-error.js';
-import { inTurn } from '../openapi/turns.js';
+import { inTurn, type QueueState } from '../openapi/turns.js';
 
 /** Milliseconds after which a read that waits for its turn is not begun any more. */
 const MAX_WAIT = 10_000;
@@ -26,7 +26,10 @@ export interface Reader {
 }
 
 /** Runs a read whose cost grows with what is stored. */
-export type CostlyReads = <T>(reader: Reader, read: (db: Db) => PromiseLike<T>) => Promise<T>;
+export interface CostlyReads {
+  <T>(reader: Reader, read: (db: Db) => PromiseLike<T>): Promise<T>;
+  readonly state: () => QueueState;
+}
 
 /**
  * Bounds reads whose cost grows with what is stored, such as searches: they have connections of their own, of which one
@@ -40,12 +43,12 @@ export function costlyReads({ costly }: Pick<Database, 'costly'>, now = () => pe
   const ofAnonymous = line(size - 1);
   const ofEach = new Map<Reader['by'], { readonly takeTurn: ReturnType<typeof inTurn>; open: number }>();
 
-  return async ({ by, isAnonymous, signal }, read) => {
+  const read = async <T>({ by, isAnonymous, signal }: Reader, ask: (db: Db) => PromiseLike<T>): Promise<T> => {
     const deadline = now() + MAX_WAIT;
     const run = async () => {
       if (now() > deadline) throw unavailable(BUSY);
       try {
-        return await read(db);
+        return await ask(db);
       } catch (error) {
         throw tookTooLong(error) ? unavailable(TOO_LONG) : error;
       }
@@ -61,4 +64,10 @@ export function costlyReads({ costly }: Pick<Database, 'costly'>, now = () => pe
       if (--own.open === 0) ofEach.delete(by);
     }
   };
+  const state = (): QueueState => {
+    const { running } = ofAll.state();
+    const open = [...ofEach.values()].reduce((sum, own) => sum + own.open, 0);
+    return { running, waiting: open - running };
+  };
+  return Object.assign(read, { state });
 }

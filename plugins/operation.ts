@@ -14,6 +14,7 @@ import {
   type OperationId,
   type Renderings,
 } from '../openapi/operation.js';
+import type { QueueState } from '../openapi/turns.js';
 import { preferred } from './accept.js';
 import { originOf } from './addresses.js';
 import { guard, identify, nameOf, type Caller, type Person } from './auth.js';
@@ -80,6 +81,8 @@ declare module 'fastify' {
     operate(operation: Operation, handler: Handler): void;
     /** Serves an operation of the contract with a function of values. */
     serve: Serve;
+    /** The line of reads whose cost grows with what is stored. */
+    readonly searchQueue: () => QueueState;
     /** Judges a request by what its operation's `admit` says of the fields of the form, as they came. */
     admit(request: FastifyRequest, reply: FastifyReply, sent: Sent): Promise<void>;
   }
@@ -220,6 +223,7 @@ export default fp(
     };
     // What costs something and few need is made when it is asked for.
     const runCostly = costlyReads(app.database);
+    app.decorate('searchQueue', runCostly.state);
     const visitOf = (request: FastifyRequest, reply: FastifyReply, db: Db | Tx): Visit => ({
       db,
       costly: (read) => {

@@ -13,8 +13,10 @@ import errors, { frameworkErrors, refuseConnection } from '../plugins/errors.js'
 import health from '../plugins/health.js';
 import { removeOldKeys } from '../plugins/idempotency.js';
 import logging from '../plugins/logging.js';
+import metrics from '../plugins/metrics/index.js';
 import multipart from '../plugins/multipart.js';
 import operation from '../plugins/operation.js';
+import { pictureQueue } from '../plugins/pictures/encoder.js';
 import pictures from '../plugins/pictures/index.js';
 import rateLimit from '../plugins/rate-limit/index.js';
 import securityTxt from '../plugins/security-txt.js';
@@ -23,9 +25,10 @@ import sweep from '../plugins/sweep.js';
 import unreadBodies from '../plugins/unread-bodies.js';
 import utf8, { parseQuery } from '../plugins/utf8.js';
 import validation from '../plugins/validation.js';
+import { readVersion } from './command-line.js';
 import type { Config } from './config.js';
 import { pastDateRule } from './lib/dates.js';
-import { passwordRule } from './lib/passwords.js';
+import { passwordQueue, passwordRule } from './lib/passwords.js';
 import { sealsOf } from './lib/seals.js';
 import { sealEvents } from './resources/audit-events/chain.js';
 import { resources } from './resources/index.js';
@@ -86,7 +89,7 @@ export async function buildApp({
   await app.register(contract, {
     outside: [
       ...['/', '/docs*', '/guide/', '/reference*', '/problems/', '/openapi*', '/health/live', '/health/ready'],
-      '/.well-known/security.txt',
+      ...['/metrics', '/.well-known/security.txt'],
     ],
   });
   await app.register(utf8);
@@ -129,6 +132,12 @@ export async function buildApp({
   await app.register(docs, { accounts });
   await app.register(securityTxt, { contact: config.securityContact, publicUrl: config.publicUrl, now });
   await app.register(health, { arePicturesAway: () => app.arePicturesAway() });
+  await app.register(metrics, {
+    port: config.metricsPort,
+    host: config.host,
+    version: readVersion(),
+    queues: { passwords: passwordQueue, pictures: pictureQueue, searches: app.searchQueue },
+  });
   for (const resource of resources) await app.register(resource);
   return app;
 }

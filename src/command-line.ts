@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { parseArgs, type ParseArgsConfig } from 'node:util';
 
 /** The product's version; some commands run as they are, others from dist/. */
-function readVersion(): string {
+export function readVersion(): string {
   const [file] = ['../package.json', '../../package.json']
     .map((path) => new URL(path, import.meta.url))
     .filter(existsSync);

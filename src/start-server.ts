@@ -201,7 +201,8 @@ export async function orRefuse<T>(start: () => Promise<T>, failure = 'The server
       refuse(error.message);
     }
     if ((error as NodeJS.ErrnoException).code === 'EADDRINUSE') {
-      refuse(`PORT must be free, but something listens on ${String((error as { port?: number }).port)} already`);
+      const { port, variable = 'PORT' } = error as { port?: number; variable?: string };
+      refuse(`${variable} must be free, but something listens on ${String(port)} already`);
     }
     process.stderr.write(`${failure}: ${reasonOf(error)}\n`);
     return process.exit(1);

@@ -56,6 +56,7 @@ export interface Encoded {
 }
 
 const takeTurn = inTurn(IN_WORK);
+export const pictureQueue = takeTurn.state;
 
 /** A picture with more pixels on a side than are taken. */
 class TooLong extends Error {}

@@ -20,6 +20,8 @@ export interface Counts {
   addUpTo(max: number, key: string, window: number, done: Counted): void;
   /** Takes back one that was counted. */
   giveBack(key: string): void;
+  /** Of counts that instances share: whether they do at present. */
+  readonly isShared?: () => boolean;
   close(): void;
 }
 
@@ -120,6 +122,8 @@ class SharedCounts implements Counts {
     if (this.#isAway) this.#local.giveBack(key);
     else this.#redis.eval(GIVE_BACK, 1, PREFIX + key).catch((error: Error) => this.#leave(error));
   }
+
+  readonly isShared = (): boolean => !this.#isAway;
 
   close(): void {
     this.#isAway = this.#isClosed = true;

@@ -31,6 +31,8 @@ const takeTurn = inTurn({
   detail: 'Too many are signing in or up at the moment.',
 });
 
+export const passwordQueue = takeTurn.state;
+
 const makeHash = (password: string): Promise<string> => argon2.hash(readText(password, 'password'), COST);
 
 /** @throws ProblemError `unavailable` where too many passwords wait to be hashed or verified, in all or of one client */

@@ -17,6 +17,7 @@ const DEFAULTS: Config = {
   isProduction: false,
   host: '0.0.0.0',
   port: 8000,
+  metricsPort: null,
   databaseUrl: null,
   migrationUrl: null,
   databasePool: 10,
