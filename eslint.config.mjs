@@ -76,6 +76,7 @@ export default tseslint.config(
       'src/admin.ts',
       'src/audit-verify.ts',
       'src/purge.ts',
+      'src/move-to.ts',
       'src/demo.ts',
       'test/**',
       'bench/**',

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { checkSession, connect, poolerRefusal, tlsRefusal } from './connect.js';
 import postgres from './driver.js';
+import { isBeingMovedTo } from './move.js';
 import { reasonOf } from './reason.js';
 import { one } from './rows.js';
 import { spellingOf } from './time-zone.js';
@@ -82,14 +83,25 @@ async function admit(url: string, owner: postgres.Sql): Promise<void> {
 /**
  * Brings the schema up to date, in one transaction; of several processes at once, one migrates and the others wait for it.
  * @param timeZone that of the clinic, by which one migration reads instants
+ * @param isMoving whether rows are only being moved there; by default that is refused
  * @param migrationUrl the same database for the role that owns it, which lets the other one read and write its rows
  * @returns the zone in a spelling that the server knows
  * @throws MigrationRefused
  */
-export async function migrateDatabase(url: string, timeZone = 'UTC', migrationUrl = url): Promise<string> {
+export async function migrateDatabase(
+  url: string,
+  timeZone = 'UTC',
+  migrationUrl = url,
+  { isMoving = false } = {},
+): Promise<string> {
   const client = connect(migrationUrl, { max: 1 });
   try {
     await checkSession(migrationUrl, client);
+    if (!isMoving && (await isBeingMovedTo(client))) {
+      throw new MigrationRefused(
+        'DATABASE_URL leads to a database that npm run move-to is not done with: run that again',
+      );
+    }
     // The lock belongs to the one connection and ends with it, even if this process dies.
     const spelling = await spellingOf(client, timeZone);
     await client`select pg_advisory_lock(${LOCK}), set_config('hospital.time_zone', ${spelling}, false)`;

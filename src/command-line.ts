@@ -9,24 +9,38 @@ export function readVersion(): string {
   return (JSON.parse(readFileSync(file as URL, 'utf8')) as { version: string }).version;
 }
 
+function refuse(why: string): never {
+  process.stderr.write(`${why}. --help tells what there is.\n`);
+  process.exit(2);
+}
+
 const COMMON = { help: { type: 'boolean' }, version: { type: 'boolean' } } as const;
 
 /**
  * Reads the flags of a command. `--help` prints its usage and `--version` the product's version, which ends the process
  * with 0; what it does not know ends it with 2, in one line.
+ * @param names of what stands without a flag, in order
  */
-export function readFlags<const T extends NonNullable<ParseArgsConfig['options']>>(usage: string, options: T) {
+export function readFlags<const T extends NonNullable<ParseArgsConfig['options']>, const Name extends string = never>(
+  usage: string,
+  options: T,
+  names: readonly Name[] = [],
+) {
   try {
-    const { values } = parseArgs({ options: { ...options, ...COMMON } });
+    const { values, positionals } = parseArgs({
+      options: { ...options, ...COMMON },
+      allowPositionals: names.length > 0,
+    });
     const given: { help?: unknown; version?: unknown } = values;
     if (given.help === true || given.version === true) {
       process.stdout.write(given.help === true ? usage : `${readVersion()}\n`);
       process.exit(0);
     }
-    return values;
+    if (positionals.length !== names.length) refuse(`It takes ${names.join(' and ')}`);
+    const named = names.map((name, place): [Name, string] => [name, positionals[place] as string]);
+    return { ...values, ...(Object.fromEntries(named) as Record<Name, string>) };
   } catch (error) {
     if (!(error as NodeJS.ErrnoException).code?.startsWith('ERR_PARSE_ARGS')) throw error;
-    process.stderr.write(`${(error as Error).message.split('. ')[0] ?? ''}. --help tells what there is.\n`);
-    process.exit(2);
+    return refuse((error as Error).message.split('. ')[0] ?? '');
   }
 }

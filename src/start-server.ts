@@ -4,6 +4,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { openDatabase, type Database } from '../db/client.js';
 import { PoolerRefused, TlsRefused } from '../db/connect.js';
 import { EmbeddedInUse } from '../db/embedded/in-use.js';
+import { EmbeddedMoved } from '../db/embedded/moved.js';
+import { MoveRefused } from '../db/move.js';
 import { reasonOf } from '../db/reason.js';
 import { one } from '../db/rows.js';
 import { loggable } from '../plugins/errors.js';
@@ -193,7 +195,9 @@ export async function orRefuse<T>(start: () => Promise<T>, failure = 'The server
     if (
       error instanceof ConfigError ||
       error instanceof EmbeddedInUse ||
+      error instanceof EmbeddedMoved ||
       error instanceof InvalidStaff ||
+      error instanceof MoveRefused ||
       error instanceof OverlappingAppointments ||
       error instanceof PoolerRefused ||
       error instanceof TlsRefused

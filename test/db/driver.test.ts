@@ -576,3 +576,18 @@ t.test('no program starts on a driver that is not patched, or not as it should b
       if (t.passing()) await refuses(t, `dist/${program}.js`);
   });
 });
+
+t.test('a table that is copied out leaves its connection to the next query', async (t) => {
+  const sql = postgres(await createTestDatabase(t), { max: 1 });
+  t.teardown(() => sql.end());
+  // What fills the stream may come in one piece with the end of it.
+  for (const length of [10, 16_000, 17_000, 70_000]) {
+    const rows = await sql
+      .unsafe(`copy (select repeat('x', ${length}) from generate_series(1, 3)) to stdout`)
+      .readable();
+    let bytes = 0;
+    for await (const chunk of rows) bytes += (chunk as Buffer).length;
+    t.equal(bytes, 3 * (length + 1));
+    t.strictSame([...(await sql`select 1 as one`)], [{ one: 1 }]);
+  }
+});
