@@ -8,7 +8,7 @@ import { fuzzedOperations, type FuzzedOperation } from './operations.js';
 import { planRequest, wireOf, type Plan } from './requests.js';
 import { sender, type Received, type Send } from './send.js';
 import { smaller } from './shrink.js';
-import { badTokens, endedSecrets, replace, service, signIn, World, type Actor, type Tell } from './world.js';
+import { addService, badTokens, endedSecrets, replace, signIn, World, type Actor, type Tell } from './world.js';
 
 /** How many requests are made from what is known before the first of them is answered. */
 const BATCH = 32;
@@ -106,8 +106,8 @@ async function enter(send: Send, tell: Tell, target: Target, chance: Chance): Pr
     for (const path of LISTS) await look(send, world, actor, path);
   }
   const { access: staff } = world.actors.find(({ role }) => role === 'staff') as Actor;
-  world.actors.push(await service(tell, staff, 'service', SCOPES));
-  world.actors.push(await service(tell, staff, 'narrow service', [pick(chance, SCOPES)]));
+  await addService(world, tell, staff, ['service', SCOPES]);
+  await addService(world, tell, staff, ['narrow service', [pick(chance, SCOPES)]]);
   // Whose session is ended.
   const gone: Actor = { name: 'gone', role: 'user', id: 0, username: '', password: '', access: '' };
   await renew(tell, target, gone);
@@ -117,7 +117,7 @@ async function enter(send: Send, tell: Tell, target: Target, chance: Chance): Pr
   });
   const session = JSON.parse(text) as { access: string; refresh: string };
   await tell({ method: 'POST', path: '/api/user/logout/', body: { refresh: session.refresh } });
-  const secrets = await endedSecrets(tell, staff, SCOPES, target.expire);
+  const secrets = await endedSecrets(world, tell, staff, SCOPES, target.expire);
   world.badTokens = [...badTokens(session.access, target.secret), ...secrets];
   return world;
 }

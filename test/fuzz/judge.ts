@@ -48,7 +48,7 @@ const BEYOND_SCHEMAS: readonly RegExp[] = [
   /^can be noted once it is booked$/,
   /^is for patients without an account$/,
   /^is needed to overbook$/,
-  /^is required of a patient /,
+  /^is required of a (service$|patient )/,
   /^(item \d+ )*times has ids that the doctor does not offer: /,
   // A constant, which code that is generated from the contract would have no use for.
   /^must be true$/,

@@ -116,9 +116,14 @@ function hintOf(world: World, actor: Actor, operation: FuzzedOperation, chance: 
   // Once for the whole request: slot, credentials and picture belong together.
   const isFitting = chance() < 0.75;
   // Whoever asks stays who they are.
-  const isKept = operationId === 'updateUser' || (path.startsWith('/service-keys/{id}/') && method !== 'GET');
+  const changesKey = path.startsWith('/service-keys/{id}/') && method !== 'GET';
+  const isKept = (id: number): boolean =>
+    changesKey
+      ? world.fixedKeys.has(id)
+      : operationId === 'updateUser' &&
+        world.actors.some((other) => other !== actor && other.role !== 'service' && other.id === id);
   return (name, schema) => {
-    if (chance() < 0.05 && !isKept) return undefined;
+    if (chance() < 0.05 && operationId !== 'updateUser' && !changesKey) return undefined;
     if (operationId === 'getPicture') {
       if (name === 'name') return picture.pathname.split('/').at(-1);
       return picture.searchParams.get(name) ?? undefined;
@@ -152,7 +157,7 @@ function hintOf(world: World, actor: Actor, operation: FuzzedOperation, chance: 
       if (collection === undefined) return undefined;
       for (;;) {
         const id = world.id(collection, chance, actor);
-        if (!isKept || id === actor.id || !world.isAsking(collection, id)) return id;
+        if (!isKept(id)) return id;
       }
     }
     const type = typeOf(schema);

@@ -92,6 +92,8 @@ type Json = Readonly<Record<string, unknown>>;
 export class World {
   readonly actors: Actor[] = [];
   badTokens: readonly string[] = ['rubbish'];
+  /** Keys of services that are to stay as they are: by which somebody asks, or nobody may any more. */
+  readonly fixedKeys = new Set<number>();
   readonly slots = new Pool<string>();
   /** By kind: what was given to whoever asked for it. */
   readonly given = {
@@ -117,12 +119,6 @@ export class World {
     const pool = of.get(key) ?? new Pool<number>();
     of.set(key, pool);
     return pool;
-  }
-
-  /** Whether somebody who asks signs in as the user, or by the key, of an id. */
-  isAsking(collection: string, id: number): boolean {
-    const isOfService = collection === '/service-keys/';
-    return this.actors.some((actor) => (actor.role === 'service') === isOfService && actor.id === id);
   }
 
   /** A record of a collection: mostly one that is there, or that the actor has seen. */
@@ -238,14 +234,25 @@ async function makeKey(tell: Tell, staff: string, name: string, scopes: Iterable
   return JSON.parse(text) as Key;
 }
 
-/** A service that has a key with the scopes. */
-export async function service(tell: Tell, staff: string, name: string, scopes: Iterable<string>): Promise<Actor> {
+/** Adds a service that has a key with the scopes. */
+export async function addService(
+  world: World,
+  tell: Tell,
+  staff: string,
+  [name, scopes]: readonly [name: string, scopes: Iterable<string>],
+): Promise<void> {
   const { id, secret } = await makeKey(tell, staff, name, scopes);
-  return { ...{ name, role: 'service', id, username: '', password: '' }, access: secret, scopes: new Set(scopes) };
+  world.fixedKeys.add(id);
+  world.actors.push({
+    ...{ name, role: 'service', id, username: '', password: '' },
+    access: secret,
+    scopes: new Set(scopes),
+  });
 }
 
 /** Secrets of keys that were good once: of one that is revoked, one that has expired, and one that has another by now. */
 export async function endedSecrets(
+  { fixedKeys }: World,
   tell: Tell,
   staff: string,
   scopes: Iterable<string>,
@@ -254,6 +261,7 @@ export async function endedSecrets(
   const revoked = await makeKey(tell, staff, 'revoked', scopes);
   const expired = await makeKey(tell, staff, 'expired', scopes);
   const rotated = await makeKey(tell, staff, 'rotated', scopes);
+  fixedKeys.add(expired.id);
   await tell({ method: 'DELETE', path: `/service-keys/${revoked.id}/`, token: staff });
   await expire(expired.id);
   const path = `/service-keys/${rotated.id}/rotate/`;
