@@ -7,19 +7,31 @@ import { SERVICE_SECRETS } from './service-keys.js';
 /** The longest path and reason in a line, in UTF-16 code units. */
 const MAX_TEXT = 300;
 
-/** A token in a path, as there is for a hold: whoever has it may do something. */
-const TOKEN = /(?<=\/)[\w-]{32}(?=\/|$)/g;
+/** What this server gives that lets in whoever has it: somebody may have sent it where it does not belong. */
+const SECRETS = new RegExp(
+  [
+    SERVICE_SECRETS.source,
+    // Access and refresh tokens: JSON Web Tokens.
+    String.raw`eyJ[\w-]+\.[\w-]+(\.[\w-]*)?`,
+    // Of a hold or an invitation, in a path.
+    String.raw`(?<=\/)[\w-]{32}(?=\/|$)`,
+    // For a new password, or in the place of an app's code (src/lib/codes.ts).
+    String.raw`([\dA-Z]{4}-){2,}[\dA-Z]{4}`,
+  ].join('|'),
+  'g',
+);
 
-/** What leaves of a text: somebody may have sent the secret of a service's key where it does not belong. */
-const cut = (text: string): string => text.replace(SERVICE_SECRETS, '...').slice(0, MAX_TEXT);
+/** What leaves of a text. */
+const cut = (text: string): string => text.replace(SECRETS, '...').slice(0, MAX_TEXT);
 
 /** What whoever reads the log needs to know of a refusal: its kind, what was not found, what was wrong with the input or the database. */
 function refusalOf({ problem, url }: FastifyRequest): Record<string, unknown> | undefined {
   if (!problem) return undefined;
   const { slug, statusCode, message, members } = problem;
-  if (statusCode === 404) return { problem: slug, path: cut(url.replace(/\?.*/s, '').replace(TOKEN, '...')) };
-  if (slug !== 'invalid-input')
+  if (statusCode === 404) return { problem: slug, path: cut(url.replace(/\?.*/s, '')) };
+  if (slug !== 'invalid-input') {
     return { problem: slug, ...(problem.cause !== undefined && { code: codeOf(problem.cause) }) };
+  }
   const errors = Object.entries((members['errors'] ?? {}) as FieldErrors);
   const reason = errors.map(([field, messages]) => `${field} ${messages.join(', ')}`).join('; ');
   return { problem: slug, reason: cut(reason || message) };

@@ -52,6 +52,12 @@ const TTL = 2_000;
 const NOTE_INTERVAL = 60_000;
 /** Secrets of which an instance knows whose they are. */
 const MAX_KNOWN = 5_000;
+/** What a secret of no key is found to be: a look-up that finds nothing at all fails where a key is forgotten meanwhile. */
+const NO_KEY: KnownKey = {
+  service: { serviceId: 0, name: '', isStaff: true, scopes: new Set() },
+  limit: null,
+  endsAt: -Infinity,
+};
 
 const isIt = eq(serviceKeys.secretHash, sql.placeholder('hash'));
 
@@ -91,7 +97,7 @@ export class ServiceKeys {
       ignoreFetchAbort: true,
       fetchMethod: async (hash) => {
         const row = oneOrNone(await keyByHash(db)({ hash }));
-        if (row === undefined) return undefined;
+        if (row === undefined) return NO_KEY;
         const { id: serviceId, name, scopes, limit, endsAt } = row;
         const service = { serviceId, name, isStaff: true as const, scopes: new Set(scopes.split(' ')) };
         return { service, limit, endsAt: endsAt ?? Infinity };
@@ -101,7 +107,7 @@ export class ServiceKeys {
 
   /** Whether this instance has seen that the secret was good, at some time. */
   hasSeen(hash: string): boolean {
-    return this.#known.peek(hash, { allowStale: true }) !== undefined;
+    return (this.#known.peek(hash, { allowStale: true }) ?? NO_KEY) !== NO_KEY;
   }
 
   /** At once where it is known; null for a secret that is of no use, or before the database is migrated. */
@@ -109,7 +115,10 @@ export class ServiceKeys {
     const known = this.#known.get(hash);
     if (known !== undefined) return this.#inTime(known);
     if (!this.#database.isMigrated()) return null;
-    return this.#known.fetch(hash).then((found) => (found === undefined ? null : this.#inTime(found)));
+    return this.#known.fetch(hash).then((found = NO_KEY) => {
+      if (found === NO_KEY) this.#known.delete(hash);
+      return this.#inTime(found);
+    });
   }
 
   /** Makes the next request by any key see what is stored, on this instance. */

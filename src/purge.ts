@@ -25,11 +25,11 @@ function table(head: readonly [string, string], rows: readonly (readonly [string
 
 await orRefuse(async () => {
   const { 'dry-run': isDryRun } = readFlags(USAGE, { 'dry-run': { type: 'boolean', default: false } });
-  await withDatabase(process.env, async ({ db }, { retentionYears: years }) => {
+  await withDatabase(process.env, async ({ db, timeZone }, { retentionYears: years }) => {
     const progress = showProgress((line) => process.stderr.write(line));
     const rows: [string, number][] = [];
     try {
-      for (const kind of kindsOf({ years, now: new Date() })) {
+      for (const kind of kindsOf({ years, now: new Date(), zone: timeZone() })) {
         progress.step(kind.name);
         rows.push([kind.name, await (isDryRun ? countKind(db, kind) : removeKind(db, kind, { tell: progress.count }))]);
       }

@@ -56,9 +56,10 @@ async function each(
   { database: { db } }: TestApp,
   now: Date,
   work: typeof countKind | typeof removeKind,
+  zone = 'UTC',
 ): Promise<Record<string, number>> {
   const totals: Record<string, number> = {};
-  for (const kind of kindsOf({ years: 10, now })) {
+  for (const kind of kindsOf({ years: 10, now, zone })) {
     const total = await work(db, kind);
     if (total > 0) totals[kind.name] = total;
   }
@@ -108,9 +109,88 @@ t.test('ten years after it goes what was told beforehand, and what is of the liv
   t.equal(again.status, 404);
 });
 
+/** Changes what was, as nobody can by a request. */
+const rewrite = ({ database: { db } }: TestApp, ...changes: string[]): Promise<unknown> =>
+  db.transaction(async (tx) => {
+    await tx.execute(`select set_config('hospital.user_id', 'system', true)`);
+    for (const change of changes) await tx.execute(change);
+  });
+
+t.test('ten years are over to the second', async (t) => {
+  const { api } = await open(t);
+  const patients = 'deleted and erased patients';
+  // One of them is erased, of whom nothing has to be kept.
+  await rewrite(api, 'delete from appointments', 'delete from appointment_series', 'delete from reviews');
+  for (const [archived, last, first] of [
+    ['2015-06-01T12:00:00Z', '2025-06-01T12:00:00Z', '2025-06-01T12:00:01Z'],
+    // An hour that is there twice, and one that is not, in much of Europe.
+    ['2015-10-25T00:30:00Z', '2025-10-25T00:30:00Z', '2025-10-25T00:30:01Z'],
+    ['2015-03-29T01:30:00Z', '2025-03-29T01:30:00Z', '2025-03-29T01:30:01Z'],
+    ['2016-12-31T23:59:59Z', '2026-12-31T23:59:59Z', '2027-01-01T00:00:00Z'],
+    // Of a day that the tenth year does not have.
+    ['2016-02-29T12:00:00Z', '2026-02-28T23:59:59Z', '2026-03-01T00:00:00Z'],
+    ['2018-02-28T12:00:00Z', '2028-02-28T12:00:00Z', '2028-02-28T12:00:01Z'],
+  ] as const) {
+    await rewrite(
+      api,
+      `update patients set archived_at = '${archived}' where archived_at is not null`,
+      `update doctors set archived_at = '${archived}' where archived_at is not null`,
+    );
+    const at = async (now: string) => {
+      const totals = await each(api, new Date(now), countKind);
+      return [totals[patients], totals['deleted and erased doctors']];
+    };
+    t.strictSame(await at(last), [2, undefined], `${archived} at ${last}`);
+    t.strictSame(await at(first), [3, 1], `${archived} at ${first}`);
+  }
+});
+
+t.test("an appointment's day is over where the clinic is", async (t) => {
+  const { api, ids } = await open(t);
+  for (const [day, zone, last, first] of [
+    ['2015-06-01', 'UTC', '2025-06-01T23:59:59Z', '2025-06-02T00:00:00Z'],
+    ['2015-06-01', 'America/Los_Angeles', '2025-06-02T06:59:59Z', '2025-06-02T07:00:00Z'],
+    ['2015-06-01', 'Pacific/Kiritimati', '2025-06-01T09:59:59Z', '2025-06-01T10:00:00Z'],
+    // Clocks are set that night, forth and back, of the one and of the other year.
+    ['2015-03-28', 'Europe/Berlin', '2025-03-28T22:59:59Z', '2025-03-28T23:00:00Z'],
+    ['2015-10-26', 'Europe/Berlin', '2025-10-26T22:59:59Z', '2025-10-26T23:00:00Z'],
+    ['2015-03-30', 'Europe/Berlin', '2025-03-30T21:59:59Z', '2025-03-30T22:00:00Z'],
+    ['2016-02-29', 'UTC', '2026-02-28T23:59:59Z', '2026-03-01T00:00:00Z'],
+    ['2018-02-28', 'UTC', '2028-02-28T23:59:59Z', '2028-03-01T00:00:00Z'],
+  ] as const) {
+    await rewrite(
+      api,
+      `update appointments set period = null, date = '${day}'
+        where id = (select min(id) from appointments where patient_id = ${ids.erased})`,
+    );
+    const at = async (now: string) =>
+      (await each(api, new Date(now), countKind, zone))['appointments of deleted and erased patients'];
+    t.strictSame([await at(last), await at(first)], [undefined, 1], `${day} in ${zone}`);
+  }
+});
+
+t.test('answers stored for a day go, whoever has them', async (t) => {
+  const { api, staff } = await open(t);
+  const { token } = staff;
+  const made = await api.post('/service-keys/', { token, body: { name: 'Lab', scopes: ['contacts:write'] } });
+  for (const each of [token, made.body.secret as string]) {
+    const body = { name: 'Ada', phone: '555 1234', massage: 'Call me.' };
+    const answer = await api.post('/contacts/', { token: each, headers: { 'idempotency-key': 'k' }, body });
+    t.equal(answer.status, 201);
+  }
+  const [stored] = await rows(api, 'select max(created_at)::text as at, count(*)::int as n from idempotency_keys');
+  t.equal(stored?.['n'], 2);
+  const name = 'answers stored for more than a day';
+  const after = (milliseconds: number): Date => new Date(new Date(stored?.['at']).getTime() + DAY + milliseconds);
+  t.equal((await each(api, after(-1_000), countKind))[name], undefined);
+  t.equal((await each(api, after(1_000), countKind))[name], 2);
+  t.equal((await each(api, after(1_000), removeKind))[name], 2);
+  t.strictSame(await rows(api, 'select from idempotency_keys'), []);
+});
+
 t.test('what was stopped goes on where it was', async (t) => {
   const { api } = await open(t);
-  const [kind] = kindsOf({ years: 10, now: inYears(11) });
+  const [kind] = kindsOf({ years: 10, now: inYears(11), zone: 'UTC' });
   if (kind === undefined) throw new Error('no kind');
   const { db } = api.database;
   const steps: number[] = [];
@@ -127,10 +207,7 @@ t.test('what was stopped goes on where it was', async (t) => {
 t.test('npm run purge', async (t) => {
   const { api, staff, ids } = await open(t);
   const environment = { DATABASE_URL: api.databaseUrl, DATA_DIR: dataFolder(t), RETENTION_YEARS: '1' };
-  await api.database.db.transaction(async (tx) => {
-    await tx.execute(`select set_config('hospital.user_id', 'system', true)`);
-    await tx.execute(`update appointments set date = date - 730, period = null where patient_id <> ${ids.live}`);
-  });
+  await rewrite(api, `update appointments set date = date - 730, period = null where patient_id <> ${ids.live}`);
   const before = await rows(api, 'select max(id)::int as id from audit_events');
   const tried = await runProgram('dist/src/purge.js', environment, ['--dry-run']);
   t.match(tried, { code: 0, stdout: / would be removed\n.*appointments of deleted and erased patients +4\n/ });

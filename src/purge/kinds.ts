@@ -1,5 +1,5 @@
 /** What is past its time, and how it is removed. */
-import { and, isNotNull, lt, or, sql, type SQL } from 'drizzle-orm';
+import { and, isNotNull, lt, or, sql, type SQL, type SQLWrapper } from 'drizzle-orm';
 import type { PgColumn, PgTable } from 'drizzle-orm/pg-core';
 import { transaction, type Db, type Tx } from '../../db/client.js';
 import { one } from '../../db/rows.js';
@@ -18,10 +18,11 @@ import {
   users,
 } from '../../db/tables/index.js';
 
-/** Rows that go together have one key; keys are gone through from the lowest. */
+/** Rows that go together have one key, a positive number; keys are gone through from the lowest. */
 interface Kind {
   readonly name: string;
-  readonly key: PgColumn;
+  readonly table: PgTable;
+  readonly key: SQLWrapper;
   readonly where: SQL;
 }
 
@@ -29,19 +30,22 @@ export interface Retention {
   /** How long clinical facts are kept, and what was deleted. */
   readonly years: number;
   readonly now: Date;
+  /** The clinic's, by whose days appointments are. */
+  readonly zone: string;
 }
 
 /**
  * Each kind, those first that others wait for: what a kind leaves out as something refers to it is what is left when those
  * before it are gone, so that it can be told beforehand.
  */
-export function kindsOf({ years, now }: Retention): readonly Kind[] {
+export function kindsOf({ years, now, zone }: Retention): readonly Kind[] {
   const present = sql`${now.toISOString()}::timestamptz`;
-  const longAgo = sql`(${present} - make_interval(years => ${years}::int))`;
+  const retention = sql`make_interval(years => ${years}::int)`;
+  const longAgo = sql`(${present} - ${retention})`;
   const isArchivedOrErased = sql`exists (select from ${patients}
     where ${patients.id} = ${appointments.patientId} and ${patients.archivedAt} is not null)`;
   const oldAppointment = and(
-    sql`${appointments.date} < (${longAgo} at time zone 'UTC')::date`,
+    sql`${appointments.date} < ((${present} at time zone ${zone}) - ${retention})::date`,
     or(isNotNull(appointments.archivedAt), isArchivedOrErased),
   ) as SQL;
   const oldDoctor = sql`exists (select from ${doctors}
@@ -49,17 +53,22 @@ export function kindsOf({ years, now }: Retention): readonly Kind[] {
   const hasNone = (table: PgTable, of: SQL, unless: SQL): SQL =>
     sql`not exists (select from ${table} where ${of} and not coalesce(${unless}, false))`;
   const isOver = (moment: PgColumn): SQL => lt(moment, present);
+  const by = (key: PgColumn) => ({ table: key.table, key });
   return [
-    { name: 'appointments of deleted and erased patients', key: appointments.id, where: oldAppointment },
+    {
+      name: 'appointments of deleted and erased patients',
+      ...by(appointments.id),
+      where: oldAppointment,
+    },
     {
       name: 'series without appointments',
-      key: appointmentSeries.id,
+      ...by(appointmentSeries.id),
       where: hasNone(appointments, sql`${appointments.seriesId} = ${appointmentSeries.id}`, oldAppointment),
     },
-    { name: 'reviews of deleted doctors', key: reviews.id, where: oldDoctor },
+    { name: 'reviews of deleted doctors', ...by(reviews.id), where: oldDoctor },
     {
       name: 'deleted and erased doctors',
-      key: doctors.id,
+      ...by(doctors.id),
       where: and(
         isNotNull(doctors.archivedAt),
         or(
@@ -72,7 +81,7 @@ export function kindsOf({ years, now }: Retention): readonly Kind[] {
     },
     {
       name: 'deleted and erased patients',
-      key: patients.id,
+      ...by(patients.id),
       where: and(
         isNotNull(patients.archivedAt),
         or(
@@ -83,21 +92,23 @@ export function kindsOf({ years, now }: Retention): readonly Kind[] {
         hasNone(reviews, sql`${reviews.patientId} = ${patients.id}`, oldDoctor),
       ) as SQL,
     },
-    { name: 'sessions that have ended', key: sessions.id, where: isOver(sessions.expiresAt) },
+    { name: 'sessions that have ended', ...by(sessions.id), where: isOver(sessions.expiresAt) },
     {
       name: 'invitations that have ended',
-      key: patientInvitations.patientId,
+      ...by(patientInvitations.patientId),
       where: isOver(patientInvitations.expiresAt),
     },
     {
       name: 'codes for new passwords that have ended',
-      key: passwordResets.userId,
+      ...by(passwordResets.userId),
       where: isOver(passwordResets.expiresAt),
     },
-    { name: 'holds that have ended', key: holds.id, where: isOver(holds.expiresAt) },
+    { name: 'holds that have ended', ...by(holds.id), where: isOver(holds.expiresAt) },
     {
       name: 'answers stored for more than a day',
-      key: idempotencyKeys.userId,
+      table: idempotencyKeys,
+      // Users and services may have the same ids.
+      key: sql`coalesce(${idempotencyKeys.userId}, ${idempotencyKeys.serviceKeyId})`,
       where: sql`${idempotencyKeys.createdAt} < ${present} - interval '24 hours'`,
     },
   ];
@@ -107,10 +118,10 @@ export function kindsOf({ years, now }: Retention): readonly Kind[] {
 const takeTime = (tx: Tx) => tx.execute(sql`set local statement_timeout = 0`);
 
 /** How many rows are past their time. */
-export const countKind = (db: Db, { key, where }: Kind): Promise<number> =>
+export const countKind = (db: Db, { table, where }: Kind): Promise<number> =>
   transaction(db, async (tx) => {
     await takeTime(tx);
-    const counted = sql`select count(*)::float8 as total from ${key.table} where ${where}`;
+    const counted = sql`select count(*)::float8 as total from ${table} where ${where}`;
     return one(await tx.execute<{ total: number }>(counted)).total;
   });
 
@@ -126,7 +137,7 @@ interface Step extends Record<string, unknown> {
  */
 export async function removeKind(
   db: Db,
-  { key, where }: Kind,
+  { table, key, where }: Kind,
   { batch = 1000, tell = () => undefined }: { batch?: number; tell?: (total: number) => void } = {},
 ): Promise<number> {
   let total = 0;
@@ -137,9 +148,9 @@ export async function removeKind(
       await takeTime(tx);
       return one(
         await tx.execute<Step>(sql`
-          with due as (select ${key} as key from ${key.table} where ${key} > ${from} and ${where}
+          with due as (select ${key} as key from ${table} where ${key} > ${from} and ${where}
               group by ${key} order by ${key} limit ${batch}),
-            gone as (delete from ${key.table} where ${key} in (select key from due) and ${where} returning 1)
+            gone as (delete from ${table} where ${key} in (select key from due) and ${where} returning 1)
           select (select count(*) from gone)::float8 as removed, (select max(key) from due)::float8 as "upTo"`),
       );
     });

@@ -8,7 +8,7 @@ import { chanceOf } from '../../src/demo/random.js';
 import { promoteUser } from '../../src/resources/users/staff.js';
 import { buildTestApp, SECRET, type TestApp } from '../helpers/app.js';
 import { faultsOfLog, fuzz, Report, type Options } from './fuzz.js';
-import { fillHospital } from './hospital.js';
+import { expireKey, fillHospital } from './hospital.js';
 import { judge, judgeTwins, wrongRecords } from './judge.js';
 import { fuzzedOperations } from './operations.js';
 import { curlOf, written } from './report.js';
@@ -19,6 +19,7 @@ import { File, Raw } from './values.js';
 import { World, type Actor } from './world.js';
 
 const ADA: Actor = { name: 'ada', role: 'user', id: 1, username: 'ada', password: 'x', access: 'a.b.c' };
+const LAB: Actor = { ...ADA, name: 'lab', role: 'service', scopes: new Set(['patients:read']) };
 
 function planOf(operationId: string, changes: Partial<Plan> = {}): Plan {
   const operation = fuzzedOperations.find((each) => each.operationId === operationId);
@@ -65,6 +66,10 @@ t.test('an answer that is right', (t) => {
     [],
   );
   t.strictSame(judged(planOf('createReview'), invalid({ doctor: ['has an unknown id'] })), []);
+  const lacking = { actor: LAB, intent: { rule: 'valid', statuses: [403] } };
+  const refused = (detail: string) => problem(403, 'not-allowed', 'Not allowed', { detail });
+  t.strictSame(judged(planOf('listContacts', lacking), refused('The service key lacks the scope contacts:read.')), []);
+  t.strictSame(judged(planOf('listUsers', lacking), refused('This is for no service key: sign in as a user.')), []);
   const broken = { intent: { rule: 'query type', statuses: [400], field: 'page' } };
   t.strictSame(judged(planOf('listServices', broken), invalid({ page: ['must be an integer'] })), []);
   t.end();
@@ -203,6 +208,30 @@ t.test('an answer with one thing wrong', (t) => {
       problem(401, 'not-authenticated', 'Not authenticated'),
       /401 to a good token/,
     ],
+    [
+      '403 to a service in its scope',
+      planOf('listPatients', { actor: LAB }),
+      problem(403, 'not-allowed', 'Not allowed', { detail: 'The service key lacks the scope patients:read.' }),
+      /refuses a service what its key is for/,
+    ],
+    [
+      '200 to a service out of its scope',
+      planOf('listContacts', { actor: LAB, intent: { rule: 'valid', statuses: [403] } }),
+      answer(200, []),
+      /answered 200, where 403 is right/,
+    ],
+    [
+      '403 that names another scope',
+      planOf('listContacts', { actor: LAB, intent: { rule: 'valid', statuses: [403] } }),
+      problem(403, 'not-allowed', 'Not allowed', { detail: 'The service key lacks the scope patients:read.' }),
+      /does not tell a service what it lacks/,
+    ],
+    [
+      '403 that names a scope where no service may',
+      planOf('listUsers', { actor: LAB, intent: { rule: 'valid', statuses: [403] } }),
+      problem(403, 'not-allowed', 'Not allowed', { detail: 'Only staff may do this.' }),
+      /does not tell a service what it lacks/,
+    ],
     ['304 to who has nothing', planOf('getService'), answer(304, '', { text: '' }), /304 without/],
     [
       '412 to who asks for nothing',
@@ -321,7 +350,7 @@ t.test('a request as it is sent and shown', (t) => {
 t.test('the same seed makes the same requests, of each operation and kind', (t) => {
   const made = (seed: number) => {
     const world = new World();
-    world.actors.push({ ...ADA, name: 'nobody', role: 'nobody' }, ADA, { ...ADA, name: 'staff', role: 'staff' });
+    world.actors.push({ ...ADA, name: 'nobody', role: 'nobody' }, ADA, LAB, { ...ADA, name: 'staff', role: 'staff' });
     return fuzzedOperations.flatMap((operation) =>
       Array.from({ length: 40 }, (_, at) => planRequest(world, operation, at, chanceOf(seed + at))),
     );
@@ -341,7 +370,12 @@ interface Reply {
   headers: IncomingHttpHeaders;
   body: Buffer;
 }
-type Tamper = (reply: Reply, asked: { readonly method: string; readonly url: string }) => void;
+interface Asked {
+  readonly method: string;
+  readonly url: string;
+  readonly headers: IncomingHttpHeaders;
+}
+type Tamper = (reply: Reply, asked: Asked) => void;
 
 /** Passes requests on, and changes some answers. */
 async function tampering(t: Test, url: string, tamper: Tamper): Promise<string> {
@@ -356,7 +390,7 @@ async function tampering(t: Test, url: string, tamper: Tamper): Promise<string> 
           headers: { ...answered.headers },
           body: Buffer.concat(chunks),
         };
-        tamper(changed, { method, url: path });
+        tamper(changed, { method, url: path, headers });
         delete changed.headers['transfer-encoding'];
         delete changed.headers['connection'];
         if (method !== 'HEAD' && changed.status !== 204 && changed.status !== 304) {
@@ -381,21 +415,22 @@ t.test('a server that is asked', async (t) => {
   const url = await api.app.listen({ port: 0, host: '127.0.0.1' });
   const sql = postgres(api.databaseUrl, { max: 1 });
   t.teardown(() => sql.end());
-  const run = async (through: string, options: Partial<Options> = {}): Promise<Report> => {
+  const run = async (through: string, options: Partial<Options> = {}): Promise<{ report: Report; world: World }> => {
     const report = new Report();
     const promote = (username: string) => promoteUser(api.database.db, username);
-    await fuzz(
-      { url: through, sql, secret: SECRET, log: undefined, promote },
+    const expire = (key: number) => expireKey(api.database.db, key);
+    const world = await fuzz(
+      { url: through, sql, secret: SECRET, log: undefined, promote, expire },
       { seed: 1, from: 0, to: 400, ...options },
       report,
     );
-    return report;
+    return { report, world };
   };
   const only = (operationId: string) => fuzzedOperations.filter((each) => each.operationId === operationId);
   const whats = ({ faults }: Report): string[] => [...faults.values()].map(({ what }) => what);
 
   await t.test('has nothing wrong', async (t) => {
-    const report = await run(await tampering(t, url, () => undefined));
+    const { report } = await run(await tampering(t, url, () => undefined));
     t.strictSame(whats(report), []);
     t.ok(
       report.answers.size > 80 && report.rules.size > 40,
@@ -409,7 +444,7 @@ t.test('a server that is asked', async (t) => {
       if (!path.startsWith('/clinic') || reply.status !== 200) return;
       reply.body = Buffer.from(JSON.stringify({ ...(JSON.parse(reply.body.toString()) as object), secret: 1 }));
     });
-    const report = await run(through, { operations: only('getClinic'), to: 30 });
+    const { report } = await run(through, { operations: only('getClinic'), to: 30 });
     t.match(whats(report)[0], /getClinic answered 200: against the contract/);
     t.match(written(report, [], false), /curl -i -X GET .*\/clinic\/[^]* kinds of faults\.$/);
   });
@@ -422,18 +457,40 @@ t.test('a server that is asked', async (t) => {
       reply.headers['www-authenticate'] = 'Bearer';
       reply.headers['content-type'] = 'application/problem+json';
     });
-    const report = await run(through, { operations: only('getAgenda'), to: 40 });
+    const { report } = await run(through, { operations: only('getAgenda'), to: 40 });
     t.ok(
       whats(report).some((what) => what.startsWith('answered 401 to a good token')),
       whats(report).join('; '),
     );
   });
 
+  await t.test('lets in a service without the scope, or by a secret that has ended', async (t) => {
+    const lacking = new Set<string>();
+    const through = await tampering(t, url, (reply, { url: path, headers: { authorization = '' } }) => {
+      if (!authorization.startsWith('Bearer hospital_key_') || !path.startsWith('/patients/me/accesses')) return;
+      if (reply.status !== 403 && reply.status !== 401) return;
+      if (reply.status === 403) lacking.add(authorization);
+      Object.assign(reply, { status: 200, body: Buffer.from('{"next":null,"results":[]}') });
+      reply.headers['content-type'] = 'application/json';
+    });
+    const { report, world } = await run(through, { operations: only('listMyAccesses') });
+    for (const status of [401, 403]) {
+      t.ok(whats(report).includes(`answered 200, where ${status} is right`), `${status}: ${whats(report).join('; ')}`);
+    }
+    t.equal(lacking.size, 2, 'keys with all scopes, and with one');
+    const ended = world.badTokens.filter((token) => token.startsWith('hospital_key_'));
+    t.equal(ended.length, 4, 'secrets that were revoked, have expired, were rotated away, and never were');
+    for (const token of ended) {
+      const { status } = await fetch(`${url}/patients/`, { headers: { authorization: `Bearer ${token}` } });
+      t.equal(status, 401);
+    }
+  });
+
   await t.test('acknowledges what it does not keep', async (t) => {
     const through = await tampering(t, url, (reply) => {
       if (reply.status === 201) reply.headers.location = String(reply.headers.location).replace(/\d+\/$/, '777777/');
     });
-    const report = await run(through, { operations: only('createDesignation'), to: 60 });
+    const { report } = await run(through, { operations: only('createDesignation'), to: 60 });
     t.ok(
       whats(report).some((what) => /\/777777\/, which createDesignation .* answers 404/.test(what)),
       'lost',

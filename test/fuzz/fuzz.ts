@@ -1,14 +1,14 @@
 /** A fuzz: requests in batches that are sent at once, each judged, and what is stored judged in the end. */
 import { readFileSync } from 'node:fs';
 import type postgres from 'postgres';
-import { chanceOf, shuffled } from '../../src/demo/random.js';
+import { chanceOf, pick, shuffled, type Chance } from '../../src/demo/random.js';
 import { ACCOUNTS, PASSWORD } from '../../src/demo/people.js';
 import { judge, judgeTwins, wrongRecords } from './judge.js';
 import { fuzzedOperations, type FuzzedOperation } from './operations.js';
 import { planRequest, wireOf, type Plan } from './requests.js';
 import { sender, type Received, type Send } from './send.js';
 import { smaller } from './shrink.js';
-import { badTokens, replace, signIn, World, type Actor, type Tell } from './world.js';
+import { addService, badTokens, endedSecrets, replace, signIn, World, type Actor, type Tell } from './world.js';
 
 /** How many requests are made from what is known before the first of them is answered. */
 const BATCH = 32;
@@ -27,6 +27,8 @@ export interface Target {
   readonly log: string | undefined;
   /** Makes a user staff. */
   readonly promote: (username: string) => Promise<unknown>;
+  /** Makes the key of a service have expired. */
+  readonly expire: (key: number) => Promise<unknown>;
 }
 
 export interface Options {
@@ -84,8 +86,11 @@ export class Report {
   }
 }
 
-/** The people of the demo, and some more. */
-async function enter(send: Send, tell: Tell, target: Target): Promise<World> {
+/** All that keys of services can be for. */
+const SCOPES = [...new Set(fuzzedOperations.flatMap(({ config: { serviceScope } }) => serviceScope ?? []))];
+
+/** The people of the demo, some more, and services: one with all scopes, one with a single one. */
+async function enter(send: Send, tell: Tell, target: Target, chance: Chance): Promise<World> {
   const world = new World();
   const nobody: Actor = { name: 'nobody', role: 'nobody', id: 0, username: '', password: '', access: '' };
   world.actors.push(nobody);
@@ -100,6 +105,9 @@ async function enter(send: Send, tell: Tell, target: Target): Promise<World> {
     actor.id = (JSON.parse(text) as { user?: { id: number } }).user?.id ?? actor.id;
     for (const path of LISTS) await look(send, world, actor, path);
   }
+  const { access: staff } = world.actors.find(({ role }) => role === 'staff') as Actor;
+  await addService(world, tell, staff, ['service', SCOPES]);
+  await addService(world, tell, staff, ['narrow service', [pick(chance, SCOPES)]]);
   // Whose session is ended.
   const gone: Actor = { name: 'gone', role: 'user', id: 0, username: '', password: '', access: '' };
   await renew(tell, target, gone);
@@ -109,12 +117,14 @@ async function enter(send: Send, tell: Tell, target: Target): Promise<World> {
   });
   const session = JSON.parse(text) as { access: string; refresh: string };
   await tell({ method: 'POST', path: '/api/user/logout/', body: { refresh: session.refresh } });
-  world.badTokens = badTokens(session.access, target.secret);
+  const secrets = await endedSecrets(world, tell, staff, SCOPES, target.expire);
+  world.badTokens = [...badTokens(session.access, target.secret), ...secrets];
   return world;
 }
 
 /** Signs an actor in; whom the requests have made an end of, somebody new takes the place of. */
 async function renew(tell: Tell, { promote }: Target, actor: Actor): Promise<void> {
+  if (actor.role === 'service') throw new Error(`the key of ${actor.name} is good for nothing any more`);
   if (actor.username !== '' && (await signIn(tell, actor))) return;
   const username = `${actor.name}-${Date.now().toString(36)}`;
   await replace(tell, actor, username);
@@ -165,7 +175,7 @@ export async function fuzz(target: Target, options: Options, report: Report, kno
   const isEnded = async ({ token, isTokenBad }: Plan, { status }: Received): Promise<boolean> => {
     if (status !== 401 || token === undefined || isTokenBad) return false;
     const again = await tell({ method: 'GET', path: '/api/user/profiles/?limits=1', token });
-    return again.status !== 200;
+    return again.status === 401;
   };
   const note = async (what: string, plan: Plan): Promise<void> => {
     if (!report.add(what, plan) || report.faults.size > SHRUNK) return;
@@ -177,7 +187,7 @@ export async function fuzz(target: Target, options: Options, report: Report, kno
 
   const begin = performance.now();
   try {
-    const world = known ?? (await enter(send, tell, target));
+    const world = known ?? (await enter(send, tell, target, chanceOf(seed)));
     for (let start = from; start < to; start += BATCH) {
       const plans = Array.from({ length: Math.min(BATCH, to - start) }, (_, at) => planOf(world, start + at));
       const [answers, repeats] = await Promise.all([

@@ -1,9 +1,11 @@
 /** The demo's hospital in a database, for a server to run on. */
 import { join } from 'node:path';
+import { eq } from 'drizzle-orm';
 import type postgres from 'postgres';
-import { openDatabase, type Database } from '../../db/client.js';
+import { openDatabase, type Database, type Db } from '../../db/client.js';
 import { connect } from '../../db/connect.js';
 import { openEmbedded } from '../../db/embedded/index.js';
+import { serviceKeys } from '../../db/tables/index.js';
 import { openFolder } from '../../plugins/pictures/store.js';
 import { readConfig } from '../../src/config.js';
 import { seedDemo } from '../../src/demo/seed.js';
@@ -18,6 +20,13 @@ export async function fillHospital(
   const { owner } = await seedDemo(db, store, calendarOf(readConfig({}), timeZone(), new Date()));
   if (owner !== 'demo') throw new Error('there is other data in the database; the fuzz needs one of its own');
 }
+
+/** Makes the key of a service have expired, which nobody may ask for. */
+export const expireKey = (db: Db, key: number) =>
+  db
+    .update(serviceKeys)
+    .set({ expiresAt: new Date(0) })
+    .where(eq(serviceKeys.id, key));
 
 export interface Hospital {
   readonly url: string;

@@ -48,7 +48,7 @@ const BEYOND_SCHEMAS: readonly RegExp[] = [
   /^can be noted once it is booked$/,
   /^is for patients without an account$/,
   /^is needed to overbook$/,
-  /^is required of a patient /,
+  /^is required of a (service$|patient )/,
   /^(item \d+ )*times has ids that the doctor does not offer: /,
   // A constant, which code that is generated from the contract would have no use for.
   /^must be true$/,
@@ -107,6 +107,7 @@ export function judge(plan: Plan, received: Received, { isLimited }: Circumstanc
   } else if (status >= 400 && !isHead && !String(headers['content-type']).startsWith('text/html')) {
     faults.push(`an error as ${String(headers['content-type'])}`);
   }
+  if (status === 403 && asked === operation.operationId && !isHead) faults.push(...refusedWrongly(plan, text));
   if (status === 429) return isLimited || isGuess(plan) ? faults : [...faults, 'answered 429 within the limits'];
   // Another path than the operation's, which the contract says nothing of.
   if ((asked !== operation.operationId && !intent.rule.startsWith('path ')) || isHead) return faults;
@@ -152,6 +153,16 @@ export function judge(plan: Plan, received: Received, { isLimited }: Circumstanc
       break;
   }
   return faults;
+}
+
+/** What is wrong with a refusal of a service: it comes where a scope is lacking, and names it. */
+function refusedWrongly({ operation: { config }, actor: { scopes }, isTokenBad }: Plan, text: string): string[] {
+  if (scopes === undefined || isTokenBad) return [];
+  const { serviceScope: scope } = config;
+  const { detail } = JSON.parse(text) as { detail: string };
+  if (scope !== null && scopes.has(scope)) return [`refuses a service what its key is for: ${detail}`];
+  const reason = scope === null ? /^This is for no service key\b/ : new RegExp(`\\blacks the scope ${scope}\\.$`);
+  return reason.test(detail) ? [] : [`does not tell a service what it lacks: ${detail}`];
 }
 
 /** Texts that the answer shows otherwise than they were sent. */

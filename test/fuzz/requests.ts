@@ -95,31 +95,41 @@ export function wireOf({ method, path, query, headers, token, body }: Plan): Wir
   return { method, target, headers: { ...bearer, 'content-type': type, ...headers }, body: bytes };
 }
 
+const tokenOf = ({ role, access }: Actor): string | undefined => (role === 'nobody' ? undefined : access);
+
 /** What the guard of an operation answers, before anything of the request but its media type is looked at. */
-function refusal({ config }: FuzzedOperation, { role }: Actor, token: string | undefined, isTokenBad: boolean) {
-  const { access, ignoredTokens } = config;
+function refusal({ config }: FuzzedOperation, { role, scopes }: Actor, token: string | undefined, isTokenBad: boolean) {
+  const { access, ignoredTokens, serviceScope } = config;
   if (access === 'public' || ignoredTokens === 'all') return undefined;
   if (isTokenBad) return 401;
   if (token === undefined) return access === 'optional' ? undefined : 401;
+  if (scopes !== undefined) return scopes.has(serviceScope ?? '') ? undefined : 403;
   return access === 'staff' && role !== 'staff' ? 403 : undefined;
 }
 
 /** What each operation and field needs to get further than an unknown id does. */
 function hintOf(world: World, actor: Actor, operation: FuzzedOperation, chance: Chance): Hint {
-  const { operationId, path } = operation;
+  const { operationId, path, method } = operation;
   const slot = world.slot(chance);
   const known = pick(chance, world.actors);
   const picture = new URL(world.given.picture.pick(chance) ?? 'http://x/pictures/none.png');
   // Once for the whole request: slot, credentials and picture belong together.
   const isFitting = chance() < 0.75;
+  // Whoever asks stays who they are.
+  const changesKey = path.startsWith('/service-keys/{id}/') && method !== 'GET';
+  const isKept = (id: number): boolean =>
+    changesKey
+      ? world.fixedKeys.has(id)
+      : operationId === 'updateUser' &&
+        world.actors.some((other) => other !== actor && other.role !== 'service' && other.id === id);
   return (name, schema) => {
-    if (chance() < 0.05 && operationId !== 'updateUser') return undefined;
+    if (chance() < 0.05 && operationId !== 'updateUser' && !changesKey) return undefined;
     if (operationId === 'getPicture') {
       if (name === 'name') return picture.pathname.split('/').at(-1);
       return picture.searchParams.get(name) ?? undefined;
     }
     if (isFitting) {
-      if (operationId === 'logIn' && known.role !== 'nobody') {
+      if (operationId === 'logIn' && known.username !== '') {
         if (name === 'username') return known.username;
         if (name === 'password') return known.password;
       }
@@ -145,11 +155,9 @@ function hintOf(world: World, actor: Actor, operation: FuzzedOperation, chance: 
     if (name === 'id') {
       const collection = collectionOf(path);
       if (collection === undefined) return undefined;
-      // Whoever asks stays who they are.
-      const others = world.actors.filter((other) => other !== actor).map(({ id }) => id);
       for (;;) {
         const id = world.id(collection, chance, actor);
-        if (operationId !== 'updateUser' || !others.includes(id)) return id;
+        if (!isKept(id)) return id;
       }
     }
     const type = typeOf(schema);
@@ -198,12 +206,10 @@ function conditions(operation: FuzzedOperation, path: string, world: World, chan
 /** A request that the contract's schemas take. */
 function validPlan(world: World, operation: FuzzedOperation, number: number, chance: Chance): Plan {
   const { config, method, path: pattern } = operation;
-  const fitting = world.actors.filter(({ role }) =>
-    config.access === 'staff' ? role === 'staff' : config.access !== 'user' || role !== 'nobody',
-  );
+  const fitting = world.actors.filter((actor) => refusal(operation, actor, tokenOf(actor), false) === undefined);
   const actor = pick(chance, chance() < 0.9 ? fitting : world.actors);
   const isTokenBad = chance() < 0.03;
-  const token = isTokenBad ? pick(chance, world.badTokens) : actor.role === 'nobody' ? undefined : actor.access;
+  const token = isTokenBad ? pick(chance, world.badTokens) : tokenOf(actor);
   const hint = hintOf(world, actor, operation, chance);
   const make =
     (place: Place) =>

@@ -6,14 +6,14 @@ import { startServer } from '../../bench/servers.js';
 import { readFlags } from '../../src/command-line.js';
 import { promoteUser } from '../../src/resources/users/staff.js';
 import { fuzz, Report, type Target } from './fuzz.js';
-import { openHospital } from './hospital.js';
+import { expireKey, openHospital } from './hospital.js';
 import { fuzzedOperations } from './operations.js';
 import { written } from './report.js';
 import type { World } from './world.js';
 
 const HELP = `Starts the built server with its production configuration on the demo's hospital, in a database of its own, and sends
 it requests that are made by chance from the contract's schemas: valid ones, such that break one rule, and odd ones, by
-people of each kind, 8 at once. Holds each answer against the contract, and what is stored and logged against what must
+people of each kind and services with keys, 8 at once. Holds each answer against the contract, and what is stored and logged against what must
 never be. Exits with 1 if something is wrong, and shows the smallest request that has it.
 
   npm run fuzz
@@ -61,6 +61,7 @@ async function main(): Promise<void> {
     const target: Target = {
       ...{ url: server.url, sql, secret: JWT_SECRET, log: server.log },
       promote: (username) => promoteUser(database.db, username),
+      expire: (key) => expireKey(database.db, key),
     };
     world = await fuzz(target, { seed, from, to, operations, isLimited: environment === LIMITED }, report, world);
     await server.stop();

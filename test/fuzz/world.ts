@@ -6,8 +6,10 @@ import { signAccess } from '../helpers/tokens.js';
 export interface Actor {
   readonly name: string;
   /** What the contract's `security` goes by. */
-  readonly role: 'nobody' | 'user' | 'staff';
-  /** Of the user; 0 for nobody. */
+  readonly role: 'nobody' | 'user' | 'staff' | 'service';
+  /** Of a service: what its key is for. */
+  readonly scopes?: ReadonlySet<string>;
+  /** Of the user, or of the service's key; 0 for nobody. */
   id: number;
   username: string;
   password: string;
@@ -90,6 +92,8 @@ type Json = Readonly<Record<string, unknown>>;
 export class World {
   readonly actors: Actor[] = [];
   badTokens: readonly string[] = ['rubbish'];
+  /** Keys of services that are to stay as they are: by which somebody asks, or nobody may any more. */
+  readonly fixedKeys = new Set<number>();
   readonly slots = new Pool<string>();
   /** By kind: what was given to whoever asked for it. */
   readonly given = {
@@ -217,10 +221,59 @@ export async function replace(tell: Tell, actor: Actor, username: string): Promi
   Object.assign(actor, { id: user.id, username, password, access: tokens.access });
 }
 
+interface Key {
+  readonly id: number;
+  readonly secret: string;
+}
+
+/** Makes a key for a service. */
+async function makeKey(tell: Tell, staff: string, name: string, scopes: Iterable<string>): Promise<Key> {
+  const body = { name: `${name} ${Date.now().toString(36)}`, scopes: [...scopes] };
+  const { status, text } = await tell({ method: 'POST', path: '/service-keys/', token: staff, body });
+  if (status !== 201) throw new Error(`making a key was answered with ${status}: ${text}`);
+  return JSON.parse(text) as Key;
+}
+
+/** Adds a service that has a key with the scopes. */
+export async function addService(
+  world: World,
+  tell: Tell,
+  staff: string,
+  [name, scopes]: readonly [name: string, scopes: Iterable<string>],
+): Promise<void> {
+  const { id, secret } = await makeKey(tell, staff, name, scopes);
+  world.fixedKeys.add(id);
+  world.actors.push({
+    ...{ name, role: 'service', id, username: '', password: '' },
+    access: secret,
+    scopes: new Set(scopes),
+  });
+}
+
+/** Secrets of keys that were good once: of one that is revoked, one that has expired, and one that has another by now. */
+export async function endedSecrets(
+  { fixedKeys }: World,
+  tell: Tell,
+  staff: string,
+  scopes: Iterable<string>,
+  expire: (key: number) => Promise<unknown>,
+): Promise<readonly string[]> {
+  const revoked = await makeKey(tell, staff, 'revoked', scopes);
+  const expired = await makeKey(tell, staff, 'expired', scopes);
+  const rotated = await makeKey(tell, staff, 'rotated', scopes);
+  fixedKeys.add(expired.id);
+  await tell({ method: 'DELETE', path: `/service-keys/${revoked.id}/`, token: staff });
+  await expire(expired.id);
+  const path = `/service-keys/${rotated.id}/rotate/`;
+  await tell({ method: 'POST', path, token: staff, body: { old_ends_in: 0 } });
+  return [revoked, expired, rotated].map(({ secret }) => secret);
+}
+
 /** Tokens that nobody may get in with. */
 export const badTokens = (ended: string, secret: string): readonly string[] => [
   ...['rubbish', `${ended.slice(0, -3)}AAA`, ended],
   signAccess('another secret, long enough for HS256 as well', 1),
   signAccess(secret, 999_999),
   `${Buffer.from('{"alg":"none","typ":"JWT"}').toString('base64url')}.${ended.split('.')[1] ?? ''}.`,
+  `hospital_key_${'A'.repeat(43)}`,
 ];

@@ -5,6 +5,9 @@ import { InvalidInput, ProblemError } from '../../openapi/problem-error.js';
 import errors from '../../plugins/errors.js';
 import logging from '../../plugins/logging.js';
 import { newServiceSecret } from '../../plugins/service-keys.js';
+import { newCode, showCode } from '../../src/lib/codes.js';
+import { newToken } from '../../src/lib/tokens.js';
+import { forgeToken } from '../helpers/tokens.js';
 
 /** An app that logs into a list. */
 async function build(t: Test) {
@@ -71,4 +74,37 @@ t.test('a refusal is told with its kind: the path of a 404, the fields of a 400,
     { path: '/x/...' },
   ]);
   t.notMatch(JSON.stringify(answered()), /ada/i);
+});
+
+t.test('no secret that this server gives is in a line, wherever it was sent to', async (t) => {
+  const { app, answered } = await build(t);
+  await app.register(errors);
+  app.get('/unknown/:name', ({ params }) => {
+    throw new InvalidInput({ [(params as { name: string }).name]: ['is unknown'] });
+  });
+  const session = { sub: '4711', use: 'refresh', jti: newToken(), iat: 1, exp: 2 };
+  for (const [what, secret] of [
+    ['the key of a service', newServiceSecret().secret],
+    ['a token of a session', forgeToken(session)],
+    ['a token with the name of its key', forgeToken(session, { header: { alg: 'HS256', kid: 'x'.repeat(16) } })],
+    ['a token without its signature', forgeToken(session).replace(/[^.]*$/, '')],
+    ['a recovery code', showCode(newCode(24))],
+    ['a code for a new password', showCode(newCode(12))],
+    ['the token of a hold', newToken()],
+  ] as const) {
+    const from = answered().length;
+    for (const path of [`/${secret}`, `/x/${secret}/`, `/x/${secret}/more`]) await app.inject(path);
+    if (what !== 'the token of a hold') {
+      for (const path of [`/x/Bearer%20${secret}`, `/unknown/${secret}`]) await app.inject(path);
+    }
+    const lines = JSON.stringify(
+      answered()
+        .slice(from)
+        .map(({ path, reason }) => path ?? reason),
+    );
+    // No part of it either, by which it could be told from others.
+    for (const part of secret.split(/[.-]/).filter(({ length }) => length >= 4)) {
+      t.notOk(lines.includes(part), `${what}: ${lines}`);
+    }
+  }
 });

@@ -147,6 +147,54 @@ t.test('two instances share limits, also when Redis was away', async (t) => {
   });
 });
 
+t.test('what a service is told not to have changed counts for no instance, with Redis and without', async (t) => {
+  const redis = await makeRedis(t);
+  await redis.start();
+  const databaseUrl = await createTestDatabase(t);
+  const environment = { REDIS_URL: redis.url, RATE_LIMIT_ANON: '1000', RATE_LIMIT_AUTH: '1000' };
+  const one = await startInstance(t, databaseUrl, environment);
+  const two = await startInstance(t, databaseUrl, environment);
+  const { token: staff } = await one.api.registerStaff({ username: 'staff' });
+  const body = { name: 'Lab', scopes: ['patients:read'], limit_per_minute: 4 };
+  const { secret: token } = (await one.api.post('/service-keys/', { token: staff, body })).body as { secret: string };
+  const get = ({ api }: Instance, headers: Record<string, string> = {}) => api.get('/patients/', { token, headers });
+  const told = ({ status, headers }: Awaited<ReturnType<typeof get>>) => [status, headers['ratelimit-remaining']];
+
+  const first = await get(one);
+  t.strictSame(told(first), [200, '3']);
+  const headers = { 'if-none-match': first.headers['etag'] as string };
+  for (let count = 0; count < 5; count++) {
+    for (const each of [one, two]) t.strictSame(told(await get(each, headers)), [304, '3']);
+  }
+  t.strictSame([await get(two), await get(one), await get(two)].map(told), [
+    [200, '2'],
+    [200, '1'],
+    [200, '0'],
+  ]);
+  t.strictSame(told(await get(one, headers)), [429, '0'], 'past the limit it is refused, changed or not');
+  const client = new Redis(redis.url);
+  const key = 'hospital-management-api:rate-limit:service:1';
+  t.equal(await client.get(key), '5');
+  t.ok((await client.pttl(key)) > 0, 'to give back prolongs no window');
+
+  await t.test('where its window has ended there is nothing to give back, and no key that would stay', async (t) => {
+    await client.del(key);
+    one.api.app.limits.counts.giveBack('service:1');
+    await client.ping();
+    t.equal((await get(two)).status, 200);
+    t.equal(await client.get(key), '1');
+    await client.quit();
+  });
+
+  await t.test('without Redis', async (t) => {
+    await redis.kill();
+    await Promise.all([one.logged(1), two.logged(1)]);
+    t.strictSame(told(await get(one)), [200, '3']);
+    for (let count = 0; count < 5; count++) t.strictSame(told(await get(one, headers)), [304, '3']);
+    t.strictSame(told(await get(one)), [200, '2']);
+  });
+});
+
 t.test('an instance starts while Redis is away', async (t) => {
   const databaseUrl = await createTestDatabase(t);
   const redis = await makeRedis(t);

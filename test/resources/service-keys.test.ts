@@ -3,7 +3,7 @@ import { ServiceScope } from '../../openapi/generated/schemas.js';
 import { anotherInstance, buildTestApp, MORNING, type Body, type CallOptions, type TestApp } from '../helpers/app.js';
 import { backUp, buildClinic, TABLE } from '../helpers/clinic.js';
 import { allOperations, type Operation } from '../helpers/operations.js';
-import { race, RACING } from '../helpers/races.js';
+import { race, RACING, untilQueued } from '../helpers/races.js';
 
 const SCOPES = (ServiceScope as unknown as { anyOf?: { const: string }[]; enum?: string[] }).enum ?? [];
 const DAY = 86_400_000;
@@ -201,6 +201,23 @@ t.test('deleteServiceKey 204 while the key is being looked up: what was found th
     t.equal(revoked?.status, 204);
     t.equal((await api.get('/patients/', { token: secret })).status, 401);
   }
+});
+
+t.test('listPatients 200, 401 also where keys are changed while one is looked up', async (t) => {
+  const { api, make } = await build(t, RACING);
+  const { secret } = await make(['patients:read']);
+  const secrets = [secret, secret, `hospital_key_${'x'.repeat(43)}`, `hospital_key_${'x'.repeat(43)}`, 'hospital_key_'];
+  const { answers } = await api.database.db.transaction(async (tx) => {
+    await tx.execute('lock table service_keys in access exclusive mode');
+    const asked = secrets.map((token) => api.get('/patients/', { token }));
+    await untilQueued(tx, () => new Set(secrets).size);
+    api.app.tokens.forgetServiceKeys();
+    return { answers: Promise.all(asked) };
+  });
+  t.strictSame(
+    (await answers).map(({ status }) => status),
+    [200, 200, 401, 401, 401],
+  );
 });
 
 t.test('what is done to a key is known within 5 s on another instance', async (t) => {

@@ -141,6 +141,24 @@ t.test('setting up', async (t) => {
     );
     t.strictSame(answers.map(({ status }) => status).sort(), [200, 400, 400]);
   });
+
+  await t.test('confirmTotp turns on no other secret than that of the code, which createTotp may end', async (t) => {
+    const racing = await buildTestApp(t, RACING);
+    const { token } = await racing.register();
+    const setUp = () => racing.post('/api/user/totp/', { token, body: { current_password: PASSWORD } });
+    for (let round = 0; round < 8; round++) {
+      const { secret } = (await setUp()).body;
+      const [confirmed, begun] = await race(racing, 'select from totps for update', [
+        () => racing.post('/api/user/totp/confirm/', { token, body: { code: codeOf(secret) } }),
+        setUp,
+      ]);
+      const statuses = [confirmed?.status, begun?.status].join();
+      t.ok(['200,409', '400,200'].includes(statuses), statuses);
+      const { is_active } = await stateOf(racing, { token });
+      t.equal(is_active, confirmed?.status === 200);
+      await racing.database.db.delete(totps);
+    }
+  });
 });
 
 t.test('logIn with a second factor', async (t) => {

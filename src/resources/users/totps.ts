@@ -66,14 +66,14 @@ const isPending = isNull(totps.confirmedAt);
 /**
  * Judges a code of the app, for a second factor that is on, or one that waits for its first code. It is counted as wrong
  * before it is judged, of however many at once.
- * @returns the time step that the code is of, else what is wrong with it
+ * @returns the time step that the code is of, and the secret as it is stored, else what is wrong with it
  */
 async function judgeCode(
   { db, seals, calendar: { now } }: Visit,
   userId: number,
   code: string,
   state: typeof isActive,
-): Promise<{ step: number } | { fault: string }> {
+): Promise<{ step: number; sealed: string } | { fault: string }> {
   if (!CODE.test(code)) return { fault: IS_WRONG };
   const windowBegan = new Date(now.getTime() - WRONG_CODES_WINDOW).toISOString();
   const isNewWindow = sql`(${totps.wrongSince} is null or ${totps.wrongSince} <= ${windowBegan}::timestamptz)`;
@@ -93,8 +93,11 @@ async function judgeCode(
   const generator = new TOTP({ secret: Secret.fromBase32(secret), period: PERIOD });
   const timestamp = now.getTime();
   const delta = generator.validate({ token: code, timestamp, window: 1 });
-  return delta === null ? { fault: IS_WRONG } : { step: generator.counter({ timestamp }) + delta };
+  return delta === null ? { fault: IS_WRONG } : { step: generator.counter({ timestamp }) + delta, sealed: totp.sealed };
 }
+
+/** Whether it is the one that the code was judged by: meanwhile another may have been set up. */
+const hasSecret = ({ sealed }: { sealed: string }) => eq(totps.sealedSecret, sealed);
 
 /** What the use of a code changes: it is not wrong, and neither it nor one before it is good again. */
 const useOf = (step: number) => ({
@@ -110,7 +113,7 @@ async function takeCode(visit: Visit, userId: number, code: string): Promise<str
   const used = await visit.db
     .update(totps)
     .set(useOf(judged.step))
-    .where(and(eq(totps.userId, userId), isActive, isUnused))
+    .where(and(eq(totps.userId, userId), isActive, hasSecret(judged), isUnused))
     .returning({ userId: totps.userId });
   return used.length > 0 ? undefined : IS_WRONG;
 }
@@ -216,9 +219,9 @@ export async function confirmTotp(visit: PersonVisit, { body }: Input<'confirmTo
     const confirmed = await db
       .update(totps)
       .set({ ...useOf(judged.step), confirmedAt: calendar.now, recoveryHashes: hashes })
-      .where(pending)
+      .where(and(pending, hasSecret(judged)))
       .returning({ userId: totps.userId });
-    if (confirmed.length === 0) throw new InvalidInput({ code: [NOTHING_TO_CONFIRM] });
+    if (confirmed.length === 0) throw new InvalidInput({ code: [IS_WRONG] });
     await db
       .update(sessions)
       .set({ hasSecondFactor: true })
