@@ -47,6 +47,7 @@ export const BY_STAFF: readonly string[] = [
 const BY_HAND = [
   ...['refreshToken', 'logOut', 'changePassword', 'deleteHold', 'deleteSession', 'resetPassword'],
   ...['createTotp', 'confirmTotp', 'createRecoveryCodes', 'removeTotp', 'deleteUserTotp'],
+  ...['startOidcSignIn', 'finishOidcSignIn', 'removeIdentity'],
 ];
 
 function resolve<T extends { readonly $ref?: string }>({ components }: Document, value: T): T {

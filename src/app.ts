@@ -31,6 +31,7 @@ import { pastDateRule } from './lib/dates.js';
 import { passwordQueue, passwordRule } from './lib/passwords.js';
 import { sealsOf } from './lib/seals.js';
 import { sealEvents } from './resources/audit-events/chain.js';
+import { openIdProvider } from './resources/users/openid-provider.js';
 import { resources } from './resources/index.js';
 import { calendarOf, type Calendar } from './scheduling/calendar.js';
 import { offerAllFreed } from './scheduling/offers.js';
@@ -115,6 +116,7 @@ export async function buildApp({
     ],
   });
   const seals = sealsOf(secrets);
+  const oidc = config.oidc === null ? null : openIdProvider(config.oidc, app.log);
   await app.register(operation, {
     publicUrl: config.publicUrl,
     allowedHosts: config.allowedHosts,
@@ -126,6 +128,7 @@ export async function buildApp({
       readPicture: (name) => app.readPicture(name),
       calendar: calendar(),
       seals,
+      oidc,
     }),
   });
   await app.register(pictures, { folder: join(config.dataDir, 'pictures'), secrets, now: () => now().getTime() });

@@ -30,6 +30,10 @@ const MUST_BE_REDIS_URL = 'be a redis:// or rediss:// URL';
 const MUST_BE_CONTACT =
   'be a URI like mailto:security@example.com, https://example.com/security or tel:+1-201-555-0123';
 const MUST_BE_URL = 'be an http or https URL';
+const MUST_BE_ISSUER = 'be an https URL without query or fragment, like https://login.example.com';
+const MUST_BE_REDIRECT_URIS =
+  'be a list of https URLs without query or fragment, as the provider knows them, like https://app.example.com/signed-in';
+const MUST_BE_SCOPES = 'be a list with openid in it, like openid email profile';
 
 /** Every variable of the environment that the program knows; each that is `secret` may come from a file, by `<NAME>_FILE`. */
 export const Environment = Type.Object({
@@ -50,6 +54,13 @@ export const Environment = Type.Object({
   REFRESH_TOKEN_TTL: Type.String({ pattern: DURATION, default: '30d', must: 'be a duration like 30m, 1h or 30d' }),
   REFRESH_ROTATION: Type.Unsafe<'on' | 'off'>({ enum: ['on', 'off'], default: 'off' }),
   STAFF_MFA: Type.Unsafe<'off' | 'required'>({ enum: ['off', 'required'], default: 'off' }),
+  OIDC_ISSUER: Type.Optional(Type.String()),
+  OIDC_CLIENT_ID: Type.Optional(Type.String()),
+  OIDC_CLIENT_SECRET: Type.Optional(Type.String({ secret: true })),
+  OIDC_REDIRECT_URIS: Type.Optional(Type.String()),
+  OIDC_SCOPES: Type.Optional(Type.String()),
+  OIDC_MFA_ACR: Type.Optional(Type.String()),
+  OIDC_CREATE_USERS: Type.Optional(Type.Unsafe<'on' | 'off'>({ enum: ['on', 'off'] })),
   ADMIN_USERNAME: Type.Optional(Type.String()),
   ADMIN_EMAIL: Type.Optional(Type.String()),
   ADMIN_PASSWORD: Type.Optional(Type.String({ secret: true })),
@@ -102,6 +113,21 @@ export const Environment = Type.Object({
   }),
 });
 
+/** The OpenID provider by which users may sign in, and this server as a client of it. */
+export interface OidcConfig {
+  readonly issuer: string;
+  readonly clientId: string;
+  /** null: of a public client. */
+  readonly clientSecret: string | null;
+  /** The pages that the provider may send somebody back to. */
+  readonly redirectUris: readonly string[];
+  readonly scopes: string;
+  /** Values of `acr` that tell of a second factor. */
+  readonly mfaAcr: readonly string[];
+  /** Whether somebody who has no user here is given one. */
+  readonly createUsers: boolean;
+}
+
 export interface Config {
   readonly isProduction: boolean;
   readonly host: string;
@@ -124,6 +150,8 @@ export interface Config {
   readonly refreshRotation: boolean;
   /** Whether staff need a second factor for what only staff may do. */
   readonly staffMfa: 'off' | 'required';
+  /** null: users do not sign in so. */
+  readonly oidc: OidcConfig | null;
   readonly admin: { readonly username: string; readonly email: string; readonly password: string } | null;
   /** Base of absolute URLs without a slash at its end; null: from the request. */
   readonly publicUrl: string | null;
@@ -342,6 +370,43 @@ function readOrigins(value: string | undefined, isProduction: boolean): true | s
   });
 }
 
+/** A list as people write it: by commas or blanks. */
+const wordsOf = (value: string | undefined): string[] => value?.split(/[\s,]+/).filter((word) => word !== '') ?? [];
+
+/** A URL as it would be sent, with TLS where it is not of this machine. */
+function isEndpoint(text: string): boolean {
+  if (!URL.canParse(text)) return false;
+  const { href, protocol, hostname, username, password } = new URL(text);
+  const isLocal = /^(localhost|127\.0\.0\.1|\[::1\])$/.test(hostname);
+  const isPlain = username === '' && password === '' && !/[?#]/.test(text);
+  return (
+    isPlain &&
+    href.replace(/\/$/, '') === text.replace(/\/$/, '') &&
+    (protocol === 'https:' || (protocol === 'http:' && isLocal))
+  );
+}
+
+function readOidc(env: Static<typeof Environment>): OidcConfig | null {
+  const { OIDC_ISSUER: issuer, OIDC_CLIENT_ID: clientId } = env;
+  if (issuer === undefined) {
+    for (const name of Object.keys(env)) if (name.startsWith('OIDC_')) refuse('OIDC_ISSUER', `be set with ${name}`);
+    return null;
+  }
+  if (!isEndpoint(issuer)) refuse('OIDC_ISSUER', MUST_BE_ISSUER, issuer);
+  if (clientId === undefined) return refuse('OIDC_CLIENT_ID', 'be set with OIDC_ISSUER');
+  const redirectUris = wordsOf(env.OIDC_REDIRECT_URIS);
+  const areSent = redirectUris.every((uri) => isEndpoint(uri) && new URL(uri).href === uri);
+  if (redirectUris.length === 0 || !areSent) {
+    refuse('OIDC_REDIRECT_URIS', MUST_BE_REDIRECT_URIS, env.OIDC_REDIRECT_URIS);
+  }
+  const scopes = wordsOf(env.OIDC_SCOPES ?? 'openid email profile');
+  if (!scopes.includes('openid')) refuse('OIDC_SCOPES', MUST_BE_SCOPES, env.OIDC_SCOPES);
+  return {
+    ...{ issuer, clientId, clientSecret: env.OIDC_CLIENT_SECRET ?? null, redirectUris, scopes: scopes.join(' ') },
+    ...{ mfaAcr: wordsOf(env.OIDC_MFA_ACR), createUsers: env.OIDC_CREATE_USERS === 'on' },
+  };
+}
+
 /**
  * Reads the environment into one frozen Config. Nothing else reads it.
  * @throws ConfigError
@@ -389,6 +454,7 @@ export function readConfig(source: NodeJS.ProcessEnv): Config {
     refreshTokenTtl: readDuration('REFRESH_TOKEN_TTL', env.REFRESH_TOKEN_TTL),
     refreshRotation: env.REFRESH_ROTATION === 'on',
     staffMfa: env.STAFF_MFA,
+    oidc: readOidc(env),
     admin:
       username === undefined || email === undefined || password === undefined ? null : { username, email, password },
     publicUrl: env.PUBLIC_URL?.replace(/\/+$/, '') ?? null,

@@ -12,6 +12,8 @@ import { openFolder } from '../plugins/pictures/store.js';
 import { ACCOUNTS, PASSWORD } from '../src/demo/people.js';
 import { seedDemo } from '../src/demo/seed.js';
 import { buildTestApp, type Body } from './helpers/app.js';
+import { linkIdentity } from './helpers/clinic.js';
+import { claimsIn, OpenIdServer } from './helpers/openid.js';
 import { codeOf } from './helpers/totp.js';
 import { allOperations, type Operation } from './helpers/operations.js';
 import { pictureFile } from './helpers/pictures.js';
@@ -57,6 +59,7 @@ const sent = [...inOrder.filter((operation) => !isEnd(operation)), ...inOrder.fi
 
 const OF_WHO_HAS_REGISTERED = new Set([
   ...['changePassword', 'deleteOtherSessions', 'createTotp', 'confirmTotp', 'createRecoveryCodes', 'removeTotp'],
+  ...['listIdentities', 'removeIdentity'],
 ]);
 
 /** Who signs in: whom the contract asks for, or who can do it without harm to the rest. */
@@ -68,6 +71,9 @@ function callerOf({ config: { operationId, access } }: Operation): string | unde
 
 /** Of a second factor, in the examples. */
 const CODE = '287082';
+/** Of an OpenID provider: what it sends a browser back with, and somebody whom it knows. */
+const OIDC_CODE = 'SplxlOBeZQQYbYS6WxSbIA';
+const SUBJECT = '248289761001';
 
 /** What goes by the clock, by chance, or by how much there is. */
 const VARIES = new Set([
@@ -75,6 +81,7 @@ const VARIES = new Set([
   ...['start', 'end', 'today', 'clock', 'now', 'at', 'user_agent'],
   ...['access', 'refresh', 'token', 'code', 'expires_at', 'count', 'next'],
   ...['secret', 'old_secret_ends_at', 'uri', 'recovery_codes'],
+  ...['authorization_url', 'state', 'issuer', 'linked_at', 'last_used_at'],
 ]);
 
 const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null;
@@ -119,7 +126,9 @@ class Comparison {
 
 t.test('each request that the contract shows is answered as it shows', async (t) => {
   const now = new Date();
-  const api = await buildTestApp(t, { MAX_OPEN_BOOKINGS: '', MAX_OPEN_BOOKINGS_PER_DOCTOR: '20' }, { now: () => now });
+  const provider = await OpenIdServer.start(t);
+  const environment = { MAX_OPEN_BOOKINGS: '', MAX_OPEN_BOOKINGS_PER_DOCTOR: '20' };
+  const api = await buildTestApp(t, provider.environment(environment), { now: () => now });
   const store = await openFolder(join(t.testdirName, 'pictures'));
   await seedDemo(api.database.db, store, {
     now,
@@ -172,6 +181,10 @@ t.test('each request that the contract shows is answered as it shows', async (t)
       const file = schema.body?.required?.find((name: string) => schema.body?.properties[name]?.format === 'binary');
       const caller = callerOf(operation);
       if (operationId === 'deleteUserTotp') await enrolDoctor();
+      if (operationId === 'startOidcSignIn') {
+        const userId = Number(claimsIn(tokens.get('who has registered'))['sub']);
+        await linkIdentity(api, { userId, issuer: provider.issuer, subject: SUBJECT });
+      }
       const response = await api.call(method, `${path}?${query.toString()}`, {
         headers,
         token: caller === undefined ? undefined : tokens.get(caller),
@@ -194,6 +207,10 @@ t.test('each request that the contract shows is answered as it shows', async (t)
       const standsFor = (answer as Body).tokens ?? answer;
       for (const name of ['refresh', 'access', 'token', 'code']) {
         if (session[name] !== undefined) real.set(standsFor[name], session[name]);
+      }
+      if (operationId === 'startOidcSignIn') {
+        const { code, state } = await provider.signIn(session.authorization_url, { sub: SUBJECT });
+        real.set(OIDC_CODE, code).set(standsFor.state, state);
       }
       // Each code of a second factor is good once.
       if (operationId === 'createTotp') real.set(CODE, codeOf(session.secret, now));

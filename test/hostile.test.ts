@@ -1,7 +1,7 @@
 /** Bad values in every field of every operation: a documented problem, never a 500, and nothing stored. */
 import t, { type Test } from 'tap';
 import { buildTestApp, type TestApp } from './helpers/app.js';
-import { ACTORS, backUp, buildClinic, TABLE } from './helpers/clinic.js';
+import { ACTORS, backUp, buildClinic, isPossible, TABLE } from './helpers/clinic.js';
 import { allOperations, exampleOf, pathOf } from './helpers/operations.js';
 import { pictureFile } from './helpers/pictures.js';
 
@@ -104,7 +104,7 @@ t.test('bad values', async (t) => {
 
     await t.test(`${operationId} answers bad values with a problem and stores nothing of it`, async (t) => {
       const answer = await api.call(method, url, { ...options, ...good });
-      t.ok(answer.status < 300, `${actor} may do it: ${answer.status}`);
+      t.equal(answer.status < 300, isPossible(operationId), `${actor} may do it: ${answer.status}`);
       await restore();
       const example = { ...exampleOf(operation), ...(good.body as object | undefined) };
       for (const field of Object.keys(schema.body?.properties ?? {})) {

@@ -2,7 +2,7 @@
 import t from 'tap';
 import type { operations } from '../openapi/generated/operations.js';
 import { buildTestApp, type CallOptions } from './helpers/app.js';
-import { ACTORS, backUp, buildClinic, TABLE, type Request } from './helpers/clinic.js';
+import { ACTORS, backUp, buildClinic, isPossible, TABLE, type Request } from './helpers/clinic.js';
 import { allOperations, exampleOf, type Operation } from './helpers/operations.js';
 
 const STRICT = { prefer: 'handling=strict' };
@@ -30,7 +30,7 @@ t.test('strict handling', async (t) => {
     query = '',
   ) => api.call(method, url.replace(/:\w+/, path) + query, { ...options, headers: headers ?? {} });
 
-  for (const operation of allOperations) {
+  for (const operation of allOperations.filter(({ config }) => isPossible(config.operationId))) {
     const { operationId, success, consumes } = operation.config;
     const parameters = Object.keys(operation.schema.querystring?.properties ?? {});
     const fields = Object.keys(operation.schema.body?.properties ?? {});

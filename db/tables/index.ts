@@ -2,6 +2,7 @@ export * from './users.js';
 export * from './sessions.js';
 export * from './password-resets.js';
 export * from './totps.js';
+export * from './identities.js';
 export * from './service-keys.js';
 export * from './profiles.js';
 export * from './patients.js';

@@ -48,9 +48,10 @@ export const problems = {
   'otp-required': {
     status: 401,
     title: 'Second factor required',
-    description: 'User name and password are right, and the user has a second factor. Nobody is signed in yet.',
+    description:
+      'User name and password, or the provider of OpenID Connect, say who it is; the user has a second factor. Nobody is signed in yet.',
     why: 'The user has turned on codes of an authenticator app, and the login had no `otp`.',
-    next: 'Ask for the code that the app shows, or for a recovery code, and send the login again with it as `otp`.',
+    next: "Ask for the code that the app shows, or for a recovery code, and send the login again with it as `otp`. With OpenID Connect begin again, since the provider's code is good once.",
     example: {
       type: '/problems/otp-required',
       title: 'Second factor required',
@@ -62,7 +63,8 @@ export const problems = {
   'otp-wrong': {
     status: 401,
     title: 'Second factor wrong',
-    description: 'User name and password are right, but `otp` is not. Nobody is signed in.',
+    description:
+      'User name and password, or the provider of OpenID Connect, are right, but `otp` is not. Nobody is signed in.',
     why: 'The code is mistyped, older than half a minute, or was used before, which it can be once; or the clock of the phone is wrong. After 10 wrong codes in 24 hours only recovery codes are taken, from wherever they come.',
     next: 'Send the next code that the app shows, or a recovery code that was not used yet. Who has neither asks staff, who can remove the second factor.',
     example: {
@@ -101,6 +103,22 @@ export const problems = {
       instance: 'urn:uuid:5f3b8f0e-7a0c-4a9c-8d3e-0a4c1f6b2d11',
     },
   },
+  'identity-unknown': {
+    status: 403,
+    title: 'Identity unknown',
+    description:
+      'The OpenID provider has confirmed who you are there, but no user here is linked to that. Nobody is signed in.',
+    why: 'A user links whom they are at the provider from their own session. An email that is the same in both places is not enough: it would let in whoever can make one up at the provider.',
+    next: 'Log in with `POST /api/user/login/`, or register, and begin again with `POST /api/user/oidc/start/` and the access token: that links. Where the server is set to `OIDC_CREATE_USERS=on` this does not happen.',
+    example: {
+      type: '/problems/identity-unknown',
+      title: 'Identity unknown',
+      status: 403,
+      detail:
+        'Nobody here is linked to whom you are at the provider. Sign in with user name and password, and link it from there.',
+      instance: 'urn:uuid:5f3b8f0e-7a0c-4a9c-8d3e-0a4c1f6b2d11',
+    },
+  },
   'too-many-bookings': {
     status: 403,
     title: 'Too many bookings',
@@ -132,6 +150,20 @@ export const problems = {
       instance: 'urn:uuid:5f3b8f0e-7a0c-4a9c-8d3e-0a4c1f6b2d11',
     },
   },
+  'not-configured': {
+    status: 404,
+    title: 'Not configured',
+    description: 'The server does not offer this.',
+    why: 'It needs a setting that the operator has not made: sign-in by OpenID Connect is there where `OIDC_ISSUER` is set.',
+    next: 'Log in with user name and password, or ask the operator, who finds the setting in the README.',
+    example: {
+      type: '/problems/not-configured',
+      title: 'Not configured',
+      status: 404,
+      detail: 'This server takes no sign-in by OpenID Connect: OIDC_ISSUER is not set.',
+      instance: 'urn:uuid:5f3b8f0e-7a0c-4a9c-8d3e-0a4c1f6b2d11',
+    },
+  },
   'already-exists': {
     status: 409,
     title: 'Already exists',
@@ -157,7 +189,7 @@ export const problems = {
       type: '/problems/in-use',
       title: 'In use',
       status: 409,
-      detail: 'A doctor has it.',
+      detail: 'It is your only way in. Choose a password first, by a code that staff make for you.',
       instance: 'urn:uuid:5f3b8f0e-7a0c-4a9c-8d3e-0a4c1f6b2d11',
     },
   },

@@ -183,6 +183,37 @@ export const SecondFactorProof = Type.Object({
 });
 export type SecondFactorProof = Static<typeof SecondFactorProof>;
 
+export const OidcStart = Type.Object({
+  redirect_uri: Type.String({ minLength: 1, maxLength: 1000 }),
+  current_password: Type.Optional(Type.String({ format: 'password', minLength: 1, maxLength: 128 })),
+});
+export type OidcStart = Static<typeof OidcStart>;
+
+export const OidcSignInUrl = Type.Object({
+  authorization_url: Type.String({ maxLength: 10000 }),
+  state: Type.String({ maxLength: 4000 }),
+});
+export type OidcSignInUrl = Static<typeof OidcSignInUrl>;
+
+export const OidcCallback = Type.Object({
+  code: Type.String({ minLength: 1, maxLength: 4000 }),
+  state: Type.String({ minLength: 1, maxLength: 4000 }),
+  otp: Type.Optional(Type.String({ maxLength: 100 })),
+});
+export type OidcCallback = Static<typeof OidcCallback>;
+
+export const Identity = Type.Object({
+  id: Id,
+  issuer: Type.String({ maxLength: 500 }),
+  subject: Type.String({ maxLength: 255 }),
+  linked_at: Timestamp,
+  last_used_at: Type.Unsafe<string | null>({ type: ['string', 'null'], format: 'date-time' }),
+});
+export type Identity = Static<typeof Identity>;
+
+export const IdentityList = Type.Array(Identity, { maxItems: 1000 });
+export type IdentityList = Static<typeof IdentityList>;
+
 export const Profile = Type.Object({
   id: Id,
   user: User,
@@ -657,6 +688,7 @@ export const PatientExport = Type.Object({
   invitations: Type.Array(ExportedInvitation, { maxItems: 100000 }),
   password_resets: Type.Array(ExportedPasswordReset, { maxItems: 100000 }),
   second_factors: Type.Array(ExportedSecondFactor, { maxItems: 1 }),
+  identities: IdentityList,
   stored_answers: Type.Array(ExportedAnswer, { maxItems: 100000 }),
   accesses: Type.Array(Access, { maxItems: 10000 }),
   activity: Type.Array(ExportedActivity, { maxItems: 10000 }),

@@ -32,6 +32,9 @@ const BEYOND_SCHEMAS: readonly RegExp[] = [
   /^is wrong$/,
   /^is wrong, was used before, or too many were wrong$/,
   /^is for a second factor that is not on$/,
+  /^is not one of those that the server is set up with$/,
+  /^is not one of this server, or has expired: begin again$/,
+  /^is required of who is signed in$/,
   /^has nothing to confirm: /,
   // Days and times go by each other and by the clock.
   /^(item \d+ )*(until )?must not be before (from|starting)$/,
@@ -193,7 +196,14 @@ export function judgeTwins(one: Received, other: Received): string[] {
 }
 
 /** Passwords are guessed ten times, whatever the limits. */
-const GUESSES = new Set(['logIn', 'changePassword', 'createTotp', 'createRecoveryCodes', 'removeTotp']);
+const GUESSES = new Set([
+  'logIn',
+  'changePassword',
+  'createTotp',
+  'createRecoveryCodes',
+  'removeTotp',
+  'removeIdentity',
+]);
 const isGuess = ({ operation }: Plan): boolean => GUESSES.has(operation.operationId);
 
 function problemFaults(status: number, text: string): string[] {

@@ -133,7 +133,7 @@ function hintOf(world: World, actor: Actor, operation: FuzzedOperation, chance: 
         if (name === 'username') return known.username;
         if (name === 'password') return known.password;
       }
-      if (name === 'current_password') return actor.password;
+      if (name === 'current_password' && actor.role !== 'nobody') return actor.password;
       if (['doctor', 'time', 'date'].includes(name) && slot !== undefined && /^\/(appointments|holds)\//.test(path)) {
         return slot[name as keyof typeof slot];
       }

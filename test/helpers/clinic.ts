@@ -1,8 +1,11 @@
 /** A clinic with a record of each kind, and for every operation a request about them with what each caller gets. */
+import { identities } from '../../db/tables/index.js';
 import type { operations } from '../../openapi/generated/operations.js';
+import { inTransaction } from '../../src/lib/visit.js';
 import { MORNING, PASSWORD, type CallOptions, type TestApp, type User } from './app.js';
 import { pictureFile } from './pictures.js';
 import { codeOf, enrol } from './totp.js';
+import { visitOf } from './visit.js';
 
 export const ACTORS = ['anonymous', 'owner', 'other', 'treating', 'doctor', 'staff', 'inactive'] as const;
 export type Actor = (typeof ACTORS)[number];
@@ -110,6 +113,13 @@ export const TABLE: Readonly<Record<keyof typeof operations, Row>> = {
   createRecoveryCodes: [[401, 400, 400, 200, 400, 400, 401], secondFactor],
   removeTotp: [[401, 400, 400, 204, 400, 400, 401], secondFactor],
   deleteUserTotp: [staffOnly(204), of('treatingId')],
+  startOidcSignIn: [
+    [404, 404, 404, 404, 404, 404, 401],
+    () => ({ body: { redirect_uri: 'https://app.example.com/' } }),
+  ],
+  finishOidcSignIn: [[404, 404, 404, 404, 404, 404, 401], () => ({ body: { code: 'x', state: 'y' } })],
+  listIdentities: [signedIn(200)],
+  removeIdentity: [[401, 204, 404, 404, 404, 404, 401], of('identityId', { body: { current_password: PASSWORD } })],
   listProfiles: [signedIn(200)],
   createProfile: [[401, 409, 201, 201, 201, 201, 401], () => ({ body: { bio: 'x' } })],
   getMyProfile: [signedIn(200)],
@@ -224,6 +234,10 @@ export const TABLE: Readonly<Record<keyof typeof operations, Row>> = {
   getProblemType: [anyone(200), of('problem')],
 };
 
+/** Whether the clinic has what an operation needs: an OpenID provider is there in tests of its own. */
+export const isPossible = (operationId: string): boolean =>
+  TABLE[operationId as keyof typeof TABLE][0].some((status) => status < 300);
+
 const overbooking = (clinic: Pick<Clinic, 'ids'>) => ({
   ...booking(clinic),
   patient: clinic.ids['patientId'],
@@ -240,6 +254,16 @@ export const OVERBOOKING: Readonly<Partial<Record<keyof typeof operations, Row>>
   ],
   updateAppointment: [[401, 403, 404, 200, 404, 200, 401], of('appointmentId', { body: { overbook: true } })],
 };
+
+/** Links a user without asking a provider. */
+export const linkIdentity = (
+  { database: { db } }: TestApp,
+  values: { readonly userId: number; readonly issuer: string; readonly subject: string },
+): Promise<number> =>
+  inTransaction(visitOf(db), async ({ db }) => {
+    const [row] = await db.insert(identities).values(values).returning({ id: identities.id });
+    return row?.id as number;
+  });
 
 export async function buildClinic(api: TestApp): Promise<Clinic> {
   const staff = await api.registerStaff();
@@ -263,6 +287,7 @@ export async function buildClinic(api: TestApp): Promise<Clinic> {
   ids['totp'] = (await api.post('/api/user/totp/', { ...own, body: { current_password: PASSWORD } })).body.secret;
   ids['treatingId'] = treating.id;
   ids['recoveryCode'] = (await enrol(api, treating)).recoveryCodes[0] as string;
+  ids['identityId'] = await linkIdentity(api, { userId: owner.id, issuer: 'https://login.example.com', subject: '1' });
   ids['sessionId'] = (await api.get('/api/user/sessions/', own)).body.results[0].id;
   ids['profileId'] = (await create('/api/user/profiles/', { ...own, body: { bio: 'Mine.' } })).id;
   ids['patientId'] = (await create('/patients/', { ...own, body: { phone: '+44 20 1234' } })).id;

@@ -20,6 +20,7 @@ export const visitOf = (db: Db, parts: Partial<PersonVisit> = {}): PersonVisit =
   reviewsFrom: 'anyone',
   refreshRotation: false,
   seals: sealsOf(['a secret of tests of services, long enough']),
+  oidc: null,
   readPicture: notToBeCalled,
   calendar: {
     now: new Date(),

@@ -9,7 +9,7 @@ import { eq } from 'drizzle-orm';
 import t, { type Test } from 'tap';
 import { totps } from '../../db/tables/index.js';
 import { buildTestApp, MORNING, PASSWORD, type Body, type CallOptions, type TestApp } from '../helpers/app.js';
-import { buildClinic } from '../helpers/clinic.js';
+import { buildClinic, linkIdentity } from '../helpers/clinic.js';
 import { allOperations, type Operation } from '../helpers/operations.js';
 import { pictureFile } from '../helpers/pictures.js';
 import { enrol } from '../helpers/totp.js';
@@ -32,7 +32,7 @@ function textsOf({ schema }: Operation): string[] {
 /** What is not kept as it is sent: compared, hashed, or read as something else. */
 const NOT_KEPT = new Set([
   ...['password', 'confirm_password', 'current_password', 'invitation', 'refresh', 'code', 'otp', 'hold'],
-  ...['appointment_status', 'from', 'to', 'logIn.username', 'resetPassword.username', 'user'],
+  ...['appointment_status', 'from', 'to', 'logIn.username', 'resetPassword.username', 'user', 'redirect_uri', 'state'],
 ]);
 
 /** Those that people send about themselves: what staff alone may send is of the clinic. */
@@ -233,6 +233,8 @@ t.test('a person: what was planted is in the export, and after the erasure nowhe
   await ok('PATCH', `/patients/${desk.id}/`, { ...byStaff, body: planter.body('updatePatient', ['desk', 'record']) });
   await ok('POST', `/patients/${desk.id}/invitation/`, byStaff);
   await enrol(api, { token: registered.tokens.access });
+  const subject = planter.word('ann', 'subject', 'identity');
+  await linkIdentity(api, { userId: registered.user.id, issuer: 'https://login.example.com', subject });
   const secondFactors = (): Promise<number> => api.database.db.$count(totps, eq(totps.userId, registered.user.id));
   t.equal(await secondFactors(), 1);
 

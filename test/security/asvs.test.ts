@@ -9,6 +9,7 @@ import { readConfig } from '../../src/config.js';
 import { buildTestApp, MORNING, PASSWORD, type TestApp } from '../helpers/app.js';
 import { buildClinic } from '../helpers/clinic.js';
 import { allOperations } from '../helpers/operations.js';
+import { claimsIn, newKey, OpenIdServer, REDIRECT_URI, signIdToken } from '../helpers/openid.js';
 import { claimsOf, forgeToken, now } from '../helpers/tokens.js';
 import { codeOf, enrol } from '../helpers/totp.js';
 
@@ -261,6 +262,64 @@ t.test('V9 tokens: one algorithm, one use, an end; nothing in the header leads e
   t.equal(await status(forgeToken({ ...claims, use: 'refresh' })), 401);
   t.ok(Number(claimsOf(user.token)['exp']) <= now() + 3601);
   t.notMatch(JSON.stringify(claimsOf(user.token)), new RegExp(`${user.username}|example.com|${PASSWORD}`));
+});
+
+t.test('V10 OAuth: what the provider has not said to this flow signs nobody in, and no email links', async (t) => {
+  const provider = await OpenIdServer.start(t);
+  const clock = { now: MORNING };
+  const api = await buildTestApp(t, provider.environment(), { now: () => clock.now });
+  const user = await api.register({ username: 'ann' });
+  const start = async (redirect_uri: string, token?: string) => {
+    const body = { redirect_uri, ...(token !== undefined && { current_password: PASSWORD }) };
+    return api.post('/api/user/oidc/start/', { token, body });
+  };
+  const come = async (sub: string, token?: string) => {
+    const claims = { email: 'ann@example.com', email_verified: true };
+    return provider.signIn((await start(REDIRECT_URI, token)).body.authorization_url, { sub, claims });
+  };
+  const finish = async (body: object, token?: string) =>
+    (await api.post('/api/user/oidc/callback/', { token, body })).status;
+
+  t.equal((await start('https://evil.example/')).status, 400);
+  const { searchParams } = new URL((await start(REDIRECT_URI)).body.authorization_url);
+  t.equal(searchParams.get('response_type'), 'code');
+  t.equal(searchParams.get('code_challenge_method'), 'S256');
+  t.equal(await finish(await come('mallory')), 403, 'an email that is the same links nobody');
+  const bare = { redirect_uri: REDIRECT_URI };
+  t.equal(
+    (await api.post('/api/user/oidc/start/', { token: user.token, body: bare })).status,
+    400,
+    'nor a token alone',
+  );
+  t.equal(await finish(await come('ann', user.token)), 401, 'nor a state alone');
+  t.equal(await finish(await come('ann', user.token), user.token), 200);
+
+  const [first, second] = [await come('ann'), await come('ann')];
+  t.equal(await finish({ ...first, state: second.state }), 401, 'a code of another flow');
+  t.equal(await finish({ ...first, state: `${second.state.slice(0, -4)}AAAA` }), 400, 'a state that is made up');
+  t.equal(await finish(second), 200);
+  t.equal(await finish(second), 401, 'a code is good once');
+  const late = await come('ann');
+  clock.now = new Date(MORNING.getTime() + 600_000);
+  t.equal(await finish(late), 400);
+
+  const stranger = newKey();
+  for (const [what, change, key] of [
+    ['nonce', { nonce: 'another' }, provider.key],
+    ['issuer', { iss: 'https://evil.example' }, provider.key],
+    ['audience', { aud: 'another' }, provider.key],
+    ['end', { exp: now() - 60 }, provider.key],
+    ['signature', {}, stranger],
+  ] as const) {
+    const came = await come('ann');
+    provider.tamper = (tokens) => ({
+      ...tokens,
+      id_token: signIdToken({ ...claimsIn(tokens['id_token']), ...change }, key),
+    });
+    t.equal(await finish(came), 401, what);
+    provider.tamper = undefined;
+  }
+  t.equal(await finish(await come('ann')), 200);
 });
 
 t.test('V11 cryptography: what is secret is stored as a hash, and cannot be guessed', async (t) => {

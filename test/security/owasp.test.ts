@@ -2,6 +2,7 @@
 import { createServer } from 'node:net';
 import t from 'tap';
 import { buildTestApp, type CallOptions, type TestApp } from '../helpers/app.js';
+import { OpenIdServer, REDIRECT_URI } from '../helpers/openid.js';
 import { ACTORS, backUp, buildClinic, TABLE, type Actor, type Clinic } from '../helpers/clinic.js';
 import { allOperations, exampleOf, pathOf, type Operation } from '../helpers/operations.js';
 import { forgeToken, now } from '../helpers/tokens.js';
@@ -399,6 +400,17 @@ t.test('API7 request forgery: no field and no header makes the server connect an
     }
   }
   t.ok(taken > 50, `${taken} requests were taken`);
+
+  const provider = await OpenIdServer.start(t);
+  const signingIn = await buildTestApp(t, provider.environment());
+  const start = (redirect_uri: string) => signingIn.post('/api/user/oidc/start/', { body: { redirect_uri }, headers });
+  t.equal((await start(url)).status, 400);
+  provider.before = (_request, response) => response.writeHead(307, { location: url }).end();
+  t.equal((await start(REDIRECT_URI)).status, 503);
+  provider.before = () => undefined;
+  const { state } = (await start(REDIRECT_URI)).body;
+  const body = { code: url, state };
+  t.equal((await signingIn.post('/api/user/oidc/callback/', { body, headers })).status, 401);
   // Whatever would be sent in the background had as long as it takes to get here.
   await new Promise((resolve) => setImmediate(resolve));
   t.equal(connections, 0);

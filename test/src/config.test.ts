@@ -27,6 +27,7 @@ const DEFAULTS: Config = {
   refreshTokenTtl: 30 * 86_400,
   refreshRotation: false,
   staffMfa: 'off',
+  oidc: null,
   admin: null,
   publicUrl: null,
   allowedHosts: null,
@@ -65,6 +66,16 @@ t.test('defaults', async (t) => {
     corsOrigins: [],
   });
 });
+
+const OIDC = {
+  ...{ OIDC_ISSUER: 'https://login.example', OIDC_CLIENT_ID: 'hospital' },
+  OIDC_REDIRECT_URIS: 'https://app.example/signed-in',
+};
+const BY_OIDC: Config['oidc'] = {
+  ...{ issuer: 'https://login.example', clientId: 'hospital', clientSecret: null },
+  ...{ redirectUris: ['https://app.example/signed-in'], scopes: 'openid email profile' },
+  ...{ mfaAcr: [], createUsers: false },
+};
 
 t.test('values that are taken', async (t) => {
   const admin = { ADMIN_USERNAME: 'ada', ADMIN_EMAIL: 'ada@example.org', ADMIN_PASSWORD: 'secret' };
@@ -110,6 +121,22 @@ t.test('values that are taken', async (t) => {
       { ACCESS_TOKEN_TTL: '2h', REFRESH_TOKEN_TTL: '3650d' },
       { accessTokenTtl: 7200, refreshTokenTtl: 315_360_000 },
     ],
+    ...[
+      [OIDC, {}],
+      [{ ...OIDC, OIDC_CLIENT_SECRET: 's:+%' }, { clientSecret: 's:+%' }],
+      [
+        { ...OIDC, OIDC_ISSUER: 'http://127.0.0.1:8080/realms/clinic' },
+        { issuer: 'http://127.0.0.1:8080/realms/clinic' },
+      ],
+      [{ ...OIDC, OIDC_ISSUER: 'https://login.example/' }, { issuer: 'https://login.example/' }],
+      [
+        { ...OIDC, OIDC_REDIRECT_URIS: 'https://app.example/a, http://localhost:3000/' },
+        { redirectUris: ['https://app.example/a', 'http://localhost:3000/'] },
+      ],
+      [{ ...OIDC, OIDC_SCOPES: 'email,openid  groups' }, { scopes: 'email openid groups' }],
+      [{ ...OIDC, OIDC_MFA_ACR: 'gold urn:mfa' }, { mfaAcr: ['gold', 'urn:mfa'] }],
+      [{ ...OIDC, OIDC_CREATE_USERS: 'on' }, { createUsers: true }],
+    ].map(([environment, more]) => [environment, { oidc: { ...BY_OIDC, ...more } }]),
     [admin, { admin: { username: 'ada', email: 'ada@example.org', password: 'secret' } }],
     [{ PUBLIC_URL: 'https://clinic.example' }, { publicUrl: 'https://clinic.example' }],
     [{ PUBLIC_URL: 'http://localhost:8000/api//' }, { publicUrl: 'http://localhost:8000/api' }],
@@ -323,6 +350,46 @@ t.test('values that stop the start with one line that names the variable', async
       { DATABASE_URL: 'postgres://db/x', MIGRATION_DATABASE_URL: 'postgres://db/x?sslmode=on' },
       'MIGRATION_DATABASE_URL must have sslmode as one of: disable, allow, prefer, require, verify-ca, verify-full',
     ],
+    ...Object.entries({
+      ...OIDC,
+      OIDC_CLIENT_SECRET: 's',
+      OIDC_SCOPES: 'openid',
+      OIDC_MFA_ACR: 'a',
+      OIDC_CREATE_USERS: 'off',
+    })
+      .filter(([name]) => name !== 'OIDC_ISSUER')
+      .map(([name, value]): [NodeJS.ProcessEnv, string] => [{ [name]: value }, `OIDC_ISSUER must be set with ${name}`]),
+    ...[
+      ...[
+        'http://login.example',
+        'login.example',
+        'https://a@login.example',
+        'https://login.example?x',
+        'https://login.example#x',
+      ],
+      ...['ftp://localhost', 'https://login.example/a/../b', 'http://127.0.0.1.example', 'HTTPS://login.example'],
+    ].map((issuer): [NodeJS.ProcessEnv, string] => [
+      { ...OIDC, OIDC_ISSUER: issuer },
+      `OIDC_ISSUER must be an https URL without query or fragment, like https://login.example.com, but is "${issuer}"`,
+    ]),
+    [{ OIDC_ISSUER: 'https://login.example' }, 'OIDC_CLIENT_ID must be set with OIDC_ISSUER'],
+    ...[
+      'http://app.example/',
+      'https://app.example',
+      '*',
+      'https://app.example/*, app',
+      'https://app.example/?x=1',
+      ',',
+    ].map((uris): [NodeJS.ProcessEnv, string] => [
+      { ...OIDC, OIDC_REDIRECT_URIS: uris },
+      'OIDC_REDIRECT_URIS must be a list of https URLs without query or fragment, as the provider knows them, like ' +
+        `https://app.example.com/signed-in, but is "${uris}"`,
+    ]),
+    [
+      { ...OIDC, OIDC_SCOPES: 'email' },
+      'OIDC_SCOPES must be a list with openid in it, like openid email profile, but is "email"',
+    ],
+    [{ ...OIDC, OIDC_CREATE_USERS: 'yes' }, 'OIDC_CREATE_USERS must be one of on, off, but is "yes"'],
     [{ ADMIN_USERNAME: 'ada' }, 'ADMIN_EMAIL must be set with ADMIN_USERNAME'],
     [{ ADMIN_USERNAME: 'ada', ADMIN_EMAIL: 'a@b.c' }, 'ADMIN_PASSWORD must be set with ADMIN_USERNAME'],
     [{ ADMIN_EMAIL: 'a@b.c' }, 'ADMIN_USERNAME must be set with the other two'],

@@ -14,6 +14,7 @@ import {
   erasures,
   holds,
   idempotencyKeys,
+  identities,
   passwordResets,
   patientInvitations,
   patients,
@@ -169,6 +170,7 @@ async function eraseUser(visit: Within<PersonVisit>, userId: number) {
   const ended = await db.delete(sessions).where(eq(sessions.userId, userId)).returning({ id: sessions.id });
   await db.delete(passwordResets).where(eq(passwordResets.userId, userId));
   await db.delete(totps).where(eq(totps.userId, userId));
+  await db.delete(identities).where(eq(identities.userId, userId));
   // Of whom the person managed once, a phone number and an email may be the person's.
   await db.update(patients).set({ phone: null, email: null, managedBy: null }).where(eq(patients.managedBy, userId));
   await db.update(users).set(nobody(userId)).where(eq(users.id, userId));

@@ -58,6 +58,7 @@ import { contactJson } from '../contacts/service.js';
 import { listsOfOne } from '../doctors/queries.js';
 import { timeOffJson } from '../time-off/service.js';
 import { userJson } from '../users/accounts.js';
+import { identitiesOf } from '../users/identities.js';
 import { isErased, recordsOf } from './erasure.js';
 import { readOwnPatient } from './service.js';
 
@@ -250,6 +251,7 @@ function partsOf({ patientId, userId }: Person, { calendar: { now, zone } }: Use
       where ${passwordResets.userId} = ${user}`),
     second_factors: jsonArray<ExportedSecondFactor>(sql`select ${secondFactorJson} from ${totps}
       where ${totps.userId} = ${user}`),
+    identities: identitiesOf(user),
     stored_answers: jsonArray<ExportedAnswer>(sql`select ${answerJson} from ${idempotencyKeys}
       where ${idempotencyKeys.userId} = ${user} order by ${idempotencyKeys.createdAt}, ${idempotencyKeys.key}`),
     accesses: jsonArray<Access>(

@@ -4,6 +4,7 @@ import { logIn, logOut, refreshToken, registerUser } from './service.js';
 import { deleteOtherSessions, deleteSession, listSessions } from './sessions.js';
 import { createPasswordReset, resetPassword } from './password-resets.js';
 import { confirmTotp, createRecoveryCodes, createTotp, deleteUserTotp, getTotp, removeTotp } from './totps.js';
+import { finishOidcSignIn, listIdentities, removeIdentity, startOidcSignIn } from './identities.js';
 import { changePassword, getUser, listUsers, updateUser } from './accounts.js';
 
 export default resource((serve) => {
@@ -26,4 +27,8 @@ export default resource((serve) => {
   serve(operations.createRecoveryCodes, createRecoveryCodes);
   serve(operations.removeTotp, removeTotp);
   serve(operations.deleteUserTotp, deleteUserTotp);
+  serve(operations.startOidcSignIn, startOidcSignIn);
+  serve(operations.finishOidcSignIn, finishOidcSignIn);
+  serve(operations.listIdentities, listIdentities);
+  serve(operations.removeIdentity, removeIdentity);
 });

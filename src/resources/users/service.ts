@@ -16,7 +16,7 @@ import type { Input } from '../../../openapi/operation.js';
 import { ProblemError } from '../../../openapi/problem-error.js';
 import type { Turn } from '../../../openapi/turns.js';
 import { AlreadyTaken, explain, InvalidInput, NotAllowed } from '../../lib/errors.js';
-import { hashPassword, passwordFaults, verifyPassword } from '../../lib/passwords.js';
+import { hashPassword, NO_PASSWORD, passwordFaults, verifyPassword } from '../../lib/passwords.js';
 import type { Given } from '../../lib/patches.js';
 import { hashToken, newToken } from '../../lib/tokens.js';
 import { signTransaction } from '../../lib/history.js';
@@ -25,7 +25,7 @@ import { takeOtp } from './totps.js';
 import { takeInvitation, tieToAccount } from '../patients/invitations.js';
 
 /** One and the same for a wrong name, a wrong password, an inactive user and a refresh token that opens nothing. */
-class BadCredentials extends ProblemError {
+export class BadCredentials extends ProblemError {
   constructor(detail: string) {
     super('not-authenticated', detail, {}, { 'www-authenticate': 'Bearer' });
   }
@@ -37,14 +37,14 @@ class WrongPassword extends BadCredentials {
   }
 }
 
-class OtpRequired extends ProblemError {
+export class OtpRequired extends ProblemError {
   constructor() {
     const detail = 'The user has a second factor: send the code of the app, or a recovery code, as otp.';
     super('otp-required', detail, {}, { 'www-authenticate': 'Bearer' });
   }
 }
 
-class OtpWrong extends ProblemError {
+export class OtpWrong extends ProblemError {
   /** @param fault in words that follow the code's name */
   constructor(fault: string) {
     super('otp-wrong', `The code ${fault}.`, {}, { 'www-authenticate': 'Bearer' });
@@ -117,7 +117,7 @@ const shortened = (userAgent: string | undefined): string | null =>
  * @returns undefined where that is another one by now: the password was changed while it was judged, or the user has
  * become inactive
  */
-async function openSession(
+export async function openSession(
   { db, tokens, client, userAgent }: Pick<Visit, 'db' | 'tokens' | 'client' | 'userAgent'>,
   user: { id: number; generation: number },
   hasSecondFactor = false,
@@ -141,7 +141,8 @@ async function openSession(
 export interface NewUser {
   username: string;
   email: string;
-  password: string;
+  /** Null: the user signs in by other means. */
+  password: string | null;
   first_name?: string;
   last_name?: string;
   isStaff?: boolean;
@@ -184,14 +185,15 @@ export async function createUser<T>(
   alsoDo: (tx: Tx, user: User) => Promise<T>,
 ): Promise<{ user: User; result: T }> {
   const { request, client: by = '', signal } = visit;
-  const passwordHash = await hashPassword(input.password, { by, signal });
+  const { password } = input;
+  const passwordHash = password === null ? NO_PASSWORD : await hashPassword(password, { by, signal });
   try {
     return await transaction(db, async (tx) => {
       if (request !== undefined) await signTransaction(tx, { caller: null, client: by, request });
       const invited = input.invitation === undefined ? undefined : await takeInvitation({ db: tx }, input.invitation);
       const firstName = input.first_name ?? invited?.firstName ?? '';
       const lastName = input.last_name ?? invited?.lastName ?? '';
-      if (invited !== undefined) checkPassword(input.password, [firstName, lastName]);
+      if (invited !== undefined && password !== null) checkPassword(password, [firstName, lastName]);
       const row = one(
         await tx
           .insert(users)
@@ -248,6 +250,34 @@ export async function registerUser(visit: Visit, { body }: Input<'registerUser'>
   return { message: 'User registered successfully.', tokens: result, user };
 }
 
+/** What a sign-in goes by. */
+export const signInColumns = {
+  ...{ id: users.id, isActive: users.isActive, isStaff: users.isStaff, generation: users.tokenGeneration },
+  hasTotp: sql<boolean>`${totps.confirmedAt} is not null`,
+};
+
+/**
+ * Signs in whoever has proved to be a user.
+ * @param alsoDo further work of the same transaction
+ * @returns undefined where the user is not any more what was judged
+ */
+export async function signIn(
+  visit: Visit,
+  user: { id: number; isStaff: boolean; generation: number },
+  hasSecondFactor: boolean,
+  alsoDo: (visit: Within) => Promise<void> = async () => undefined,
+): Promise<Tokens | undefined> {
+  await visit.logins.succeed(user.id);
+  const caller = { id: user.id, isStaff: user.isStaff, session: null };
+  return inTransaction({ ...visit, caller }, async (visit) => {
+    const pair = await openSession(visit, user, hasSecondFactor);
+    if (pair === undefined) return undefined;
+    await visit.db.delete(sessions).where(and(eq(sessions.userId, user.id), lt(sessions.expiresAt, sql`now()`)));
+    await alsoDo(visit);
+    return pair;
+  });
+}
+
 /**
  * @throws BadCredentials, alike for whatever is wrong and in the same time
  * @throws OtpRequired, OtpWrong to whoever has the right password
@@ -259,14 +289,7 @@ export async function logIn(visit: Visit, { body }: Input<'logIn'>): Promise<Tok
   const user = await logins.judge(body.username, async () => {
     const row = oneOrNone(
       await db
-        .select({
-          id: users.id,
-          passwordHash: users.passwordHash,
-          isActive: users.isActive,
-          isStaff: users.isStaff,
-          generation: users.tokenGeneration,
-          hasTotp: sql<boolean>`${totps.confirmedAt} is not null`,
-        })
+        .select({ ...signInColumns, passwordHash: users.passwordHash })
         .from(users)
         .leftJoin(totps, eq(totps.userId, users.id))
         .where(eq(caseless(users.username), caseless(body.username))),
@@ -287,14 +310,9 @@ export async function logIn(visit: Visit, { body }: Input<'logIn'>): Promise<Tok
     return undefined;
   });
   if (user === undefined) throw refusal;
-  await logins.succeed(user.id);
-  const caller = { id: user.id, isStaff: user.isStaff, session: null };
-  return inTransaction({ ...visit, caller }, async (visit) => {
-    const pair = await openSession(visit, user, user.hasTotp);
-    if (pair === undefined) throw new WrongPassword();
-    await visit.db.delete(sessions).where(and(eq(sessions.userId, user.id), lt(sessions.expiresAt, sql`now()`)));
-    return pair;
-  });
+  const tokens = await signIn(visit, user, user.hasTotp);
+  if (tokens === undefined) throw new WrongPassword();
+  return tokens;
 }
 
 class RefreshTokenReused extends ProblemError {

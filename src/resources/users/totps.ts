@@ -147,7 +147,7 @@ const digitsOf = (typed: string): string => typed.normalize('NFKC').replaceAll(/
  * @param otp undefined where none is asked for
  * @throws InvalidInput
  */
-async function proveCaller(visit: PersonVisit, password: string, otp?: string): Promise<{ username: string }> {
+export async function proveCaller(visit: PersonVisit, password: string, otp?: string): Promise<{ username: string }> {
   const { db, caller, logins, signal } = visit;
   const user = oneOrNone(
     await db
