@@ -9,6 +9,7 @@ import contract from '../plugins/contract.js';
 import database from '../plugins/database.js';
 import docs, { type Account } from '../plugins/docs/index.js';
 import drain from '../plugins/drain.js';
+import errands from '../plugins/errands.js';
 import errors, { frameworkErrors, refuseConnection } from '../plugins/errors.js';
 import health from '../plugins/health.js';
 import { removeOldKeys } from '../plugins/idempotency.js';
@@ -25,6 +26,7 @@ import utf8, { parseQuery } from '../plugins/utf8.js';
 import validation from '../plugins/validation.js';
 import type { Config } from './config.js';
 import { pastDateRule } from './lib/dates.js';
+import { openMail, type MailTimes } from './lib/mail.js';
 import { passwordRule } from './lib/passwords.js';
 import { sealsOf } from './lib/seals.js';
 import { sealEvents } from './resources/audit-events/chain.js';
@@ -46,6 +48,8 @@ export interface AppParts {
   readonly accounts?: readonly Account[] | undefined;
   /** The time by which appointments are booked and the URLs of pictures end. Default: the system's. */
   readonly now?: () => Date;
+  /** How long mail is tried. Default: minutes of the system's time. */
+  readonly mailTimes?: MailTimes | undefined;
 }
 
 /** Builds the application; the one way, for production and tests alike. */
@@ -56,6 +60,7 @@ export async function buildApp({
   logger,
   accounts = [],
   now = () => new Date(),
+  mailTimes,
 }: AppParts): Promise<FastifyInstance> {
   const browsers = { origins: config.corsOrigins };
   const app = fastify({
@@ -111,6 +116,11 @@ export async function buildApp({
       { name: 'offering what became free', seconds: 5, run: (db) => offerAllFreed(db, calendar()) },
     ],
   });
+  await app.register(errands);
+  const mail = config.mail && {
+    send: await openMail(config.mail, app.log, mailTimes),
+    passwordResetUrl: config.mail.passwordResetUrl,
+  };
   const seals = sealsOf(secrets);
   await app.register(operation, {
     publicUrl: config.publicUrl,
@@ -123,6 +133,8 @@ export async function buildApp({
       readPicture: (name) => app.readPicture(name),
       calendar: calendar(),
       seals,
+      errands: app.errands,
+      mail,
     }),
   });
   await app.register(pictures, { folder: join(config.dataDir, 'pictures'), secrets, now: () => now().getTime() });

@@ -132,6 +132,20 @@ export const problems = {
       instance: 'urn:uuid:5f3b8f0e-7a0c-4a9c-8d3e-0a4c1f6b2d11',
     },
   },
+  'not-configured': {
+    status: 404,
+    title: 'Not configured',
+    description: 'This installation does not offer the operation. Nothing was done.',
+    why: 'It needs something besides the server, such as a mail server, and whoever runs this installation has not named one.',
+    next: "Do not repeat it: take the other way that `detail` names, or ask whoever runs the server for the variable that the operation's description names.",
+    example: {
+      type: '/problems/not-configured',
+      title: 'Not configured',
+      status: 404,
+      detail: "This server sends no mail. Ask the clinic's staff, who can make a code.",
+      instance: 'urn:uuid:5f3b8f0e-7a0c-4a9c-8d3e-0a4c1f6b2d11',
+    },
+  },
   'already-exists': {
     status: 409,
     title: 'Already exists',

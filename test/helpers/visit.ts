@@ -21,6 +21,8 @@ export const visitOf = (db: Db, parts: Partial<PersonVisit> = {}): PersonVisit =
   refreshRotation: false,
   seals: sealsOf(['a secret of tests of services, long enough']),
   readPicture: notToBeCalled,
+  mail: null,
+  errands: { add: notToBeCalled },
   calendar: {
     now: new Date(),
     zone: 'UTC',
