@@ -124,10 +124,14 @@ t.test('a server that is away is tried again', async (t) => {
 });
 
 t.test('a server that says nothing, or too little at a time, is left after a while', async (t) => {
-  for (const greeting of ['', '220']) {
+  for (const [greeting, drop] of [
+    ['', ''],
+    ['220 mail.example.com\r\n', '2'],
+  ] as const) {
     const server = createServer((socket) => {
       // No line that ends, but never silent for long.
-      const trickle = setInterval(() => void socket.write(greeting), 20);
+      socket.write(greeting);
+      const trickle = setInterval(() => void socket.write(drop), 20);
       socket.on('error', () => undefined).on('close', () => clearInterval(trickle));
     });
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));

@@ -4,7 +4,7 @@ import { pino } from 'pino';
 import t, { type Test } from 'tap';
 import { passwordResets, users } from '../../db/tables/index.js';
 import { buildTestApp, MORNING, PASSWORD, type TestApp } from '../helpers/app.js';
-import { race, RACING } from '../helpers/races.js';
+import { RACING, untilWaiting } from '../helpers/races.js';
 import { openSmtp, type Mailed } from '../helpers/smtp.js';
 
 const NEW = 'walnut-Bicycle-7';
@@ -118,11 +118,13 @@ t.test('codes by mail', async (t) => {
     const { id, username } = await api.register();
     const ask = (from: number) => forget(api, `${username}@example.com`, { remoteAddress: `192.0.2.${from}` });
     mails.length = 0;
-    const answers = await race(
-      api,
-      'lock table password_resets',
-      Array.from({ length: 8 }, (_, index) => () => ask(index)),
-    );
+    const answers = await db.transaction(async (tx) => {
+      await tx.execute('lock table password_resets');
+      const answers = await Promise.all(Array.from({ length: 8 }, (_, index) => ask(index)));
+      // As many as run at once.
+      await untilWaiting(tx, () => 4);
+      return answers;
+    });
     t.ok(answers.every(({ status }) => status === 202));
     await api.app.errands.settled();
     t.equal(mails.length, 3);
@@ -265,7 +267,11 @@ t.test(
     t.strictSame([...heard].sort(), ['late@example.com', 'slow@example.com']);
     const told = lines.filter((line) => line.includes('a mail'));
     t.match(told, [/a mail is tried again/, /a mail was not sent: the server stops/]);
-    t.notMatch(lines.join(), /example\.com|[0-9A-Z]{4}-[0-9A-Z]{4}-[0-9A-Z]{4}/, 'neither address nor code is logged');
+    t.notMatch(
+      lines.join(),
+      /example\.com|(?<![\w-])[0-9A-Z]{4}(-[0-9A-Z]{4}){2}(?![\w-])/,
+      'neither address nor code is logged',
+    );
   },
 );
 
