@@ -59,7 +59,8 @@ function readFile(name: string, path: string): string {
 }
 
 const isSocket = (host: string): boolean => host.startsWith('/');
-const isHere = (host: string): boolean => isSocket(host) || /^(localhost|127(\.\d{1,3}){3}|::1)$/i.test(host);
+/** Whether a host is this machine. */
+export const isHere = (host: string): boolean => isSocket(host) || /^(localhost|127(\.\d{1,3}){3}|::1)$/i.test(host);
 
 /** What the parameters about TLS come to for the hosts of a URL. */
 function readTls(hosts: readonly string[], parameters: URLSearchParams): { tls: Tls; ssl: DriverOptions['ssl'] } {

@@ -43,9 +43,13 @@ export const BY_STAFF: readonly string[] = [
   ...['replaceDoctor', 'updateDoctor', 'deleteDoctor', 'replaceDoctorHours', 'createTimeOff', 'deleteTimeOff'],
   'getAgenda',
 ];
-/** Operations that take what the caller alone has: a session's tokens, an own password or second factor, what a hold is known by. */
+/**
+ * Operations that take what the caller alone has: a session's tokens, an own password or second factor, what a hold is known
+ * by; or that need a server of mail.
+ */
 const BY_HAND = [
   ...['refreshToken', 'logOut', 'changePassword', 'deleteHold', 'deleteSession', 'resetPassword'],
+  'forgotPassword',
   ...['createTotp', 'confirmTotp', 'createRecoveryCodes', 'removeTotp', 'deleteUserTotp'],
   ...['startOidcSignIn', 'finishOidcSignIn', 'removeIdentity'],
 ];

@@ -9,6 +9,7 @@ import contract from '../plugins/contract.js';
 import database from '../plugins/database.js';
 import docs, { type Account } from '../plugins/docs/index.js';
 import drain from '../plugins/drain.js';
+import errands from '../plugins/errands.js';
 import errors, { frameworkErrors, refuseConnection } from '../plugins/errors.js';
 import health from '../plugins/health.js';
 import { removeOldKeys } from '../plugins/idempotency.js';
@@ -29,6 +30,7 @@ import { readVersion } from './command-line.js';
 import type { Config } from './config.js';
 import { pastDateRule } from './lib/dates.js';
 import { passwordQueue, passwordRule } from './lib/passwords.js';
+import { openMail, type MailTimes } from './lib/mail.js';
 import { sealsOf } from './lib/seals.js';
 import { sealEvents } from './resources/audit-events/chain.js';
 import { openIdProvider } from './resources/users/openid-provider.js';
@@ -50,6 +52,8 @@ export interface AppParts {
   readonly accounts?: readonly Account[] | undefined;
   /** The time by which appointments are booked and the URLs of pictures end. Default: the system's. */
   readonly now?: () => Date;
+  /** How long mail is tried. Default: minutes of the system's time. */
+  readonly mailTimes?: MailTimes | undefined;
 }
 
 /** Builds the application; the one way, for production and tests alike. */
@@ -60,6 +64,7 @@ export async function buildApp({
   logger,
   accounts = [],
   now = () => new Date(),
+  mailTimes,
 }: AppParts): Promise<FastifyInstance> {
   const browsers = { origins: config.corsOrigins };
   const app = fastify({
@@ -115,6 +120,11 @@ export async function buildApp({
       { name: 'offering what became free', seconds: 5, run: (db) => offerAllFreed(db, calendar()) },
     ],
   });
+  await app.register(errands);
+  const mail = config.mail && {
+    send: await openMail(config.mail, app.log, mailTimes),
+    passwordResetUrl: config.mail.passwordResetUrl,
+  };
   const seals = sealsOf(secrets);
   const oidc = config.oidc === null ? null : openIdProvider(config.oidc, app.log);
   await app.register(operation, {
@@ -129,6 +139,8 @@ export async function buildApp({
       calendar: calendar(),
       seals,
       oidc,
+      errands: app.errands,
+      mail,
     }),
   });
   await app.register(pictures, { folder: join(config.dataDir, 'pictures'), secrets, now: () => now().getTime() });

@@ -7,6 +7,7 @@ import { isIP } from 'node:net';
 import { join } from 'node:path';
 import { ParameterRefused, readDatabaseUrl } from '../db/url.js';
 import { isHost } from '../plugins/addresses.js';
+import { readMailServer, readSender, type MailServer, type Sender } from './lib/mail-url.js';
 
 const integer = (minimum: number, maximum: number, byDefault: number) =>
   Type.Integer({ minimum, maximum, default: byDefault });
@@ -27,6 +28,10 @@ const MUST_BE_WAITING_OFFER = 'be a duration from 1m to 7d, like 30m';
 
 const MUST_BE_DATABASE_URL = 'be a postgres:// URL';
 const MUST_BE_REDIS_URL = 'be a redis:// or rediss:// URL';
+const MUST_BE_MAIL_SERVER =
+  'be a URL like smtp://user:password@smtp.example.com:587 or smtps://smtp.example.com, with no parameter but tls';
+const MUST_BE_SENDER = 'be an address like clinic@example.com or Clinic <clinic@example.com>';
+const MUST_BE_PAGE = 'be an https URL, or an http one of localhost, without a fragment';
 const MUST_BE_CONTACT =
   'be a URI like mailto:security@example.com, https://example.com/security or tel:+1-201-555-0123';
 const MUST_BE_URL = 'be an http or https URL';
@@ -73,6 +78,15 @@ export const Environment = Type.Object({
       pattern: '^rediss?://[^/?#\\s]+(/[0-9]{0,4})?(\\?[^#\\s]*)?$',
       must: MUST_BE_REDIS_URL,
       secret: true,
+    }),
+  ),
+  SMTP_URL: Type.Optional(Type.String({ pattern: '^smtps?://[^#\\s]+$', must: MUST_BE_MAIL_SERVER, secret: true })),
+  MAIL_FROM: Type.Optional(Type.String({ maxLength: 320, must: MUST_BE_SENDER })),
+  PASSWORD_RESET_URL: Type.Optional(
+    Type.String({
+      pattern: '^(https://[^/?#\\s]+|http://localhost(:[0-9]+)?)([/?][^#\\s]*)?$',
+      maxLength: 1000,
+      must: MUST_BE_PAGE,
     }),
   ),
   CLINIC_NAME: Type.String({
@@ -163,6 +177,13 @@ export interface Config {
   readonly corsOrigins: true | readonly string[];
   /** null: each instance limits requests on its own. */
   readonly redisUrl: string | null;
+  /** How mail is sent; null: none is. */
+  readonly mail: {
+    readonly server: MailServer;
+    readonly from: Sender;
+    /** The page of the clinic's on which a new password is chosen; null: mails name none. */
+    readonly passwordResetUrl: string | null;
+  } | null;
   readonly clinicName: string;
   readonly clinicTimeZone: string;
   readonly slotMinutes: number;
@@ -343,6 +364,25 @@ function readTrustProxy(value: string): number | string[] {
   return refuse('TRUST_PROXY', 'be off, on, a number of proxies, or their addresses', value);
 }
 
+/** @throws ConfigError */
+function readMail({
+  SMTP_URL: url,
+  MAIL_FROM: sender,
+  PASSWORD_RESET_URL: page,
+}: Static<typeof Environment>): Config['mail'] {
+  const server = url === undefined ? undefined : (readMailServer(url) ?? refuse('SMTP_URL', MUST_BE_MAIL_SERVER));
+  const from = sender === undefined ? undefined : (readSender(sender) ?? refuse('MAIL_FROM', MUST_BE_SENDER, sender));
+  if (page !== undefined && !URL.canParse(page)) refuse('PASSWORD_RESET_URL', MUST_BE_PAGE, page);
+  if (server === undefined) {
+    return from === undefined && page === undefined
+      ? null
+      : refuse('SMTP_URL', 'be set with MAIL_FROM and PASSWORD_RESET_URL');
+  }
+  return from === undefined
+    ? refuse('MAIL_FROM', 'be set with SMTP_URL')
+    : { server, from, passwordResetUrl: page ?? null };
+}
+
 function readContact(value: string | undefined): string | null {
   if (value === undefined) return null;
   return URL.canParse(value) ? value : refuse('SECURITY_CONTACT', MUST_BE_CONTACT, value);
@@ -462,6 +502,7 @@ export function readConfig(source: NodeJS.ProcessEnv): Config {
     trustProxy: readTrustProxy(env.TRUST_PROXY),
     corsOrigins: readOrigins(env.CORS_ORIGINS, isProduction),
     redisUrl: env.REDIS_URL ?? null,
+    mail: readMail(env),
     clinicName: env.CLINIC_NAME,
     clinicTimeZone,
     slotMinutes: env.SLOT_MINUTES,

@@ -14,6 +14,7 @@ import { ConfigError, signingSecrets, type Config } from './config.js';
 import { openLog } from './log.js';
 import { calendarOf } from './scheduling/calendar.js';
 import { alignPeriods, OverlappingAppointments } from './scheduling/periods.js';
+import { describeMailServer } from './lib/mail-url.js';
 import { sealsOf } from './lib/seals.js';
 import { ensureStaff, InvalidStaff } from './resources/users/staff.js';
 import { resealTotps } from './resources/users/totps.js';
@@ -157,6 +158,7 @@ export async function startServer(
         'Neither PUBLIC_URL nor ALLOWED_HOSTS is set: URLs in answers begin with whatever Host a request names',
       );
     }
+    if (config.mail !== null) logger.info(`mail goes by ${describeMailServer(config.mail.server)}`);
     const database = await opening;
     if (stopping !== undefined) await never;
     // It listens before the database is ready, so that whoever asks whether it lives gets an answer meanwhile.

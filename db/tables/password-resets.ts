@@ -1,3 +1,4 @@
+import { sql } from 'drizzle-orm';
 import { char, index, integer, pgTable, smallint } from 'drizzle-orm/pg-core';
 import { createdAt, moment, reference } from './columns.js';
 import { users } from './users.js';
@@ -16,9 +17,13 @@ export const passwordResets = pgTable(
     tries: smallint().notNull().default(0),
     expiresAt: moment().notNull(),
     createdAt: createdAt(),
-    createdBy: reference()
+    /** The one of staff who made it; null for one that was mailed. */
+    createdBy: reference().references(() => users.id),
+    /** When mails with codes went to the user in the hour before the newest of them. */
+    mailedAt: moment()
+      .array()
       .notNull()
-      .references(() => users.id),
+      .default(sql`'{}'`),
   },
   (table) => [index('password_resets_created_by_idx').on(table.createdBy)],
 );

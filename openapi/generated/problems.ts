@@ -153,14 +153,14 @@ export const problems = {
   'not-configured': {
     status: 404,
     title: 'Not configured',
-    description: 'The server does not offer this.',
-    why: 'It needs a setting that the operator has not made: sign-in by OpenID Connect is there where `OIDC_ISSUER` is set.',
-    next: 'Log in with user name and password, or ask the operator, who finds the setting in the README.',
+    description: 'This installation does not offer the operation. Nothing was done.',
+    why: 'It needs something besides the server, a mail server or an OpenID provider, and whoever runs this installation has not named one.',
+    next: "Do not repeat it: take the other way that `detail` names, or ask whoever runs the server for the variable that the operation's description names.",
     example: {
       type: '/problems/not-configured',
       title: 'Not configured',
       status: 404,
-      detail: 'This server takes no sign-in by OpenID Connect: OIDC_ISSUER is not set.',
+      detail: "This server sends no mail. Ask the clinic's staff, who can make a code.",
       instance: 'urn:uuid:5f3b8f0e-7a0c-4a9c-8d3e-0a4c1f6b2d11',
     },
   },

@@ -138,6 +138,9 @@ export type PasswordResetCode = Static<typeof PasswordResetCode>;
 export const PasswordReset = Type.Object({ code: PasswordResetCode, expires_at: Timestamp });
 export type PasswordReset = Static<typeof PasswordReset>;
 
+export const ForgottenPassword = Type.Object({ email: Email });
+export type ForgottenPassword = Static<typeof ForgottenPassword>;
+
 export const PasswordResetInput = Type.Object({
   username: Type.String({ minLength: 1, maxLength: 150, 'x-text': 'word' }),
   code: PasswordResetCode,

@@ -16,6 +16,13 @@ export class NotAllowed extends ProblemError {
   }
 }
 
+/** The operation needs what this installation has not. */
+export class NotConfigured extends ProblemError {
+  constructor(detail: string) {
+    super('not-configured', detail);
+  }
+}
+
 /** The operation is for patients, and the caller has no patient record. */
 export class NoPatientRecord extends ProblemError {
   constructor() {

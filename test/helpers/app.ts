@@ -1,13 +1,16 @@
 import type { FastifyBaseLogger, FastifyInstance, InjectOptions } from 'fastify';
 import type { Test } from 'tap';
 import { openDatabase, type Database } from '../../db/client.js';
-import { buildApp } from '../../src/app.js';
+import { buildApp, type AppParts } from '../../src/app.js';
 import { readConfig, type Config } from '../../src/config.js';
 import { promoteUser } from '../../src/resources/users/staff.js';
 import { checkAnswer } from './contract.js';
 import { openTestDatabase } from './database.js';
 
 export const SECRET = 'a secret of the tests, long enough for HS256';
+
+/** A server of mail that is away, since none of its own is what most tests need. */
+const MAIL = { SMTP_URL: 'smtp://127.0.0.1:1', MAIL_FROM: 'clinic@example.com' };
 
 /** The limits that tests of other things must not meet. */
 const GENEROUS = {
@@ -16,7 +19,14 @@ const GENEROUS = {
 };
 
 export function testConfig(t: Test, environment: Record<string, string> = {}): Config {
-  return readConfig({ DATA_DIR: t.testdir(), JWT_SECRET: SECRET, LOG_LEVEL: 'silent', ...GENEROUS, ...environment });
+  return readConfig({
+    DATA_DIR: t.testdir(),
+    JWT_SECRET: SECRET,
+    LOG_LEVEL: 'silent',
+    ...GENEROUS,
+    ...MAIL,
+    ...environment,
+  });
 }
 
 // eslint-disable-next-line @typescript-eslint/no-explicit-any -- tests look into answers that the helper has checked
@@ -155,14 +165,14 @@ export const MORNING = new Date(new Date().setUTCHours(6, 0, 0, 0));
 export async function buildTestApp(
   t: Test,
   environment: Record<string, string> = {},
-  { now = () => MORNING }: { now?: () => Date } = {},
+  { now = () => MORNING, ...parts }: Pick<AppParts, 'now' | 'mailTimes'> & { logger?: FastifyBaseLogger } = {},
 ): Promise<TestApp> {
   const config = testConfig(t, environment);
   const { database, url } = await openTestDatabase(t, {
     pool: config.databasePool,
     timeZone: config.clinicTimeZone,
   });
-  const app = await buildApp({ config, database, secrets: [SECRET], logger: false, now });
+  const app = await buildApp({ config, database, secrets: [SECRET], logger: false, now, ...parts });
   t.teardown(() => app.close());
   return new TestApp(app, database, url);
 }

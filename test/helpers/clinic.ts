@@ -98,6 +98,7 @@ export const TABLE: Readonly<Record<keyof typeof operations, Row>> = {
   getUser: [staffOnly(200), of('userId')],
   updateUser: [staffOnly(200), of('userId', { body: { is_active: false } })],
   createPasswordReset: [staffOnly(200), of('userId')],
+  forgotPassword: [anyone(202), () => ({ body: { email: 'nobody@example.com' } })],
   resetPassword: [
     anyone(204),
     ({ users, ids }) => ({

@@ -21,6 +21,7 @@ const SAMPLES: Readonly<Record<string, readonly string[]>> = {
   boolean: ['true', 'false'],
   date: DAYS,
   'timestamp with time zone': TIMES,
+  'timestamp with time zone[]': ['{}', `{${TIMES.map((time) => `"${time}"`).join()}}`],
   tsrange: TIMES.map((time) => `[${time.slice(0, 19)}, ${time.slice(0, 10)} 11:00)`),
   tstzrange: TIMES.map((time) => `[${time}, ${time.slice(0, 10)} 11:00+00)`),
   uuid: ['3b241101-e2bb-4255-8caf-4136c566a962'],

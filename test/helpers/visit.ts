@@ -22,6 +22,8 @@ export const visitOf = (db: Db, parts: Partial<PersonVisit> = {}): PersonVisit =
   seals: sealsOf(['a secret of tests of services, long enough']),
   oidc: null,
   readPicture: notToBeCalled,
+  mail: null,
+  errands: { add: notToBeCalled },
   calendar: {
     now: new Date(),
     zone: 'UTC',

@@ -32,7 +32,8 @@ function textsOf({ schema }: Operation): string[] {
 /** What is not kept as it is sent: compared, hashed, or read as something else. */
 const NOT_KEPT = new Set([
   ...['password', 'confirm_password', 'current_password', 'invitation', 'refresh', 'code', 'otp', 'hold'],
-  ...['appointment_status', 'from', 'to', 'logIn.username', 'resetPassword.username', 'user', 'redirect_uri', 'state'],
+  ...['appointment_status', 'from', 'to', 'logIn.username', 'forgotPassword.email', 'resetPassword.username', 'user'],
+  ...['redirect_uri', 'state'],
 ]);
 
 /** Those that people send about themselves: what staff alone may send is of the clinic. */

@@ -10,6 +10,7 @@ import { buildTestApp, MORNING, PASSWORD, type TestApp } from '../helpers/app.js
 import { buildClinic } from '../helpers/clinic.js';
 import { allOperations } from '../helpers/operations.js';
 import { claimsIn, newKey, OpenIdServer, REDIRECT_URI, signIdToken } from '../helpers/openid.js';
+import { openSmtp } from '../helpers/smtp.js';
 import { claimsOf, forgeToken, now } from '../helpers/tokens.js';
 import { codeOf, enrol } from '../helpers/totp.js';
 
@@ -198,6 +199,42 @@ t.test(
     await Promise.all(guesses);
     const [totp] = await strict.database.db.execute<{ wrong: number }>('select wrong_codes as wrong from totps');
     t.equal(totp?.wrong, 10, 'and no more are judged, from wherever they come');
+  },
+);
+
+t.test(
+  'V6 authentication: a code by mail goes to its user alone, a few times, and its request tells nobody who is there',
+  async (t) => {
+    const { url, mails } = await openSmtp(t);
+    const api = await buildTestApp(t, { SMTP_URL: url });
+    const { username } = await api.register();
+    const forget = async (email: string, from: number) => {
+      const answer = await api.post('/api/user/password/forgot/', {
+        ...{ body: { email }, remoteAddress: `192.0.2.${from}` },
+        headers: { host: 'evil.example', 'x-forwarded-host': 'evil.example' },
+      });
+      await api.app.errands.settled();
+      return [answer.status, answer.text];
+    };
+    const known = await forget(`${username}@example.com`, 1);
+    t.equal(known[0], 202);
+    t.strictSame(await forget('nobody@example.com', 1), known);
+    for (let from = 2; from < 9; from++) t.strictSame(await forget(`${username}@example.com`, from), known);
+    t.strictSame(
+      mails.map(({ to }) => to),
+      Array(3).fill([`${username}@example.com`]),
+      'three an hour, from wherever they are asked for',
+    );
+    t.ok(
+      mails.every(({ text }) => /^Code: ([0-9A-Z]{4}-){2}[0-9A-Z]{4}$/m.test(text)),
+      'of 60 bits',
+    );
+    t.notMatch(JSON.stringify(mails), /evil/, 'no word of the request gets into the mail');
+    const stored = await dump(api);
+    for (const { text } of mails) {
+      const [, code = ''] = /^Code: (\S+)$/m.exec(text) ?? [];
+      t.notOk(stored.includes(code) || stored.includes(code.replaceAll('-', '')), 'its hash alone is kept');
+    }
   },
 );
 

@@ -34,6 +34,7 @@ const DEFAULTS: Config = {
   trustProxy: 0,
   corsOrigins: true,
   redisUrl: null,
+  mail: null,
   clinicName: 'Clinic',
   doctorApproval: 'none',
   reviewsFrom: 'anyone',
@@ -193,6 +194,45 @@ t.test('values that are taken', async (t) => {
       (contact) => [{ SECURITY_CONTACT: contact }, { securityContact: contact }],
     ),
     [{ LOG_LEVEL: 'silent' }, { logLevel: 'silent' }],
+    ...(
+      [
+        ['smtp://mail.example.com', { port: 587 }],
+        ['smtp://mail.example.com:2525/?tls=on', { port: 2525 }],
+        ['smtp://mail.example.com?tls=off', { port: 587, tls: 'off' }],
+        ['smtps://mail.example.com', { port: 465, isSecure: true }],
+        ['smtp://localhost', { host: 'localhost', port: 587, tls: 'offered' }],
+        ['smtp://[::1]:25', { host: '::1', port: 25, tls: 'offered' }],
+        ['smtp://127.0.0.1:25?tls=on', { host: '127.0.0.1', port: 25 }],
+        [
+          'smtps://post%40clinic:open%20sesame@mail.example.com',
+          { port: 465, isSecure: true, login: { user: 'post@clinic', pass: 'open sesame' } },
+        ],
+      ] as const
+    ).map(([url, server]) => [
+      { SMTP_URL: url, MAIL_FROM: 'clinic@example.com' },
+      {
+        mail: {
+          server: { host: 'mail.example.com', isSecure: false, tls: 'verified', login: null, ...server },
+          from: { name: '', address: 'clinic@example.com' },
+          passwordResetUrl: null,
+        },
+      },
+    ]),
+    ...(
+      [
+        ['Clínica São José <post@clinic.example>', { name: 'Clínica São José', address: 'post@clinic.example' }],
+        ['a+b@clinic.example', { name: '', address: 'a+b@clinic.example' }],
+      ] as const
+    ).map(([from, sender]) => [
+      { SMTP_URL: 'smtp://localhost', MAIL_FROM: from, PASSWORD_RESET_URL: 'http://localhost:3000/reset?a=b' },
+      {
+        mail: {
+          server: { host: 'localhost', port: 587, isSecure: false, tls: 'offered', login: null },
+          from: sender,
+          passwordResetUrl: 'http://localhost:3000/reset?a=b',
+        },
+      },
+    ]),
   ] as [NodeJS.ProcessEnv, Partial<Config>][]) {
     await t.test(JSON.stringify(environment), async (t) => {
       t.strictSame(readConfig(environment), { ...DEFAULTS, ...expected });
@@ -203,6 +243,8 @@ t.test('values that are taken', async (t) => {
 t.test('values that stop the start with one line that names the variable', async (t) => {
   const integer = (minimum: number, maximum: number) => `be an integer from ${minimum} to ${maximum}`;
   const DATABASE = 'be a postgres:// URL';
+  const SMTP =
+    'be a URL like smtp://user:password@smtp.example.com:587 or smtps://smtp.example.com, with no parameter but tls';
   const REDIS = 'be a redis:// or rediss:// URL';
   const DURATION = 'be a duration like 30m, 1h or 30d';
   const PROXY = 'be off, on, a number of proxies, or their addresses';
@@ -226,6 +268,44 @@ t.test('values that stop the start with one line that names the variable', async
       'redis://redis.example:99999',
       'redis://user:sec%ret@redis.example',
     ].map((value): (typeof cases)[0] => ['REDIS_URL', value, REDIS, true]),
+    ...[
+      'mail.example.com',
+      'http://mail.example.com',
+      'smtp://',
+      'smtp://a b',
+      'smtp://mail.example.com/inbox',
+      'smtp://mail.example.com:99999',
+      'smtp://user:sec%ret@mail.example.com',
+      'smtp://mail.example.com?tls=maybe',
+      'smtp://mail.example.com?pool=true',
+      'smtps://mail.example.com?tls=off',
+    ].map((value): (typeof cases)[0] => ['SMTP_URL', value, SMTP, true]),
+    ...[
+      'clinic',
+      'Clinic',
+      'a@b, c@d',
+      'Clinic <a@b>, c@d',
+      'a@b\r\nBcc: c@d',
+      '"Clinic" <a@b>',
+      '<a@b>',
+      'A\nB <a@b>',
+    ].map((value): (typeof cases)[0] => [
+      'MAIL_FROM',
+      value,
+      'be an address like clinic@example.com or Clinic <clinic@example.com>',
+    ]),
+    ...[
+      'clinic.example',
+      'http://clinic.example',
+      'https://',
+      'https://a b',
+      'https://a/#b',
+      'http://localhost.evil/',
+    ].map((value): (typeof cases)[0] => [
+      'PASSWORD_RESET_URL',
+      value,
+      'be an https URL, or an http one of localhost, without a fragment',
+    ]),
     ['DATABASE_POOL', '0', integer(1, 1000)],
     ['DATABASE_POOL', '1001', integer(1, 1000)],
     ['JWT_SECRET', 'secret of fewer than 32 bytes', 'have at least 32 bytes', true],
@@ -390,6 +470,9 @@ t.test('values that stop the start with one line that names the variable', async
       'OIDC_SCOPES must be a list with openid in it, like openid email profile, but is "email"',
     ],
     [{ ...OIDC, OIDC_CREATE_USERS: 'yes' }, 'OIDC_CREATE_USERS must be one of on, off, but is "yes"'],
+    [{ SMTP_URL: 'smtp://mail.example.com' }, 'MAIL_FROM must be set with SMTP_URL'],
+    [{ MAIL_FROM: 'clinic@example.com' }, 'SMTP_URL must be set with MAIL_FROM and PASSWORD_RESET_URL'],
+    [{ PASSWORD_RESET_URL: 'https://clinic.example/' }, 'SMTP_URL must be set with MAIL_FROM and PASSWORD_RESET_URL'],
     [{ ADMIN_USERNAME: 'ada' }, 'ADMIN_EMAIL must be set with ADMIN_USERNAME'],
     [{ ADMIN_USERNAME: 'ada', ADMIN_EMAIL: 'a@b.c' }, 'ADMIN_PASSWORD must be set with ADMIN_USERNAME'],
     [{ ADMIN_EMAIL: 'a@b.c' }, 'ADMIN_USERNAME must be set with the other two'],
@@ -412,7 +495,7 @@ t.test('secrets from files', async (t) => {
   };
 
   await t.test('whatever sounds like a secret is one', async (t) => {
-    const known = ['PUBLIC_URL', 'ACCESS_TOKEN_TTL', 'REFRESH_TOKEN_TTL'];
+    const known = ['PUBLIC_URL', 'ACCESS_TOKEN_TTL', 'REFRESH_TOKEN_TTL', 'PASSWORD_RESET_URL'];
     t.strictSame(
       names.filter((name) => /SECRET|PASSWORD|KEY|TOKEN|CREDENTIAL|URL/.test(name) && !known.includes(name)),
       secrets,

@@ -10,7 +10,7 @@ import { identities, totps, users } from '../../../db/tables/index.js';
 import type { Identity, OidcSignInUrl, Tokens } from '../../../openapi/generated/schemas.js';
 import type { Input } from '../../../openapi/operation.js';
 import { ProblemError } from '../../../openapi/problem-error.js';
-import { AlreadyTaken, explain, InUse, InvalidInput, NotAllowed, NotFound } from '../../lib/errors.js';
+import { AlreadyTaken, explain, InUse, InvalidInput, NotAllowed, NotConfigured, NotFound } from '../../lib/errors.js';
 import { NO_PASSWORD } from '../../lib/passwords.js';
 import { newToken } from '../../lib/tokens.js';
 import { inTransaction, type Person, type PersonVisit, type Visit, type Within } from '../../lib/visit.js';
@@ -39,12 +39,6 @@ interface State extends Flow {
   readonly linkTo: number | null;
 }
 
-class NotConfigured extends ProblemError {
-  constructor() {
-    super('not-configured', 'This server takes no sign-in by OpenID Connect: OIDC_ISSUER is not set.');
-  }
-}
-
 /** One and the same for whatever the provider, and what is known of the user, has against it. */
 class NotConfirmed extends BadCredentials {
   constructor() {
@@ -69,7 +63,7 @@ const isSecond = () => new IdentityLinked('You are linked to somebody else at th
 
 /** @throws NotConfigured */
 function providerOf({ oidc }: Visit): OpenIdProvider {
-  if (oidc === null) throw new NotConfigured();
+  if (oidc === null) throw new NotConfigured('This server takes no sign-in by OpenID Connect: OIDC_ISSUER is not set.');
   return oidc;
 }
 

@@ -2,6 +2,7 @@ import { operations } from '../../../openapi/generated/operations.js';
 import { resource } from '../../lib/resource.js';
 import { logIn, logOut, refreshToken, registerUser } from './service.js';
 import { deleteOtherSessions, deleteSession, listSessions } from './sessions.js';
+import { forgotPassword } from './mailed-codes.js';
 import { createPasswordReset, resetPassword } from './password-resets.js';
 import { confirmTotp, createRecoveryCodes, createTotp, deleteUserTotp, getTotp, removeTotp } from './totps.js';
 import { finishOidcSignIn, listIdentities, removeIdentity, startOidcSignIn } from './identities.js';
@@ -20,6 +21,7 @@ export default resource((serve) => {
   serve(operations.getUser, getUser);
   serve(operations.updateUser, updateUser);
   serve(operations.createPasswordReset, createPasswordReset);
+  serve(operations.forgotPassword, forgotPassword);
   serve(operations.resetPassword, resetPassword);
   serve(operations.getTotp, getTotp);
   serve(operations.createTotp, createTotp);

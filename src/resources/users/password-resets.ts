@@ -19,6 +19,19 @@ const MAX_TRIES = 5;
 /** 60 bits, which the hour is too short to find by a copy of the hash. */
 const CODE_SYMBOLS = 12;
 
+/** A code, and what is stored of it. */
+export function makeCode({ generation, createdBy, now }: { generation: number; createdBy: number | null; now: Date }) {
+  const code = newCode(CODE_SYMBOLS);
+  const expiresAt = new Date(now.getTime() + LIFETIME);
+  return {
+    code: showCode(code),
+    row: { codeHash: hashToken(code), generation, tries: 0, expiresAt, createdBy, createdAt: sql`now()` },
+  };
+}
+
+/** Holds of a code that may still be used at a moment. */
+export const isGood = (now: Date) => and(gt(passwordResets.expiresAt, now), lt(passwordResets.tries, MAX_TRIES));
+
 /** @throws NotAllowed for the caller's own user: a stolen access token must not become a password */
 export async function createPasswordReset(
   visit: PersonVisit,
@@ -37,21 +50,17 @@ export async function createPasswordReset(
       .where(and(eq(users.id, userId), isNull(users.erasedAt))),
   );
   if (user === undefined) throw new NotFound();
-  const code = newCode(CODE_SYMBOLS);
-  const row = {
-    ...{ codeHash: hashToken(code), generation: user.generation, tries: 0 },
-    ...{ expiresAt: new Date(now.getTime() + LIFETIME), createdBy: caller.id },
-  };
+  const { code, row } = makeCode({ generation: user.generation, createdBy: caller.id, now });
   const { expiresAt } = one(
     await inTransaction(visit, ({ db }) =>
       db
         .insert(passwordResets)
         .values({ userId, ...row })
-        .onConflictDoUpdate({ target: passwordResets.userId, set: { ...row, createdAt: sql`now()` } })
+        .onConflictDoUpdate({ target: passwordResets.userId, set: row })
         .returning({ expiresAt: passwordResets.expiresAt }),
     ),
   );
-  return { code: showCode(code), expires_at: expiresAt.toISOString() };
+  return { code, expires_at: expiresAt.toISOString() };
 }
 
 /**
@@ -71,14 +80,7 @@ function takeCode(
         .update(passwordResets)
         .set({ tries: sql`${passwordResets.tries} + 1` })
         .from(users)
-        .where(
-          and(
-            eq(users.id, passwordResets.userId),
-            eq(caseless(users.username), caseless(username)),
-            gt(passwordResets.expiresAt, now),
-            lt(passwordResets.tries, MAX_TRIES),
-          ),
-        )
+        .where(and(eq(users.id, passwordResets.userId), eq(caseless(users.username), caseless(username)), isGood(now)))
         .returning({
           ...{ id: users.id, generation: passwordResets.generation, codeHash: passwordResets.codeHash },
           ...{ username: users.username, email: users.email },
