@@ -470,11 +470,16 @@ t.test('API9 inventory: what is served is what the contract has, and nothing els
     }
   }
   for (const path of [
-    ...['/metrics', '/admin/', '/debug/', '/.env', '/.git/config', '/graphql', '/swagger.json', '/server-status'],
+    ...['/admin/', '/debug/', '/.env', '/.git/config', '/graphql', '/swagger.json', '/server-status'],
     ...['/api/', '/v1/doctors/', '/api/v2/user/login/', '/actuator/health', '/console', '/phpinfo.php', '/backup.sql'],
   ]) {
     t.equal((await api.get(path)).status, 404, path);
   }
+  t.equal(
+    (await api.get('/metrics', { remoteAddress: '192.0.2.7' })).status,
+    401,
+    'metrics are for staff and this machine',
+  );
 });
 
 t.test('API10 consumption of what others say: headers of proxies count only from those that are named', async (t) => {
