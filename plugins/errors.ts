@@ -1,7 +1,7 @@
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
 import type { Socket } from 'node:net';
-import { isUnavailable } from '../db/client.js';
+import { codeOf, isUnavailable } from '../db/client.js';
 import { problems } from '../openapi/generated/problems.js';
 import { ProblemError, type ProblemSlug } from '../openapi/problem-error.js';
 import { isHost } from './addresses.js';
@@ -17,6 +17,15 @@ declare module 'fastify' {
     problem: ProblemError | null;
   }
 }
+
+/** What is told of a database that answers, and did not do what it was asked, by SQLSTATE. */
+const BUSY = new Map([
+  ...['40001', '40P01'].map((code): [string, string] => [code, 'Others change the same at the moment.']),
+  ['53200', 'This needs more memory than there is.'],
+  ...['53300', '53400'].map((code): [string, string] => [code, 'Too much is under way at the moment.']),
+  ['55P03', 'Something else holds what this needs at the moment.'],
+  ['57014', 'This took longer than it may.'],
+]);
 
 /** Whatever was thrown, as the problem that a client may see; undefined where only the log may know more. */
 function asProblem(error: unknown): ProblemError | undefined {
@@ -38,7 +47,7 @@ function asProblem(error: unknown): ProblemError | undefined {
   // Fastify's mark on a body that broke off, and that of the static files on a range they do not have.
   if (statusCode === 400 || expose === true) return new ProblemError('invalid-input', 'The request is not valid.');
   if (isUnavailable(error)) {
-    const detail = 'The database can not be reached at the moment.';
+    const detail = BUSY.get(codeOf(error) ?? '') ?? 'The database can not be reached at the moment.';
     const problem = new ProblemError('unavailable', detail, {}, { 'retry-after': RETRY_AFTER });
     return Object.assign(problem, { cause: error });
   }

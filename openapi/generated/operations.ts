@@ -727,7 +727,7 @@ export const operations = {
       takesIdempotencyKey: false,
       consumes: ['application/json'],
       produces: ['application/json'],
-      audit: null,
+      audit: { resource: 'sessions', action: 'start-sign-in', ids: null },
       limit: 'general',
       ignoredTokens: 'none',
       serviceScope: null,

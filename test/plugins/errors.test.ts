@@ -86,7 +86,7 @@ t.test('errors become problem documents', async (t) => {
         'The operation does not take a body of this media type.',
       ],
     ),
-    ...['ECONNREFUSED', 'ECONNRESET', 'CONNECT_TIMEOUT', 'CONNECTION_CLOSED', '57P01', '53300', '08006'].map(
+    ...['ECONNREFUSED', 'ECONNRESET', 'CONNECT_TIMEOUT', 'CONNECTION_CLOSED', '57P01', '53100', '08006'].map(
       (code): [string, object, unknown, ProblemSlug, string] => [
         `a database that is away (${code})`,
         { url: '/throw' },
@@ -95,6 +95,20 @@ t.test('errors become problem documents', async (t) => {
         'The database can not be reached at the moment.',
       ],
     ),
+    ...Object.entries({
+      40001: 'Others change the same at the moment.',
+      '40P01': 'Others change the same at the moment.',
+      53200: 'This needs more memory than there is.',
+      53300: 'Too much is under way at the moment.',
+      '55P03': 'Something else holds what this needs at the moment.',
+      57014: 'This took longer than it may.',
+    }).map(([code, detail]): [string, object, unknown, ProblemSlug, string] => [
+      `a database that is busy (${code})`,
+      { url: '/throw' },
+      wrapped(code),
+      'unavailable',
+      detail,
+    ]),
     [
       'a body that breaks off',
       { url: '/throw' },
