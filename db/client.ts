@@ -128,6 +128,10 @@ function isWorthAnotherTry(error: unknown): boolean {
 /** Whether a statement was ended as it had run for longer than it may: query_canceled. */
 export const tookTooLong = (error: unknown): boolean => codeOf(error) === '57014';
 
+/** Whether it was refused as a user of it was erased meanwhile (`refuse_for_erased_user` of the migrations). */
+export const isOfErasedUser = (error: unknown): boolean =>
+  codeOf(error) === '40001' && postgresError(error)?.message === 'the user was erased';
+
 const MAX_TRIES = 6;
 
 /** Thrown inside a transaction that met another one in its way: the transaction runs again. */

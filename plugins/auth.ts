@@ -9,6 +9,7 @@ import { oneOrNone } from '../db/rows.js';
 import { sessions, users } from '../db/tables/index.js';
 import type { OperationConfig } from '../openapi/operation.js';
 import { ProblemError } from '../openapi/problem-error.js';
+import { INVALID_TOKEN, unauthenticated } from './errors.js';
 import { newServiceSecret, serviceHash, ServiceKeys, type ServiceCaller } from './service-keys.js';
 
 export interface AuthOptions {
@@ -172,12 +173,9 @@ const sessionByHash = direct((db) =>
     .where(eq(sessions.tokenHash, sql.placeholder('session'))),
 );
 
-const unauthenticated = (detail: string): ProblemError =>
-  new ProblemError('not-authenticated', detail, {}, { 'www-authenticate': 'Bearer' });
-
 const DETAILS = {
   none: 'The operation needs an access token in the Authorization header.',
-  invalid: 'The access token is not valid.',
+  invalid: INVALID_TOKEN,
   expired: 'The access token has expired.',
 } as const;
 

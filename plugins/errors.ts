@@ -1,7 +1,7 @@
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
 import type { Socket } from 'node:net';
-import { codeOf, isUnavailable } from '../db/client.js';
+import { codeOf, isOfErasedUser, isUnavailable } from '../db/client.js';
 import { problems } from '../openapi/generated/problems.js';
 import { ProblemError, type ProblemSlug } from '../openapi/problem-error.js';
 import { isHost } from './addresses.js';
@@ -17,6 +17,11 @@ declare module 'fastify' {
     problem: ProblemError | null;
   }
 }
+
+export const INVALID_TOKEN = 'The access token is not valid.';
+
+export const unauthenticated = (detail: string): ProblemError =>
+  new ProblemError('not-authenticated', detail, {}, { 'www-authenticate': 'Bearer' });
 
 /** What is told of a database that answers, and did not do what it was asked, by SQLSTATE. */
 const BUSY = new Map([
@@ -46,6 +51,8 @@ function asProblem(error: unknown): ProblemError | undefined {
   }
   // Fastify's mark on a body that broke off, and that of the static files on a range they do not have.
   if (statusCode === 400 || expose === true) return new ProblemError('invalid-input', 'The request is not valid.');
+  // The token was valid when the request came.
+  if (isOfErasedUser(error)) return unauthenticated(INVALID_TOKEN);
   if (isUnavailable(error)) {
     const detail = BUSY.get(codeOf(error) ?? '') ?? 'The database can not be reached at the moment.';
     const problem = new ProblemError('unavailable', detail, {}, { 'retry-after': RETRY_AFTER });
