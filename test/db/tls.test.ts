@@ -1,5 +1,4 @@
 /** TLS to a PostgreSQL whose certificates are made here. */
-import { execFileSync } from 'node:child_process';
 import { chmodSync, chownSync, readFileSync, realpathSync, statSync } from 'node:fs';
 import { createServer, connect as connectSocket } from 'node:net';
 import { join } from 'node:path';
@@ -7,6 +6,7 @@ import t from 'tap';
 import { connect } from '../../db/connect.js';
 import { openEmbedded } from '../../db/embedded/index.js';
 import { describeTls, readDatabaseUrl } from '../../db/url.js';
+import { makeCertificate } from '../helpers/certificates.js';
 import { databaseEndsWithUs } from '../helpers/reaper.js';
 import { dataFolder, runProgram, startServerProcess } from '../helpers/process.js';
 
@@ -14,23 +14,12 @@ const folder = dataFolder(t);
 chmodSync(folder, 0o755);
 const path = (name: string): string => join(folder, name);
 
-/** Makes a certificate and its key; by an authority, or of one that signs itself. */
-function makeCertificate(name: string, alternatives: string, authority?: string): void {
-  execFileSync('openssl', [
-    ...['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2'],
-    ...['-subj', `/CN=${name}`, '-keyout', path(`${name}.key`), '-out', path(`${name}.pem`)],
-    ...(authority === undefined ? [] : ['-CA', path(`${authority}.pem`), '-CAkey', path(`${authority}.key`)]),
-    ...(alternatives === '' ? [] : ['-addext', `subjectAltName=${alternatives}`]),
-    ...(authority === undefined ? [] : ['-addext', 'basicConstraints=critical,CA:FALSE']),
-  ]);
-}
-
-makeCertificate('authority', '');
-makeCertificate('stranger', '');
-makeCertificate('good', 'DNS:localhost,IP:0.0.0.0', 'authority');
-makeCertificate('elsewhere', 'DNS:db.example.com,IP:192.0.2.1', 'authority');
-makeCertificate('unknown', 'DNS:localhost', 'stranger');
-makeCertificate('someone', '', 'authority');
+makeCertificate(folder, 'authority', '');
+makeCertificate(folder, 'stranger', '');
+makeCertificate(folder, 'good', 'DNS:localhost,IP:0.0.0.0', 'authority');
+makeCertificate(folder, 'elsewhere', 'DNS:db.example.com,IP:192.0.2.1', 'authority');
+makeCertificate(folder, 'unknown', 'DNS:localhost', 'stranger');
+makeCertificate(folder, 'someone', '', 'authority');
 
 databaseEndsWithUs(path('data'));
 const embedded = await openEmbedded({ dataDir: path('data'), settings: { fsync: 'off' } });

@@ -1,5 +1,4 @@
 /** How mail is sent, to real servers of mail that are slow, refuse, or are not who they should be. */
-import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
@@ -7,6 +6,7 @@ import type { SMTPServerOptions } from 'smtp-server';
 import t, { type Test } from 'tap';
 import { openMail } from '../../src/lib/mail.js';
 import { readMailServer } from '../../src/lib/mail-url.js';
+import { makeCertificate } from '../helpers/certificates.js';
 import { dataFolder, runProgram, startServerProcess } from '../helpers/process.js';
 import { openSmtp } from '../helpers/smtp.js';
 
@@ -157,20 +157,10 @@ t.test('nothing is tried again once the server stops', async (t) => {
 
 const folder = dataFolder(t);
 const path = (name: string): string => join(folder, name);
-/** Makes a certificate and its key; by an authority, or of one that signs itself. */
-function makeCertificate(name: string, alternatives: string, authority?: string): void {
-  execFileSync('openssl', [
-    ...['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2'],
-    ...['-subj', `/CN=${name}`, '-keyout', path(`${name}.key`), '-out', path(`${name}.pem`)],
-    ...(authority === undefined ? [] : ['-CA', path(`${authority}.pem`), '-CAkey', path(`${authority}.key`)]),
-    ...(alternatives === '' ? [] : ['-addext', `subjectAltName=${alternatives}`]),
-    ...(authority === undefined ? [] : ['-addext', 'basicConstraints=critical,CA:FALSE']),
-  ]);
-}
-makeCertificate('authority', '');
-makeCertificate('good', 'IP:0.0.0.0', 'authority');
-makeCertificate('elsewhere', 'DNS:mail.example.com', 'authority');
-makeCertificate('unknown', 'IP:0.0.0.0');
+makeCertificate(folder, 'authority', '');
+makeCertificate(folder, 'good', 'IP:0.0.0.0', 'authority');
+makeCertificate(folder, 'elsewhere', 'DNS:mail.example.com', 'authority');
+makeCertificate(folder, 'unknown', 'IP:0.0.0.0');
 const certificate = (name: string) => ({
   key: readFileSync(path(`${name}.key`)),
   cert: readFileSync(path(`${name}.pem`)),

@@ -1,7 +1,6 @@
 import t from 'tap';
 import { readFileSync } from 'node:fs';
-import { once } from 'node:events';
-import { createServer, type AddressInfo } from 'node:net';
+import { freePort } from '../../bench/servers.js';
 import { METRICS } from '../../plugins/metrics/list.js';
 import { buildTestApp, SECRET, type TestApp } from '../helpers/app.js';
 import { clinic } from '../helpers/booking.js';
@@ -16,16 +15,6 @@ function read(text: string): Map<string, number> {
     if (line !== '' && !line.startsWith('#')) values.set(line.slice(0, at), Number(line.slice(at + 1)));
   }
   return values;
-}
-
-/** A port on which nothing listens. */
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
 }
 
 const metricsOf = async (api: TestApp) => read((await api.get('/metrics')).text);
