@@ -7,8 +7,10 @@ import { connect } from '../db/connect.js';
 import { openEmbedded } from '../db/embedded/index.js';
 import { migrateDatabase } from '../db/migrate.js';
 import { MAX_LAG } from '../db/replica.js';
+import { mayLag } from '../plugins/replica.js';
 import { buildApp } from '../src/app.js';
 import { MORNING, SECRET, TestApp, testConfig } from './helpers/app.js';
+import { allOperations } from './helpers/operations.js';
 import { dataFolder } from './helpers/process.js';
 import { openProxy } from './helpers/proxy.js';
 import { databaseEndsWithUs } from './helpers/reaper.js';
@@ -63,6 +65,13 @@ async function open(t: Test, replicaUrl: string) {
 const LISTS = ['/doctors/', '/doctors/?search=cardio', '/services/', '/reviews/', '/designations/'];
 const OTHER = '203.0.113.9';
 const READER = '198.51.100.7';
+
+t.test('what bookings change, or only some may see, is never asked of a standby', async (t) => {
+  t.strictSame(
+    allOperations.filter(mayLag).map(({ config }) => config.operationId),
+    ['listReviews', 'listServices', 'listDoctors', 'listDesignations', 'listSpecialisations', 'listAvailableTimes'],
+  );
+});
 
 t.test('public lists come from the standby while it is no further behind than 5 seconds', async (t) => {
   const api = await open(t, standby.url);
