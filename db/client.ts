@@ -5,8 +5,9 @@ import { connect } from './connect.js';
 import type postgres from './driver.js';
 import { migrateDatabase } from './migrate.js';
 import { Outage } from './outage.js';
+import { openReplica, type Replica } from './replica.js';
 import { describeTls, readDatabaseUrl } from './url.js';
-import { shareConnections, type ConnectionUse, type Kind, type Lane } from './shares.js';
+import { NoConnection, shareConnections, type ConnectionUse, type Kind, type Lane } from './shares.js';
 
 export type Db = PostgresJsDatabase<Record<string, never>>;
 export type Tx = Parameters<Parameters<Db['transaction']>[0]>[0];
@@ -16,6 +17,8 @@ export interface DatabaseOptions {
   readonly url: string | null;
   /** The same database for the role that owns it, which migrates. Default: `url`. */
   readonly migrationUrl?: string | null;
+  /** A standby of it, for reads that may be seconds behind. Default: none. */
+  readonly replicaUrl?: string | null;
   readonly dataDir: string;
   /** The clinic's. Default UTC. */
   readonly timeZone?: string;
@@ -28,6 +31,8 @@ export interface DatabaseOptions {
   readonly log?: (line: string) => void;
   /** For what somebody should look at. Default: `log`. */
   readonly warn?: (line: string) => void;
+  /** Milliseconds that have passed, by which the standby is judged. Default: the process's. */
+  readonly elapsed?: () => number;
 }
 
 export interface Database {
@@ -37,6 +42,9 @@ export interface Database {
   of(kind: string): Db;
   /** For reads whose cost grows with what is stored: `size` connections, on which no statement takes long. */
   readonly costly: { readonly db: Db; readonly size: number };
+  readonly hasReplica: boolean;
+  /** Undefined where there is none, and until the database is migrated. */
+  replica(): Replica | undefined;
   /** Of the role that owns the database, which need not be the one that all else here works as. */
   readonly ownerUrl: string;
   /** True once the migrations have run here, and what prepares the database. */
@@ -127,6 +135,10 @@ function isWorthAnotherTry(error: unknown): boolean {
 
 /** Whether a statement was ended as it had run for longer than it may: query_canceled. */
 export const tookTooLong = (error: unknown): boolean => codeOf(error) === '57014';
+
+/** Whether a standby failed where its primary may not: it is away, a conflict with what it replays, or a table it has not yet. */
+const isOfStandby = (error: unknown): boolean =>
+  (isUnavailable(error) && !tookTooLong(error)) || /^42(703|P01|883)$/.test(codeOf(error) ?? '');
 
 /** Whether it was refused as a user of it was erased meanwhile (`refuse_for_erased_user` of the migrations). */
 export const isOfErasedUser = (error: unknown): boolean =>
@@ -255,15 +267,20 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
   const ownerUrl = embedded?.url ?? options.migrationUrl ?? url;
   const { tls } = readDatabaseUrl(url);
   (tls.isLocal || tls.mode.startsWith('verify') ? log : warn)(`database: ${describeTls(tls)}`);
-  const open = (max: number, max_pipeline: number, limits: postgres.Options<never>['connection']): postgres.Sql => {
-    const client = connect(url, {
+  const open = (
+    max: number,
+    max_pipeline: number,
+    limits: postgres.Options<never>['connection'],
+    { at = url, onclose = () => void checkConnection() }: { at?: string; onclose?: () => void } = {},
+  ): postgres.Sql => {
+    const client = connect(at, {
       max,
       // The driver's types do not know these two. The second is of its patch, in seconds: a connection that owes an
       // answer for longer than any statement may take is dead. Unlike an error of the connection, silence would never end.
       ...{ max_pipeline, answer_timeout: 25 },
       // A short wait between tries, so that service resumes as soon as the database does.
       backoff: () => 0.2,
-      onclose: () => void checkConnection(),
+      onclose,
       connection: { statement_timeout: STATEMENT_TIMES.other, idle_in_transaction_session_timeout: 30_000, ...limits },
     });
     // Has the client read dates as Drizzle does.
@@ -333,9 +350,10 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
     }
   }
 
-  const { host, port, database: name } = patient.client.options;
+  const placeOf = ({ options: { host, port, database: name } }: postgres.Sql): string =>
+    `${name} at ${host.map((each, index) => `${each}:${port[index] ?? 5432}`).join(', ')}`;
   const outage = new Outage({
-    of: `the database ${name} at ${host.map((each, index) => `${each}:${port[index] ?? 5432}`).join(', ')}`,
+    of: `the database ${placeOf(patient.client)}`,
     isBack: () => migrated.then(write),
     warn,
     log,
@@ -373,11 +391,48 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
   const migrated = migrateWhenThere().finally(endFirstTry);
   // Whoever waits sees the rejection; nobody has to.
   migrated.catch(() => undefined);
+  let replica: Replica | undefined;
+  const { replicaUrl = null } = options;
+  if (replicaUrl !== null) {
+    const client = open(
+      options.pool,
+      0,
+      {
+        default_transaction_read_only: true,
+        statement_timeout: STATEMENT_TIMES.costly,
+        max_parallel_workers_per_gather: '0',
+      },
+      { at: replicaUrl, onclose: () => undefined },
+    );
+    clients.push(client);
+    const half = options.pool >> 1;
+    const lanes = shareConnections({ client, size: half }, { client, size: options.pool - half }, () => false);
+    // What was there before the migration is not what the queries ask for.
+    migrated.then(
+      () => {
+        if (closing.signal.aborted) return;
+        replica = openReplica({
+          ...(options.elapsed && { now: options.elapsed }),
+          client,
+          primary: clientOf(shares.kind(), patient.client),
+          clientsOf: (kind) => ({
+            standby: clientOf(lanes.kind(), client),
+            primary: kind === 'costly' && costlyClient ? costlyClient : clientOf(shares.kind(), patient.client),
+          }),
+          isItsOwn: (error) => !(error instanceof NoConnection) && isOfStandby(error),
+          outageOf: (isBack) => new Outage({ of: `the replica ${placeOf(client)}`, isBack, warn, log }),
+        });
+      },
+      () => undefined,
+    );
+  }
   let closed: Promise<void> | undefined;
   return {
     db,
     of,
     costly,
+    hasReplica: replicaUrl !== null,
+    replica: () => replica,
     ownerUrl,
     migrated,
     firstTry,
@@ -397,6 +452,7 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
       (closed ??= (async () => {
         closing.abort();
         outage.close();
+        replica?.close();
         await migrated.catch(() => undefined);
         shares.close(Object.assign(new Error('the database was closed'), { code: 'CONNECTION_ENDED' }));
         await Promise.all(clients.map((client) => client.end({ timeout: 5 })));

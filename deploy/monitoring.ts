@@ -161,6 +161,16 @@ export const ALERTS: readonly Alert[] = [
     action: 'Bring Redis back. Nothing has to be restarted here.',
   },
   {
+    name: 'HospitalReplicaBehind',
+    expr: `${metric('hospital_replica_lag_seconds')} > 60`,
+    ...{ for: '5m', severity: 'warning' },
+    summary: 'The standby is not asked.',
+    meaning:
+      'The standby of `DATABASE_REPLICA_URL` is away, or more than a minute behind: the primary answers what it would, and nobody waits for it.',
+    action:
+      'See in `pg_stat_replication` of the primary whether it is connected, and in its log what holds it up. Nothing has to be restarted here.',
+  },
+  {
     name: 'HospitalPicturesAway',
     expr: `${metric('hospital_pictures_up')} == 0`,
     ...{ for: '1m', severity: 'critical' },
@@ -242,6 +252,11 @@ export const PANELS: readonly Panel[] = [
       ],
       [metric('hospital_database_waiting'), '{{instance}} waiting'],
     ],
+  },
+  {
+    title: 'How far the standby is behind',
+    unit: 's',
+    queries: [[metric('hospital_replica_lag_seconds'), '{{instance}}']],
   },
   {
     title: 'Errors of the database',

@@ -29,6 +29,7 @@ import { addLinks } from './links.js';
 import { readForm } from './multipart.js';
 import { admitPictures, discardPictures, encodePictures, needsAdmission, storePictures } from './pictures/hooks.js';
 import { honorPreference } from './preferences.js';
+import { mayLag, noteWriter, replicaFor } from './replica.js';
 import { clientOf, endAttempt, forgive, limit } from './rate-limit/index.js';
 import { watchBody } from './slow-bodies.js';
 import { sendRendered } from './tables.js';
@@ -224,13 +225,13 @@ export default fp(
     // What costs something and few need is made when it is asked for.
     const runCostly = costlyReads(app.database);
     app.decorate('searchQueue', runCostly.state);
-    const visitOf = (request: FastifyRequest, reply: FastifyReply, db: Db | Tx): Visit => ({
+    const visitOf = (request: FastifyRequest, reply: FastifyReply, db: Db | Tx, costlyDb?: Db): Visit => ({
       db,
       costly: (read) => {
         const { caller } = request;
         const by = caller === null ? clientOf(request) : nameOf(caller);
         const reader = { by, isAnonymous: caller === null, signal: hangUp(reply) };
-        return runCostly(reader, read);
+        return runCostly(reader, (db) => read(costlyDb ?? db));
       },
       caller: request.caller,
       request: { id: request.id, operation: request.routeOptions.config.operationId ?? '' },
@@ -290,12 +291,21 @@ export default fp(
       }
       const isFile = produces.includes(ARCHIVE);
       const ofOperation = app.database.of(operationId);
+      const mayBeOld = mayLag(each);
       app.operate(each, (request, reply) => {
         const { params, query, body } = request;
         const { location, takesIdempotencyKey } = each.config;
-        const run = (db: Db | Tx) => service(visitOf(request, reply, db), { params, query, body });
+        const run = (db: Db | Tx, costlyDb?: Db) =>
+          service(visitOf(request, reply, db, costlyDb), { params, query, body });
         const answer = each.schema.response[200] === undefined || location === null ? run : dry(run, reply);
-        const answered = takesIdempotencyKey ? once(request, reply, ofOperation, answer) : answer(ofOperation);
+        if (each.method !== 'GET') noteWriter(request);
+        const replica = mayBeOld ? replicaFor(request) : undefined;
+        const answered =
+          replica !== undefined
+            ? run(replica.of(operationId), replica.of('costly'))
+            : takesIdempotencyKey
+              ? once(request, reply, ofOperation, answer)
+              : answer(ofOperation);
         if (renderings !== undefined) {
           const type = preferred(request, reply, produces);
           if (isRendered(type))
@@ -318,6 +328,6 @@ export default fp(
   },
   {
     name: 'operation',
-    dependencies: ['contract', 'database', 'auth', 'rate-limit', 'audit', 'multipart', 'slow-bodies'],
+    dependencies: ['contract', 'database', 'auth', 'rate-limit', 'replica', 'audit', 'multipart', 'slow-bodies'],
   },
 );

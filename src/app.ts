@@ -20,6 +20,7 @@ import operation from '../plugins/operation.js';
 import { pictureQueue } from '../plugins/pictures/encoder.js';
 import pictures from '../plugins/pictures/index.js';
 import rateLimit from '../plugins/rate-limit/index.js';
+import replica from '../plugins/replica.js';
 import securityTxt from '../plugins/security-txt.js';
 import slowBodies from '../plugins/slow-bodies.js';
 import sweep from '../plugins/sweep.js';
@@ -109,6 +110,7 @@ export async function buildApp({
     now: () => now().getTime(),
   });
   await app.register(rateLimit, { ...config.rateLimit, redisUrl: config.redisUrl });
+  await app.register(replica);
   await app.register(audit);
   await app.register(multipart);
   const calendar = (): Calendar => calendarOf(config, db.timeZone(), now());

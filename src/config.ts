@@ -52,6 +52,9 @@ export const Environment = Type.Object({
   MIGRATION_DATABASE_URL: Type.Optional(
     Type.String({ pattern: '^postgres(ql)?://.+', must: MUST_BE_DATABASE_URL, secret: true }),
   ),
+  DATABASE_REPLICA_URL: Type.Optional(
+    Type.String({ pattern: '^postgres(ql)?://.+', must: MUST_BE_DATABASE_URL, secret: true }),
+  ),
   DATABASE_POOL: integer(1, 1000, 10),
   DATA_DIR: Type.String({ minLength: 1, default: './.data' }),
   JWT_SECRET: Type.Optional(Type.String({ secret: true })),
@@ -152,6 +155,8 @@ export interface Config {
   readonly databaseUrl: string | null;
   /** The same database for the role that owns it; null: `databaseUrl` is that one's. */
   readonly migrationUrl: string | null;
+  /** A standby of it; null: there is none. */
+  readonly replicaUrl: string | null;
   readonly databasePool: number;
   readonly dataDir: string;
   /** The first signs, and all verify; null: one is made once and kept under `dataDir`. */
@@ -311,7 +316,9 @@ function isServerUrl(value: string): boolean {
   }
 }
 
-function checkDatabaseUrl(name: 'DATABASE_URL' | 'MIGRATION_DATABASE_URL', value: string): void {
+const DATABASE_URLS = ['DATABASE_URL', 'MIGRATION_DATABASE_URL', 'DATABASE_REPLICA_URL'] as const;
+
+function checkDatabaseUrl(name: (typeof DATABASE_URLS)[number], value: string): void {
   try {
     const { url } = readDatabaseUrl(value);
     // The driver also takes several hosts, of which a URL has one.
@@ -454,12 +461,11 @@ function readOidc(env: Static<typeof Environment>): OidcConfig | null {
 export function readConfig(source: NodeJS.ProcessEnv): Config {
   const env = readEnvironment(source);
   const isProduction = env.NODE_ENV === 'production';
-  for (const name of ['DATABASE_URL', 'MIGRATION_DATABASE_URL'] as const) {
+  for (const name of DATABASE_URLS) {
     const url = env[name];
-    if (url !== undefined) checkDatabaseUrl(name, url);
-  }
-  if (env.MIGRATION_DATABASE_URL !== undefined && env.DATABASE_URL === undefined) {
-    refuse('DATABASE_URL', 'be set with MIGRATION_DATABASE_URL');
+    if (url === undefined) continue;
+    checkDatabaseUrl(name, url);
+    if (env.DATABASE_URL === undefined) refuse('DATABASE_URL', `be set with ${name}`);
   }
   if (env.REDIS_URL !== undefined && !isServerUrl(env.REDIS_URL)) refuse('REDIS_URL', MUST_BE_REDIS_URL);
   if (env.PUBLIC_URL !== undefined && !URL.canParse(env.PUBLIC_URL)) {
@@ -487,6 +493,7 @@ export function readConfig(source: NodeJS.ProcessEnv): Config {
     metricsPort: env.METRICS_PORT ?? null,
     databaseUrl: env.DATABASE_URL ?? null,
     migrationUrl: env.MIGRATION_DATABASE_URL ?? null,
+    replicaUrl: env.DATABASE_REPLICA_URL ?? null,
     databasePool: env.DATABASE_POOL,
     dataDir: env.DATA_DIR,
     jwtSecrets: readSecrets(env.JWT_SECRET, isProduction),

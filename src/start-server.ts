@@ -118,6 +118,7 @@ export async function startServer(
     opening = openDatabase({
       url: config.databaseUrl,
       migrationUrl: config.migrationUrl,
+      replicaUrl: config.replicaUrl,
       dataDir: config.dataDir,
       timeZone: config.clinicTimeZone,
       pool: config.databasePool,

@@ -105,6 +105,8 @@ export default fp(
       }
     });
     gauge('hospital_database_waiting', (it) => it.set(database.use().waiting));
+    if (database.hasReplica)
+      gauge('hospital_replica_lag_seconds', (it) => it.set(database.replica()?.lag() ?? Infinity));
     gauge('hospital_queue_running', (it) => {
       for (const [queue, state] of Object.entries(queues)) it.set({ queue }, state().running);
     });

@@ -46,6 +46,11 @@ export const METRICS = {
     help: 'Queries and transactions that wait for a connection.',
     labels: [],
   },
+  hospital_replica_lag_seconds: {
+    kind: 'gauge',
+    help: 'By how much the standby is known to be behind at the most; from 5 on it is not asked. Only where there is one.',
+    labels: [],
+  },
   hospital_queue_running: {
     kind: 'gauge',
     help: 'Tasks in work, by queue: passwords (argon2), pictures, searches.',

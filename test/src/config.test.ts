@@ -20,6 +20,7 @@ const DEFAULTS: Config = {
   metricsPort: null,
   databaseUrl: null,
   migrationUrl: null,
+  replicaUrl: null,
   databasePool: 10,
   dataDir: './.data',
   jwtSecrets: null,
@@ -426,6 +427,7 @@ t.test('values that stop the start with one line that names the variable', async
   for (const [environment, message] of [
     [{ NODE_ENV: 'production' }, 'JWT_SECRET must be set in production'],
     [{ MIGRATION_DATABASE_URL: 'postgres://db/clinic' }, 'DATABASE_URL must be set with MIGRATION_DATABASE_URL'],
+    [{ DATABASE_REPLICA_URL: 'postgres://db/clinic' }, 'DATABASE_URL must be set with DATABASE_REPLICA_URL'],
     [
       { DATABASE_URL: 'postgres://db/x', MIGRATION_DATABASE_URL: 'postgres://db/x?sslmode=on' },
       'MIGRATION_DATABASE_URL must have sslmode as one of: disable, allow, prefer, require, verify-ca, verify-full',
