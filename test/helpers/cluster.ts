@@ -146,3 +146,10 @@ export async function makeDatabase({ url, port }: Cluster, host = '127.0.0.1'): 
   await admin.end();
   return `postgres://hospital@${host}:${port}/hospital`;
 }
+
+/** A connection to what a URL names, to do there what a test needs. */
+export function openSql(t: Test, url: string): postgres.Sql {
+  const sql = postgres(url, { max: 1, onnotice: () => undefined });
+  t.teardown(() => sql.end({ timeout: 1 }));
+  return sql;
+}
