@@ -87,6 +87,8 @@ export async function judge(t: Test, hospital: Hospital, traffic: Traffic): Prom
   const { databaseUrl, urls, pictures } = hospital;
   const { bookings, series, usernames, seen, faults } = traffic;
   t.comment(JSON.stringify(tally(seen.map(({ status }) => (status === 0 ? 'broken' : String(status))))));
+  const slowest = seen.reduce((a, b) => (a.took > b.took ? a : b));
+  t.comment(`the slowest: ${slowest.operation} ${slowest.status} after ${Math.round(slowest.took)} ms`);
   t.strictSame(Object.entries(tally(faults)).slice(0, 5), [], 'every answer is one of the contract’s');
   await t.test('what is stored', async (t) => {
     const sql = lookInto(t, databaseUrl);
