@@ -1,5 +1,5 @@
 /** Clocks of instances are set while they serve; `npm run test:faults`. */
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { PASSWORD } from '../helpers/app.js';
@@ -10,7 +10,6 @@ import { ask, beginTraffic, type Answer } from '../helpers/traffic.js';
 
 t.test('clocks that are set by an hour', async (t) => {
   const folder = t.testdir();
-  mkdirSync(folder, { recursive: true });
   const hospital = await openHospital(t, await makeDatabase(await startCluster(t)));
   const files = ['one', 'two'].map((name) => join(folder, name));
   const set = (index: number, hours: number): void => writeFileSync(files[index] as string, `${hours * 3600}\n`);

@@ -1,10 +1,11 @@
 /** Two instances behind HAProxy are exchanged while they serve; `npm run test:faults`. */
+import { renameSync } from 'node:fs';
 import t from 'tap';
 import { makeDatabase, startCluster } from '../helpers/cluster.js';
 import { startHaproxy } from '../helpers/haproxy.js';
 import { openHospital } from '../helpers/hospital.js';
 import { close, judge } from '../helpers/judge.js';
-import { beginTraffic } from '../helpers/traffic.js';
+import { ask, beginTraffic, pictureForm } from '../helpers/traffic.js';
 
 t.test('a rolling restart behind HAProxy', async (t) => {
   const behind = await openHospital(t, await makeDatabase(await startCluster(t)), {
@@ -33,6 +34,21 @@ t.test('a rolling restart behind HAProxy', async (t) => {
       `none of ${traffic.seen.length}`,
     );
     await judge(t, hospital, traffic);
+  });
+
+  await t.test('while no instance is ready, what does without pictures is served', async (t) => {
+    const aside = `${hospital.pictures}-aside`;
+    renameSync(hospital.pictures, aside);
+    const path = `/patients/${hospital.people[0]?.patient}/`;
+    const form = await pictureForm();
+    const upload = () => ask(proxy.url, { method: 'PATCH', path, token: hospital.people[0]?.token ?? '', form });
+    for (const url of behind.urls) while ((await ask(url, { path: '/health/ready' })).status === 200) await upload();
+    await Promise.all([proxy.until('one', 'DOWN'), proxy.until('two', 'DOWN')]);
+    t.equal((await ask(proxy.url, { path: '/doctors/' })).status, 200);
+    t.match(await upload(), { status: 503, text: 'Pictures can not be stored' });
+    renameSync(aside, hospital.pictures);
+    await Promise.all([proxy.until('one', 'UP'), proxy.until('two', 'UP')]);
+    t.equal((await upload()).status, 200);
   });
 
   await t.test('SIGKILL under load: what was under way fails, and nothing else', async (t) => {

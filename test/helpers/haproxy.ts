@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -18,7 +19,8 @@ export interface Proxy {
 
 /** Starts HAProxy before two instances, with the file of `deploy/` as it stands. */
 export async function startHaproxy(t: Test, urls: readonly string[]): Promise<Proxy> {
-  const folder = t.testdir();
+  const folder = mkdtempSync(join(tmpdir(), 'haproxy-'));
+  t.teardown(() => rmSync(folder, { recursive: true }));
   makeCertificate(folder, 'hospital', 'IP:127.0.0.1');
   const certificate = join(folder, 'both.pem');
   writeFileSync(

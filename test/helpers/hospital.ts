@@ -1,5 +1,6 @@
 /** A hospital as it is run: two instances of the built server on a PostgreSQL server, and people who use it. */
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import postgres from 'postgres';
 import type { Test } from 'tap';
@@ -64,7 +65,8 @@ export async function openHospital(
   databaseUrl: string,
   settings: Readonly<Record<string, string>> = {},
 ): Promise<Hospital> {
-  const DATA_DIR = t.testdir();
+  const DATA_DIR = mkdtempSync(join(tmpdir(), 'hospital-'));
+  t.teardown(() => rmSync(DATA_DIR, { recursive: true }));
   const pictures = join(DATA_DIR, 'pictures');
   mkdirSync(pictures);
   const environment = {

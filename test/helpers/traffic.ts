@@ -69,6 +69,15 @@ export function ask(base: string, { method = 'GET', path, token, body, form, hea
   });
 }
 
+/** A body that has a picture for a patient. */
+export async function pictureForm(): Promise<NonNullable<Call['form']>> {
+  const form = new FormData();
+  form.set('profile', await pictureFile());
+  const encoded = new Request('http://x', { method: 'POST', body: form });
+  const type = encoded.headers.get('content-type') as string;
+  return { type, bytes: Buffer.from(await encoded.arrayBuffer()) };
+}
+
 /** What is known of an appointment by whoever booked it. */
 export interface Booking {
   readonly by: Person;
@@ -104,7 +113,7 @@ export interface Traffic {
 }
 
 /** How long anybody asks again for an answer that is no failure, in milliseconds. */
-const PATIENCE = 60_000;
+const PATIENCE = 180_000;
 
 const dayFrom = (days: number): string => new Date(Date.now() + days * 86_400_000).toISOString().slice(0, 10);
 
@@ -128,13 +137,7 @@ export async function beginTraffic(
   let writes = 0;
   let turns = 0;
 
-  const form = new FormData();
-  form.set('profile', await pictureFile());
-  const encoded = new Request('http://x', { method: 'POST', body: form });
-  const picture = {
-    type: encoded.headers.get('content-type') as string,
-    bytes: Buffer.from(await encoded.arrayBuffer()),
-  };
+  const picture = await pictureForm();
 
   /** One try, held against the contract. */
   async function tryOnce(call: Call): Promise<Answer> {
@@ -304,7 +307,7 @@ export async function beginTraffic(
     untilMore: async (count) => {
       const deadline = performance.now() + PATIENCE;
       for (const from = writes; writes < from + count; await sleep(20)) {
-        if (performance.now() > deadline) throw new Error(`${writes - from} writes were acknowledged in a minute`);
+        if (performance.now() > deadline) throw new Error(`${writes - from} writes were acknowledged in three minutes`);
       }
     },
     stop,
