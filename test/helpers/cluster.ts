@@ -1,9 +1,10 @@
 /** A cluster of Debian's PostgreSQL, which a test may injure. */
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { appendFileSync, chmodSync, chownSync, closeSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
+import { chmodSync, chownSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import type { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import postgres from 'postgres';
 import type { Test } from 'tap';
@@ -54,24 +55,28 @@ export async function startCluster(t: Test, options: ClusterOptions = {}): Promi
   chmodSync(folder, 0o755);
   if (user !== undefined) chownSync(folder, user.uid, user.gid);
   const data = join(folder, 'data');
-  // Not below the folder, which may have no room.
-  const log = `${folder}.log`;
+  /** What its programs say. */
+  const lines: string[] = [];
   const port = await freePort();
   databaseEndsWithUs(folder);
 
   const as = { ...user, cwd: folder, env: { LC_ALL: 'C', PATH: process.env['PATH'] } };
   const lastLines = (): string =>
-    readFileSync(log, 'utf8')
-      .split('\n')
+    lines
       .filter((line) => !/STATEMENT|^\t/.test(line))
       .slice(-12)
       .join('\n');
+  const listen = (stream: Readable, onLine: (line: string) => void = () => undefined): void => {
+    createInterface({ input: stream }).on('line', (line) => {
+      lines.push(line);
+      onLine(line);
+    });
+  };
 
   async function run(program: string, ...args: (string | number)[]): Promise<void> {
-    const output = openSync(log, 'a');
-    const child = spawn(join(BIN, program), args.map(String), { ...as, stdio: ['ignore', output, output] });
-    const [code] = (await once(child, 'exit')) as [number | null];
-    closeSync(output);
+    const child = spawn(join(BIN, program), args.map(String), { ...as, stdio: ['ignore', 'ignore', 'pipe'] });
+    listen(child.stderr);
+    const [code] = (await once(child, 'close')) as [number | null];
     if (code !== 0) throw new Error(`${program} ended with ${code}:\n${lastLines()}`);
   }
 
@@ -91,8 +96,7 @@ export async function startCluster(t: Test, options: ClusterOptions = {}): Promi
     });
     child = started;
     await new Promise<void>((resolve, reject) => {
-      createInterface({ input: started.stderr }).on('line', (line) => {
-        appendFileSync(log, `${line}\n`);
+      listen(started.stderr, (line) => {
         if (/ready to accept (read-only )?connections/.test(line)) resolve();
       });
       started.on('error', reject);
@@ -132,7 +136,6 @@ export async function startCluster(t: Test, options: ClusterOptions = {}): Promi
       await cluster.stop('immediate').catch(() => cluster.kill());
     }
     if (options.folder === undefined) rmSync(folder, { recursive: true });
-    rmSync(log);
   });
   await cluster.start();
   return cluster;
