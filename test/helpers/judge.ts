@@ -182,7 +182,11 @@ const SOME = 40;
 /** Resolves when clients have been told that the database is away. */
 export async function untilRefused({ seen }: Traffic, times = 20): Promise<void> {
   const from = seen.length;
-  while (seen.slice(from).filter(({ status }) => status === 503).length < times) await sleep(20);
+  const deadline = performance.now() + 12 * RETURN;
+  for (let refused = 0; refused < times; refused = seen.slice(from).filter(({ status }) => status === 503).length) {
+    if (performance.now() > deadline) throw new Error(`${refused} were told in a minute`);
+    await sleep(20);
+  }
 }
 
 /** Lets a fault happen, and end, amid the work of a hospital. */
