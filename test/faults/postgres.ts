@@ -63,9 +63,13 @@ t.test('two instances on a PostgreSQL server', async (t) => {
           else t.fail(`${path} answered ${status}`);
         }
       };
+      // More at once of what needs the table than there are connections, and another as soon as one is answered.
+      const insist = async (url: string): Promise<void> => {
+        while (isHeld) await ask(url, { path: '/appointments/', token: hospital.people[1]?.token ?? '' });
+      };
       await sql.begin(async (tx) => {
         await tx`lock table appointments in access exclusive mode`;
-        const lives = hospital.urls.map(live);
+        const lives = hospital.urls.flatMap((url) => [live(url), ...Array.from({ length: 15 }, () => insist(url))]);
         await sleep(15_000);
         isHeld = false;
         await Promise.all(lives);
