@@ -1,26 +1,15 @@
 /** Migrations on databases that are in use. */
 import { readMigrationFiles } from 'drizzle-orm/migrator';
-import { cpSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import postgres from 'postgres';
 import t, { type Test } from 'tap';
 import { migrateDatabase } from '../../db/migrate.js';
 import { createTestDatabase } from '../helpers/database.js';
 import { countRows, fillTables, readTables } from '../helpers/fill.js';
+import { copyProgram, makeNextVersion, migrationsFolder as folder, readJournal } from '../helpers/next-version.js';
 import { runProgram, startServerProcess } from '../helpers/process.js';
 import { openProxy } from '../helpers/proxy.js';
-
-const folder = 'db/migrations';
-
-interface Journal {
-  readonly entries: {
-    readonly idx: number;
-    readonly tag: string;
-    readonly when: number;
-    readonly breakpoints: boolean;
-  }[];
-}
-const readJournal = (path: string) => JSON.parse(readFileSync(join(path, 'meta/_journal.json'), 'utf8')) as Journal;
 
 function connect(t: Test, url: string): postgres.Sql {
   const sql = postgres(url, { max: 1, onnotice: () => undefined, connection: { DateStyle: 'ISO' } });
@@ -61,39 +50,6 @@ t.test(
     });
   },
 );
-
-/** A copy of the built program, with migrations of its own. */
-function copyProgram(t: Test): string {
-  const root = t.testdir();
-  for (const part of [
-    'dist/libraries',
-    'dist/openapi',
-    'dist/db',
-    'dist/plugins',
-    'dist/src',
-    'openapi',
-    'plugins/docs',
-    folder,
-  ]) {
-    cpSync(part, join(root, part), { recursive: true });
-  }
-  cpSync('package.json', join(root, 'package.json'));
-  symlinkSync(join(process.cwd(), 'node_modules'), join(root, 'node_modules'));
-  return root;
-}
-
-/** Where the built program is with further migrations, as its next version brings them. */
-function makeNextVersion(t: Test, migrations: Readonly<Record<string, string>>): string {
-  const root = copyProgram(t);
-  const journal = readJournal(folder);
-  for (const [tag, text] of Object.entries(migrations)) {
-    writeFileSync(join(root, folder, `${tag}.sql`), text);
-    const when = (journal.entries.at(-1)?.when ?? 0) + 1;
-    journal.entries.push({ ...journal.entries[0], idx: journal.entries.length, tag, when, breakpoints: true });
-  }
-  writeFileSync(join(root, folder, 'meta/_journal.json'), JSON.stringify(journal));
-  return root;
-}
 
 const start = (root: string, url: string, dataDir = join(root, 'data')) =>
   runProgram(join(root, 'dist/src/server.js'), { DATABASE_URL: url, DATA_DIR: dataDir });

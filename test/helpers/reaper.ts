@@ -81,7 +81,7 @@ if (process.argv[1] === import.meta.filename) {
   );
   for (let servers = findServers(places); servers.length > 0; servers = findServers(places)) {
     // Stops PostgreSQL at once, which yet frees the memory that it shares.
-    for (const pid of servers) tryTo(() => process.kill(pid, 'SIGQUIT'));
+    for (const pid of servers) for (const each of ['SIGQUIT', 'SIGCONT']) tryTo(() => process.kill(pid, each));
     await sleep(50);
   }
   // Leaves out what tap has every process do at its end: write into a folder that may be going.
