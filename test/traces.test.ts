@@ -3,6 +3,9 @@ import t, { type Test } from 'tap';
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { once } from 'node:events';
+import { request as httpRequest, type IncomingMessage } from 'node:http';
+import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import postgres from '../db/driver.js';
@@ -50,6 +53,31 @@ const register = (server: Pick<ServerProcess, 'url'>, username: string, more: ob
     ...more,
   });
 
+/** The second half goes when the first one has been there for as long as another request takes. */
+async function sendInParts(server: Pick<ServerProcess, 'url'>, path: string, body: string): Promise<void> {
+  const headers = { 'content-type': 'application/json', 'content-length': body.length };
+  const request = httpRequest(server.url + path, { method: 'POST', headers });
+  request.write(body.slice(0, 10));
+  await fetch(`${server.url}/health/ready`);
+  request.end(body.slice(10));
+  const [answer] = (await once(request, 'response')) as [IncomingMessage];
+  answer.resume();
+  await once(answer, 'end');
+}
+
+/** Over one connection, without waiting for answers. */
+async function sendAtOnce({ url }: Pick<ServerProcess, 'url'>, paths: readonly string[]): Promise<void> {
+  const { hostname, port } = new URL(url);
+  const socket = connect(Number(port), hostname);
+  const heads = paths.map(
+    (path, index) =>
+      `GET ${path} HTTP/1.1\r\nHost: x\r\n${index === paths.length - 1 ? 'Connection: close\r\n' : ''}\r\n`,
+  );
+  socket.write(heads.join(''));
+  socket.resume();
+  await once(socket, 'end');
+}
+
 const lines = ({ log }: Pick<ServerProcess, 'log'>) =>
   log.filter((line) => line.startsWith('{')).map((line) => JSON.parse(line) as Record<string, unknown>);
 
@@ -70,6 +98,8 @@ t.test('a request, its statements, its line in the log and its problem have one 
   t.equal(read.status, 200);
   const written = await register(server, 'somebody');
   t.equal(written.status, 201);
+  await sendInParts(server, '/contacts/', JSON.stringify({ name: 'Ada', phone: '030123456', massage: 'When?' }));
+  await sendAtOnce(server, ['/doctors/', '/services/', '/nowhere/']);
   const missing = await fetch(`${server.url}/doctors/999/`);
   const { instance } = (await missing.json()) as { instance: string };
   await fetch(`${server.url}/health/ready`);
@@ -97,23 +127,27 @@ t.test('a request, its statements, its line in the log and its problem have one 
   const registration = ofRequest(spans, written.headers.get('x-request-id'));
   const transaction = registration.find(({ name }) => name === 'transaction');
   const parent = registration.find(({ name }) => name === 'POST /api/user/register/');
-  t.equal(transaction?.parentSpanId, parent?.spanId, 'after a body was read too');
+  t.equal(transaction?.parentSpanId, parent?.spanId);
   t.ok(registration.some(({ name, parentSpanId }) => name === 'INSERT' && parentSpanId === transaction?.spanId));
+
+  const inParts = spans.find(({ name }) => name === 'POST /contacts/');
+  t.ok(
+    spans.some(({ name, traceId }) => name === 'INSERT' && traceId === inParts?.traceId),
+    'after a body that came in parts too',
+  );
 
   const id = instance.replace('urn:uuid:', '');
   const [refused] = ofRequest(spans, id).filter(({ name }) => name === 'GET /doctors/:id/');
   t.match(refused, { attributes: { 'http.response.status_code': 404 }, status: 0 });
-  for (const [requestId, span] of [
-    [read.headers.get('x-request-id'), first],
-    [written.headers.get('x-request-id'), parent],
-    [id, refused],
-  ] as const) {
-    const line = lines(server).find(({ msg, reqId }) => msg === 'answered' && reqId === requestId);
-    t.match(line, { trace_id: span?.traceId, span_id: span?.spanId });
+  const answered = lines(server).filter(({ msg, route }) => msg === 'answered' && route !== '/health/ready');
+  t.equal(answered.length, 7);
+  for (const { reqId, trace_id, span_id } of answered) {
+    const span = spans.find(({ attributes }) => String(attributes['http.response.header.x-request-id']) === reqId);
+    t.strictSame([trace_id, span_id], [span?.traceId, span?.spanId]);
   }
   t.notOk(spans.some(({ name }) => name.includes('/health/')));
   const roots = spans.filter(({ parentSpanId }) => parentSpanId === undefined);
-  t.equal(roots.length, 2, 'what nobody asked for is in no trace');
+  t.equal(roots.length, 6, 'what nobody asked for is in no trace');
   t.match(collector.resources()[0], {
     'service.name': 'hospital-management-api',
     'service.version': /^\d+\.\d+\.\d+$/,
@@ -136,6 +170,7 @@ async function plant(server: Pick<ServerProcess, 'url'>, databaseUrl: string): P
   const registered = await register(server, `${WORD}user`, { first_name: WORD, last_name: `${WORD}'s`, address: WORD });
   const { tokens } = (await registered.json()) as { tokens: { access: string } };
   const authorization = `Bearer ${tokens.access}`;
+  const mine = '/appointments/?status=Pending&search=';
   const get = (path: string, more: object = {}) => fetch(server.url + path, { headers: { ...headers, ...more } });
   const answers = [
     registered,
@@ -146,6 +181,7 @@ async function plant(server: Pick<ServerProcess, 'url'>, databaseUrl: string): P
     await get(`/doctors/?${WORD}=1`),
     await get(`/${WORD}/${WORD}?${WORD}`),
     await get('/patients/', { authorization }),
+    await get(mine + WORD, { authorization }),
     await get('/patients/', { authorization: `Bearer ${WORD}` }),
     await post(server, '/contacts/', `{"name": "${WORD}`, headers),
     await fetch(`${server.url}/${WORD}`, { method: 'OPTIONS', headers }),
@@ -176,6 +212,9 @@ t.test('nothing that a client says is in a trace', async (t) => {
   const sent = Buffer.concat(collector.bodies.map(({ bytes }) => bytes)).toString();
   t.notMatch(sent, /zq9planted/i);
   t.notMatch(sent, /eyJ|030123456|127\.0\.0\.1/);
+  const texts = spans.flatMap(({ attributes }) => (attributes['db.query.text'] as string | undefined) ?? []);
+  t.ok(texts.length > 10);
+  t.notMatch(texts.join('\n'), /'/, 'a statement has no literals');
 });
 
 t.test('traces go as protobuf unless the variable says otherwise', async (t) => {
