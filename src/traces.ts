@@ -151,7 +151,7 @@ function traceQueries(): QueryTrace {
 /** What is asked for all the time, and by nobody. */
 const isProbe = ({ url }: { url: string }): boolean => /^\/(health\/|metrics)/.test(url);
 
-/** Goes on in the trace of the request: what a stream or a socket calls runs in no trace. */
+/** Goes on in the trace of the request: over one connection, the end of an answer comes in that of the one before. */
 const resume = (request: FastifyRequest, _reply: FastifyReply, next: () => void): void => {
   const { context: of } = request.opentelemetry();
   if (of) context.with(of, next);
@@ -169,7 +169,6 @@ const traceRequests = (): FastifyPluginAsync => {
   return fp(
     async (app) => {
       await app.register(instrumentation.plugin());
-      app.addHook('preValidation', resume);
       app.addHook('onSend', (request, reply, _payload, next) => {
         const { span } = request.opentelemetry();
         if (reply.statusCode >= 500)
