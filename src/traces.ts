@@ -69,7 +69,7 @@ function withoutData(span: ReadableSpan): ReadableSpan {
     status: { code: isRefusal ? SpanStatusCode.UNSET : span.status.code },
     attributes: Object.fromEntries(
       ATTRIBUTES.flatMap((key) => (attributes[key] === undefined ? [] : [[key, attributes[key]]])),
-    ) as Attributes,
+    ),
     ...{ links: [], events: [], droppedAttributesCount: 0, droppedEventsCount: 0, droppedLinksCount: 0 },
   };
 }

@@ -91,7 +91,9 @@ export async function openCollector(t: Test, port = 0) {
     /** Who sends. */
     resources: () => wires().map(({ resource }) => read(resource.attributes)),
     /** Leaves what comes without an answer until it is let go. */
-    hold: () => (held = new Promise((resolve) => (release = resolve))),
+    hold: (): void => {
+      held = new Promise((resolve) => (release = resolve));
+    },
     letGo: () => release(),
     close,
   };
