@@ -77,6 +77,7 @@ export default tseslint.config(
       'src/audit-verify.ts',
       'src/purge.ts',
       'src/move-to.ts',
+      'src/upgrade-database.ts',
       'src/migrate.ts',
       'src/demo.ts',
       'test/**',

@@ -33,6 +33,16 @@ export interface DatabaseOptions {
   readonly warn?: (line: string) => void;
   /** Milliseconds that have passed, by which the standby is judged. Default: the process's. */
   readonly elapsed?: () => number;
+  /** Default: nobody follows what is asked. */
+  readonly trace?: QueryTrace | undefined;
+}
+
+/** Follows what is asked of PostgreSQL. */
+export interface QueryTrace {
+  /** A statement begins; what is returned is told of its end. */
+  statement(text: string): ((error?: unknown) => void) | undefined;
+  /** A transaction or savepoint, from its beginning to its end. */
+  transaction<T>(run: () => Promise<T>): Promise<T>;
 }
 
 export interface Database {
@@ -170,22 +180,48 @@ export async function transaction<T>(db: Db | Tx, work: (tx: Tx) => Promise<T>):
 
 type Client = postgres.Sql | postgres.TransactionSql;
 
+/** The driver's query, which it tells of its answer by these two. */
+interface Pending {
+  readonly resolve: (rows: unknown) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** Has the end of a query told, without waiting for it: to wait for one is to send it. */
+function follow(pending: Pending, end: (error?: unknown) => void): Pending {
+  const { resolve, reject } = pending;
+  return Object.assign(pending, {
+    resolve: (rows: unknown) => {
+      end();
+      resolve(rows);
+    },
+    reject: (error: unknown) => {
+      end(error);
+      reject(error);
+    },
+  });
+}
+
 /** Drizzle asks for unprepared statements, which PostgreSQL would plan anew for every request. */
-function prepareStatements<C extends Client>(client: C): C {
-  const unsafe = client.unsafe.bind(client) as (...args: unknown[]) => unknown;
+function prepareStatements<C extends Client>(client: C, trace: QueryTrace | undefined): C {
+  const unsafe = client.unsafe.bind(client) as unknown as (...args: unknown[]) => Pending;
   const nested = (name: 'begin' | 'savepoint') => {
     const method = (client as unknown as Record<string, (...args: unknown[]) => unknown>)[name];
     if (method === undefined) return {};
     return {
       [name]: (...args: unknown[]) => {
         const run = args.pop() as (inner: Client) => unknown;
-        return method.call(client, ...args, (inner: Client) => run(prepareStatements(inner)));
+        const begin = () =>
+          method.call(client, ...args, (inner: Client) => run(prepareStatements(inner, trace))) as Promise<unknown>;
+        return trace === undefined ? begin() : trace.transaction(begin);
       },
     };
   };
   return Object.assign(client, {
-    unsafe: (query: string, parameters: unknown, options: object) =>
-      unsafe(query, parameters, { ...options, prepare: true }),
+    unsafe: (query: string, parameters: unknown, options: object) => {
+      const pending = unsafe(query, parameters, { ...options, prepare: true });
+      const end = trace?.statement(query);
+      return end === undefined ? pending : follow(pending, end);
+    },
     ...nested('begin'),
     ...nested('savepoint'),
   });
@@ -285,7 +321,7 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
     });
     // Has the client read dates as Drizzle does.
     drizzle(client);
-    return prepareStatements(client);
+    return prepareStatements(client, options.trace);
   };
   // By its default the driver gives a busy connection more to do, which then waits for a slow query or a lock of another
   // request though connections are free. So each gets one thing at a time, and what finds none free waits here.

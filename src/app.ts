@@ -1,4 +1,4 @@
-import fastify, { LogController, type FastifyBaseLogger, type FastifyInstance } from 'fastify';
+import fastify, { LogController, type FastifyBaseLogger, type FastifyInstance, type FastifyPluginAsync } from 'fastify';
 import { join } from 'node:path';
 import type { Database } from '../db/client.js';
 import { trustOf } from '../plugins/addresses.js';
@@ -55,6 +55,8 @@ export interface AppParts {
   readonly now?: () => Date;
   /** How long mail is tried. Default: minutes of the system's time. */
   readonly mailTimes?: MailTimes | undefined;
+  /** Follows each request. Default: nobody does. */
+  readonly traces?: FastifyPluginAsync | undefined;
 }
 
 /** Builds the application; the one way, for production and tests alike. */
@@ -66,6 +68,7 @@ export async function buildApp({
   accounts = [],
   now = () => new Date(),
   mailTimes,
+  traces,
 }: AppParts): Promise<FastifyInstance> {
   const browsers = { origins: config.corsOrigins };
   const app = fastify({
@@ -87,6 +90,7 @@ export async function buildApp({
     clientErrorHandler: refuseConnection(answerHeaders(browsers)),
   });
 
+  if (traces !== undefined) await app.register(traces);
   await app.register(drain);
   await app.register(logging);
   await app.register(setAnswerHeaders, browsers);

@@ -124,6 +124,12 @@ export const Environment = Type.Object({
     default: '0',
     must: 'be 0 or a duration of at most 10m, like 15s',
   }),
+  OTEL_EXPORTER_OTLP_ENDPOINT: Type.Optional(Type.String({ pattern: '^https?://[^/?#\\s]', must: MUST_BE_URL })),
+  OTEL_EXPORTER_OTLP_PROTOCOL: Type.Unsafe<'http/protobuf' | 'http/json'>({
+    enum: ['http/protobuf', 'http/json'],
+    default: 'http/protobuf',
+  }),
+  OTEL_SDK_DISABLED: Type.Optional(Type.String()),
   LOG_LEVEL: Type.Unsafe<'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'trace' | 'silent'>({
     enum: ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'],
     default: 'info',
@@ -214,6 +220,8 @@ export interface Config {
   readonly securityContact: string | null;
   /** Seconds that the server goes on serving after it was told to stop. */
   readonly shutdownDelay: number;
+  /** Where spans go; null: nowhere. */
+  readonly traces: { readonly endpoint: string; readonly protocol: 'http/protobuf' | 'http/json' } | null;
   readonly logLevel: string;
 }
 
@@ -454,6 +462,12 @@ function readOidc(env: Static<typeof Environment>): OidcConfig | null {
   };
 }
 
+function readTraces(env: Static<typeof Environment>): Config['traces'] {
+  const { OTEL_EXPORTER_OTLP_ENDPOINT: endpoint, OTEL_EXPORTER_OTLP_PROTOCOL: protocol } = env;
+  if (endpoint === undefined || env.OTEL_SDK_DISABLED?.toLowerCase() === 'true') return null;
+  return URL.canParse(endpoint) ? { endpoint, protocol } : refuse('OTEL_EXPORTER_OTLP_ENDPOINT', MUST_BE_URL, endpoint);
+}
+
 /**
  * Reads the environment into one frozen Config. Nothing else reads it.
  * @throws ConfigError
@@ -525,6 +539,7 @@ export function readConfig(source: NodeJS.ProcessEnv): Config {
     rateLimit: { anonymous: env.RATE_LIMIT_ANON, user: env.RATE_LIMIT_USER, auth: env.RATE_LIMIT_AUTH },
     securityContact: readContact(env.SECURITY_CONTACT),
     shutdownDelay: env.SHUTDOWN_DELAY === '0' ? 0 : secondsOf(env.SHUTDOWN_DELAY),
+    traces: readTraces(env),
     logLevel: env.LOG_LEVEL,
   });
 }

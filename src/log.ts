@@ -16,17 +16,25 @@ function textOf(line: Readonly<Record<string, unknown>>): string {
   return `${method ?? ''} ${path ?? route ?? ''} ${status ?? ''} in ${milliseconds ?? ''} ms${why && ` (${why})`}`;
 }
 
-/** Opens the log: a line of JSON for each event, or outside production a line for people where a terminal shows it. */
-export async function openLog({ logLevel, isProduction }: Config, isTerminal: boolean): Promise<Logger> {
+/**
+ * Opens the log: a line of JSON for each event, or outside production a line for people where a terminal shows it.
+ * @param mixin gives what else a line has
+ */
+export async function openLog(
+  { logLevel, isProduction }: Config,
+  isTerminal: boolean,
+  mixin?: () => object,
+): Promise<Logger> {
   const options = {
     level: logLevel,
     base: { pid: process.pid },
+    ...(mixin !== undefined && { mixin }),
     // What reaches the log by way of libraries is held to the same rule as ours: of a form they would tell all headers.
     serializers: { err: loggable, busboyOptions: ({ limits }: { limits: unknown }) => ({ limits }) },
   };
   if (isTerminal && !isProduction) {
     const { default: pretty } = await import('pino-pretty');
-    const ignore = ['pid', 'reqId', ...ANSWERED].join(',');
+    const ignore = ['pid', 'reqId', 'trace_id', 'span_id', ...ANSWERED].join(',');
     return pino(
       options,
       pretty({ ignore, messageFormat: textOf, translateTime: 'SYS:HH:MM:ss', singleLine: true, sync: true }),

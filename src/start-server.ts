@@ -10,6 +10,7 @@ import { reasonOf } from '../db/reason.js';
 import { one } from '../db/rows.js';
 import { loggable } from '../plugins/errors.js';
 import { buildApp, type AppParts } from './app.js';
+import { readVersion } from './command-line.js';
 import { ConfigError, signingSecrets, type Config } from './config.js';
 import { openLog } from './log.js';
 import { calendarOf } from './scheduling/calendar.js';
@@ -28,6 +29,8 @@ import { STOP_SIGNALS } from './signals.js';
 const GRACE = 20_000;
 /** How long a server that stops takes the requests that are on their way over connections that are open, in milliseconds. */
 const LINGER = 2_000;
+/** How long a collector has to take what is left, in milliseconds. */
+const LAST_TRACES = 3_000;
 /** Milliseconds within which a signal comes twice: from a terminal or service manager, and passed on by npm. */
 const ECHO = 250;
 
@@ -69,7 +72,15 @@ export async function startServer(
   prepare?: (parts: { config: Config; database: Pick<Database, 'db' | 'timeZone' | 'ownerUrl'> }) => Promise<void>,
   accounts?: AppParts['accounts'],
 ): Promise<RunningServer> {
-  const logger = await openLog(config, process.stdout.isTTY);
+  const traces =
+    config.traces === null
+      ? undefined
+      : (await import('./traces.js')).openTraces(config.traces, readVersion(), {
+          warn: (line) => logger.warn(line),
+          log: (line) => logger.info(line),
+        });
+  const logger = await openLog(config, process.stdout.isTTY, traces?.ids);
+  for (const line of traces?.complaints ?? []) logger.warn(line);
   let opening: Promise<Database> | undefined;
   let app: FastifyInstance | undefined;
   let stopping: Promise<void> | undefined;
@@ -82,6 +93,8 @@ export async function startServer(
     const database = await opening?.catch(() => undefined);
     await database?.close();
   };
+  const sendTraces = (): Promise<unknown> =>
+    Promise.race([traces?.close().catch(() => undefined), sleep(LAST_TRACES, undefined, { ref: false }), hurried]);
   async function finish(): Promise<void> {
     if (app !== undefined) {
       app.drain();
@@ -91,7 +104,7 @@ export async function startServer(
       }
       await Promise.race([app.close(), atMost(GRACE)]);
     }
-    await Promise.race([closeDatabase(), sleep(GRACE, undefined, { ref: false })]);
+    await Promise.race([Promise.all([closeDatabase(), sendTraces()]), sleep(GRACE, undefined, { ref: false })]);
   }
   /** Ends the process, with 0 unless there is an error. */
   const stop = (signal: string, error?: unknown): Promise<void> =>
@@ -122,6 +135,7 @@ export async function startServer(
       dataDir: config.dataDir,
       timeZone: config.clinicTimeZone,
       pool: config.databasePool,
+      trace: traces?.queries,
       log: (line) => logger.info(line),
       warn: (line) => logger.warn(line),
       prepare: async (database) => {
@@ -163,7 +177,14 @@ export async function startServer(
     const database = await opening;
     if (stopping !== undefined) await never;
     // It listens before the database is ready, so that whoever asks whether it lives gets an answer meanwhile.
-    app = await buildApp({ config, database, secrets: await signingSecrets(config), logger, accounts });
+    app = await buildApp({
+      config,
+      database,
+      secrets: await signingSecrets(config),
+      logger,
+      accounts,
+      traces: traces?.plugin,
+    });
     if (stopping !== undefined) await never;
     // For the name, Fastify would open a second server, of which the app does not know.
     const host = config.host === 'localhost' ? '127.0.0.1' : config.host;

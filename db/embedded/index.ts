@@ -19,6 +19,8 @@ export interface EmbeddedOptions {
   /** Further settings of postgresql.conf, such as `{ fsync: 'off' }` for tests. */
   settings?: Record<string, string>;
   log?: (line: string) => void;
+  /** The folder of PostgreSQL's programs. Default: that of the npm package. */
+  binaries?: string;
 }
 
 export interface EmbeddedPostgres {
@@ -78,7 +80,7 @@ async function open(options: EmbeddedOptions): Promise<EmbeddedPostgres> {
       }
     };
     try {
-      const { bin, major } = await findBinaries(user, place, log);
+      const { bin, major } = await findBinaries(user, place, log, options.binaries);
       server = { bin, user, home, data: join(home, 'data'), log };
       await prepareCluster(server, major, settings['fsync'] === 'off');
       if (place !== dataDir) {

@@ -51,6 +51,7 @@ const DEFAULTS: Config = {
   rateLimit: { anonymous: 100, user: 600, auth: 20 },
   securityContact: null,
   shutdownDelay: 0,
+  traces: null,
   logLevel: 'info',
 };
 
@@ -195,6 +196,15 @@ t.test('values that are taken', async (t) => {
       (contact) => [{ SECURITY_CONTACT: contact }, { securityContact: contact }],
     ),
     [{ LOG_LEVEL: 'silent' }, { logLevel: 'silent' }],
+    [
+      { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://localhost:4318' },
+      { traces: { endpoint: 'http://localhost:4318', protocol: 'http/protobuf' } },
+    ],
+    [
+      { OTEL_EXPORTER_OTLP_ENDPOINT: 'https://collector.example/otlp', OTEL_EXPORTER_OTLP_PROTOCOL: 'http/json' },
+      { traces: { endpoint: 'https://collector.example/otlp', protocol: 'http/json' } },
+    ],
+    [{ OTEL_EXPORTER_OTLP_ENDPOINT: 'http://localhost:4318', OTEL_SDK_DISABLED: 'true' }, { traces: null }],
     ...(
       [
         ['smtp://mail.example.com', { port: 587 }],
@@ -414,6 +424,10 @@ t.test('values that stop the start with one line that names the variable', async
       value,
       'be a URI like mailto:security@example.com, https://example.com/security or tel:+1-201-555-0123',
     ]),
+    ...['localhost:4318', 'grpc://localhost:4317', 'http://', 'http://a b', 'http://[1'].map(
+      (value): (typeof cases)[0] => ['OTEL_EXPORTER_OTLP_ENDPOINT', value, 'be an http or https URL'],
+    ),
+    ['OTEL_EXPORTER_OTLP_PROTOCOL', 'grpc', 'be one of http/protobuf, http/json'],
     ['LOG_LEVEL', 'INFO', 'be one of fatal, error, warn, info, debug, trace, silent'],
   ];
   for (const [name, value, must, isSecret = false] of cases) {
