@@ -9,6 +9,7 @@ import { MoveRefused } from '../db/move.js';
 import { reasonOf } from '../db/reason.js';
 import { one } from '../db/rows.js';
 import { loggable } from '../plugins/errors.js';
+import { describeBucket } from '../plugins/pictures/place.js';
 import { buildApp, type AppParts } from './app.js';
 import { ConfigError, signingSecrets, type Config } from './config.js';
 import { openLog } from './log.js';
@@ -157,6 +158,10 @@ export async function startServer(
       logger.warn(
         'Neither PUBLIC_URL nor ALLOWED_HOSTS is set: URLs in answers begin with whatever Host a request names',
       );
+    }
+    if (config.bucket !== null) {
+      const { line, isSafe } = describeBucket(config.bucket);
+      logger[isSafe ? 'info' : 'warn'](line);
     }
     if (config.mail !== null) logger.info(`mail goes by ${describeMailServer(config.mail.server)}`);
     const database = await opening;

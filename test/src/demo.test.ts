@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import t from 'tap';
 import type { Db } from '../../db/client.js';
 import { availableTimes, discardedPictures } from '../../db/tables/index.js';
-import { openFolder } from '../../plugins/pictures/store.js';
+import { openFolder } from '../../plugins/pictures/folder.js';
 import { ACCOUNTS, DOCTORS, PASSWORD } from '../../src/demo/people.js';
 import { COMPLAINTS } from '../../src/demo/texts.js';
 import type { Calendar } from '../../src/scheduling/calendar.js';
