@@ -53,6 +53,7 @@ export const Environment = Type.Object({
   NODE_ENV: Type.Optional(Type.String()),
   HOST: Type.String({ minLength: 1, default: '0.0.0.0' }),
   PORT: integer(0, 65_535, 8000),
+  WORKERS: Type.Optional(Type.Integer({ minimum: 1, maximum: 256 })),
   METRICS_PORT: Type.Optional(Type.Integer({ minimum: 0, maximum: 65_535 })),
   DATABASE_URL: Type.Optional(
     Type.String({ pattern: '^postgres(ql)?://.+', must: MUST_BE_DATABASE_URL, secret: true }),
@@ -162,6 +163,8 @@ export interface Config {
   readonly isProduction: boolean;
   readonly host: string;
   readonly port: number;
+  /** Processes of `npm run start:cluster`; null: as many as there are processors. */
+  readonly workers: number | null;
   /** Of the metrics; null: they are told on the port of the API, to staff and this machine alone. */
   readonly metricsPort: number | null;
   /** null: the embedded server under `dataDir`. */
@@ -522,6 +525,7 @@ export function readConfig(source: NodeJS.ProcessEnv): Config {
     isProduction,
     host: env.HOST,
     port: env.PORT,
+    workers: env.WORKERS ?? null,
     metricsPort: env.METRICS_PORT ?? null,
     databaseUrl: env.DATABASE_URL ?? null,
     migrationUrl: env.MIGRATION_DATABASE_URL ?? null,

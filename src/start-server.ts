@@ -64,11 +64,13 @@ const never = new Promise<never>(() => undefined);
  * second one hurries it. In either case it leaves no database running.
  * @param prepare further work on the migrated database before the first request
  * @param accounts whose names and passwords the pages show: those of a demo
+ * @param isOneOfMany whether others listen on the port, so that it need not before the database is ready
  */
 export async function startServer(
   config: Config,
   prepare?: (parts: { config: Config; database: Pick<Database, 'db' | 'timeZone' | 'ownerUrl'> }) => Promise<void>,
   accounts?: AppParts['accounts'],
+  isOneOfMany = false,
 ): Promise<RunningServer> {
   const logger = await openLog(config, process.stdout.isTTY);
   let opening: Promise<Database> | undefined;
@@ -169,6 +171,7 @@ export async function startServer(
     // It listens before the database is ready, so that whoever asks whether it lives gets an answer meanwhile.
     app = await buildApp({ config, database, secrets: await signingSecrets(config), logger, accounts });
     if (stopping !== undefined) await never;
+    if (isOneOfMany) await database.migrated;
     // For the name, Fastify would open a second server, of which the app does not know.
     const host = config.host === 'localhost' ? '127.0.0.1' : config.host;
     const address = await app.listen({ host, port: config.port });

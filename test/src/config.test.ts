@@ -17,6 +17,7 @@ const DEFAULTS: Config = {
   isProduction: false,
   host: '0.0.0.0',
   port: 8000,
+  workers: null,
   metricsPort: null,
   databaseUrl: null,
   migrationUrl: null,
@@ -91,6 +92,7 @@ t.test('values that are taken', async (t) => {
       { host: '::1', port: 0 },
     ],
     [{ PORT: '65535' }, { port: 65_535 }],
+    [{ WORKERS: '4' }, { workers: 4 }],
     ...[
       'postgres://db/clinic',
       'postgresql://user:p%40ss@db:5432/clinic?sslmode=require',
@@ -394,6 +396,7 @@ t.test('values that stop the start with one line that names the variable', async
       value,
       'be a time zone like Europe/Berlin',
     ]),
+    ...['0', '257', 'auto'].map((value): (typeof cases)[0] => ['WORKERS', value, integer(1, 256)]),
     ['SLOT_MINUTES', '0', integer(1, 1440)],
     ['SLOT_MINUTES', '1441', integer(1, 1440)],
     ['BOOKING_HORIZON_DAYS', '0', integer(1, 3650)],
