@@ -2,7 +2,7 @@
 import { createServer, request as ask } from 'node:http';
 import { once } from 'node:events';
 import { createRequire } from 'node:module';
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -23,15 +23,23 @@ interface Instance {
   readonly dataDir: string;
 }
 
-async function startInstance(t: Test, databaseUrl: string, environment: Record<string, string>): Promise<Instance> {
+async function startInstance(
+  t: Test,
+  databaseUrl: string,
+  environment: Record<string, string>,
+  share?: string,
+): Promise<Instance> {
   const log: string[] = [];
   const write = (line: string): void => void log.push((JSON.parse(line) as { msg: string }).msg);
   // Each has one of its own.
   const DATA_DIR = mkdtempSync(join(tmpdir(), 'instance-'));
   t.teardown(() => rmSync(DATA_DIR, { recursive: true }));
+  if (share !== undefined) symlinkSync(share, join(DATA_DIR, 'pictures'));
   const logger = pino({ level: 'info' }, { write });
+  const api = await anotherInstance(t, { databaseUrl }, { ...environment, DATA_DIR }, logger);
+  await api.app.ready();
   return {
-    api: await anotherInstance(t, { databaseUrl }, { ...environment, DATA_DIR }, logger),
+    api,
     log,
     dataDir: DATA_DIR,
   };
@@ -323,4 +331,31 @@ t.test('getPicture 404 where the store does not tell who may not list that a fil
   });
   await bucket.read('p-here.png').catch((error: Error) => t.notMatch(error.message, /p-here/));
   t.strictSame(s3.keys(), ['p-here.png']);
+});
+
+t.test('instances that keep pictures in several places say so at the start', async (t) => {
+  const databaseUrl = await createTestDatabase(t);
+  const s3 = await makeS3(t);
+  await s3.start();
+  /** Starts as many at once, and gives what each has said of it. */
+  const starts = async (count: number, environment: Record<string, string>, share?: string): Promise<boolean[]> => {
+    const instances: Instance[] = [];
+    for (let at = 0; at < count; at++) instances.push(await startInstance(t, databaseUrl, environment, share));
+    await Promise.all(instances.map(({ api }) => api.app.listen({ host: '127.0.0.1', port: 0 })));
+    await Promise.all(instances.map(({ api }) => api.app.close()));
+    for (const { log } of instances) t.notMatch(log.join('\n'), /is not known|is away/);
+    return instances.map(({ log }) => log.some((line) => /keeps pictures elsewhere/.test(line)));
+  };
+  const [mount, other] = [mkdtempSync(join(tmpdir(), 'mount-')), mkdtempSync(join(tmpdir(), 'mount-'))];
+  t.teardown(() => [mount, other].forEach((folder) => rmSync(folder, { recursive: true })));
+  const none = [false, false, false, false];
+  t.strictSame(await starts(4, {}, mount), none, 'four with one folder, each by a path of its own');
+  t.strictSame(await starts(1, {}, other), [true], 'one with another');
+  t.strictSame(await starts(1, {}, mount), [true], 'and so the first again');
+  t.strictSame(await starts(2, {}, mount), [false, false], 'it has all to itself');
+  t.strictSame(await starts(1, s3.environment), [true], 'one that begins to use a bucket');
+  t.strictSame(await starts(4, s3.environment), none, 'four with the bucket');
+  t.strictSame(await starts(1, { ...s3.environment, S3_PREFIX: 'clinic' }), [true], 'one with another prefix');
+  t.strictSame(readdirSync(mount), ['place-id']);
+  t.strictSame(s3.keys(), ['clinic/place-id', 'place-id']);
 });

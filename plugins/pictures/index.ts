@@ -5,6 +5,7 @@ import { operations } from '../../openapi/generated/operations.js';
 import { ProblemError } from '../../openapi/problem-error.js';
 import { loggable } from '../errors.js';
 import { findEncoder } from './encoder.js';
+import { notePlace } from './noted-place.js';
 import { openStore, type PicturePlace } from './place.js';
 import { answering, type StoreAction } from './store.js';
 import { pictureUploads, type Uploads } from './uploads.js';
@@ -65,6 +66,7 @@ export default fp(
 
     let timer: NodeJS.Timeout | undefined;
     let round = Promise.resolve();
+    let noting = Promise.resolve();
     let isClosing = false;
     const startRound = (): void => {
       round = round
@@ -80,11 +82,32 @@ export default fp(
       timer = setInterval(() => app.database.isMigrated() && startRound(), HOUR).unref();
       done();
     });
+    const note = async (): Promise<void> => {
+      try {
+        if (await notePlace(app.db, store)) return;
+        app.log.warn(
+          'the instance that started on this database before keeps pictures elsewhere: each does not find those of the ' +
+            'other. All need the same S3_BUCKET and S3_PREFIX, or one shared folder as DATA_DIR; what was stored ' +
+            'elsewhere has to be copied there',
+        );
+      } catch (error) {
+        app.log.warn({ error: loggable(error) }, 'whether all instances keep pictures in one place is not known');
+      }
+    };
+    app.addHook('onListen', (next) => {
+      app.database.migrated.then(
+        () => {
+          if (!isClosing) noting = note();
+        },
+        () => undefined,
+      );
+      next();
+    });
     app.addHook('onClose', async () => {
       isClosing = true;
       outage.close();
       clearInterval(timer);
-      await round;
+      await Promise.all([round, noting]);
     });
 
     app.operate(operations.getPicture, async (request, reply) => {

@@ -348,7 +348,7 @@ t.test('a demo that is killed half-way leaves nothing', async (t) => {
   while ((await db.execute(connections)).length > 0) await sleep(20);
 
   // A start notes which secret it signs with.
-  t.strictSame({ ...(await contents(db)), signing_secrets: [] }, before);
+  t.strictSame({ ...(await contents(db)), signing_secrets: [], picture_places: [] }, before);
   const folder = join(DATA_DIR, 'pictures');
   t.strictSame(readdirSync(folder), []);
   t.match(await seedDemo(db, await openFolder(folder), CALENDAR), { owner: 'demo' }, 'the next start succeeds');
