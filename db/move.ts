@@ -20,7 +20,7 @@ export interface Table {
 const DONE = 'hospital_move.done';
 
 /** What an instance notes in a database that it has only begun to use. */
-const NOTED = new Set(['signing_secrets']);
+const NOTED = new Set(['signing_secrets', 'picture_places']);
 
 /** The tables, each after those that it refers to, as its constraints are judged at once. */
 async function tablesOf(source: postgres.Sql): Promise<Table[]> {

@@ -176,8 +176,9 @@ export const ALERTS: readonly Alert[] = [
     ...{ for: '1m', severity: 'critical' },
     summary: 'Pictures can not be stored or shown.',
     meaning:
-      'The folder `pictures/` of `DATA_DIR` can not be written or read: the disk is full, not mounted or has other rights. `/health/ready` is 503.',
-    action: 'Make room or mount it. The log has the reason, and says when it is over.',
+      'The folder `pictures/` of `DATA_DIR` can not be written or read (the disk is full, not mounted or has other rights), and `/health/ready` is 503; or the bucket of `S3_BUCKET` can not, and all else goes on.',
+    action:
+      'Make room, mount it, or bring the store back. The log has the reason, and says when it is over; nothing has to be restarted here.',
   },
   {
     name: 'HospitalEventLoopBusy',

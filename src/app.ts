@@ -1,5 +1,4 @@
 import fastify, { LogController, type FastifyBaseLogger, type FastifyInstance, type FastifyPluginAsync } from 'fastify';
-import { join } from 'node:path';
 import type { Database } from '../db/client.js';
 import { trustOf } from '../plugins/addresses.js';
 import setAnswerHeaders, { answerHeaders } from '../plugins/answer-headers.js';
@@ -28,7 +27,7 @@ import unreadBodies from '../plugins/unread-bodies.js';
 import utf8, { parseQuery } from '../plugins/utf8.js';
 import validation from '../plugins/validation.js';
 import { readVersion } from './command-line.js';
-import type { Config } from './config.js';
+import { picturePlace, type Config } from './config.js';
 import { pastDateRule } from './lib/dates.js';
 import { passwordQueue, passwordRule } from './lib/passwords.js';
 import { openMail, type MailTimes } from './lib/mail.js';
@@ -149,10 +148,11 @@ export async function buildApp({
       mail,
     }),
   });
-  await app.register(pictures, { folder: join(config.dataDir, 'pictures'), secrets, now: () => now().getTime() });
+  await app.register(pictures, { place: picturePlace(config), secrets, now: () => now().getTime() });
   await app.register(docs, { accounts });
   await app.register(securityTxt, { contact: config.securityContact, publicUrl: config.publicUrl, now });
-  await app.register(health, { arePicturesAway: () => app.arePicturesAway() });
+  // A bucket is away for all instances: to turn from one to another mends nothing.
+  await app.register(health, { arePicturesAway: () => config.bucket === null && app.arePicturesAway() });
   await app.register(metrics, {
     port: config.metricsPort,
     host: config.host,

@@ -7,6 +7,8 @@ import { isIP } from 'node:net';
 import { join } from 'node:path';
 import { ParameterRefused, readDatabaseUrl } from '../db/url.js';
 import { isHost } from '../plugins/addresses.js';
+import type { Bucket } from '../plugins/pictures/bucket.js';
+import type { PicturePlace } from '../plugins/pictures/place.js';
 import { readMailServer, readSender, type MailServer, type Sender } from './lib/mail-url.js';
 
 const integer = (minimum: number, maximum: number, byDefault: number) =>
@@ -40,11 +42,18 @@ const MUST_BE_REDIRECT_URIS =
   'be a list of https URLs without query or fragment, as the provider knows them, like https://app.example.com/signed-in';
 const MUST_BE_SCOPES = 'be a list with openid in it, like openid email profile';
 
+const MUST_BE_BUCKET = 'be the name of a bucket, of 3 to 63 lower-case letters, digits, dots and hyphens';
+const MUST_BE_S3_ENDPOINT = 'be an http or https URL without a path, like https://s3.example.com';
+const MUST_BE_REGION = 'be a region like eu-central-1';
+const MUST_BE_PREFIX =
+  'be words of letters, digits, dots, hyphens and underscores with slashes between, like clinic/pictures';
+
 /** Every variable of the environment that the program knows; each that is `secret` may come from a file, by `<NAME>_FILE`. */
 export const Environment = Type.Object({
   NODE_ENV: Type.Optional(Type.String()),
   HOST: Type.String({ minLength: 1, default: '0.0.0.0' }),
   PORT: integer(0, 65_535, 8000),
+  WORKERS: Type.Optional(Type.Integer({ minimum: 1, maximum: 256 })),
   METRICS_PORT: Type.Optional(Type.Integer({ minimum: 0, maximum: 65_535 })),
   DATABASE_URL: Type.Optional(
     Type.String({ pattern: '^postgres(ql)?://.+', must: MUST_BE_DATABASE_URL, secret: true }),
@@ -83,6 +92,14 @@ export const Environment = Type.Object({
       secret: true,
     }),
   ),
+  S3_BUCKET: Type.Optional(Type.String({ pattern: '^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$', must: MUST_BE_BUCKET })),
+  S3_REGION: Type.Optional(Type.String({ pattern: '^[a-z0-9-]{1,50}$', must: MUST_BE_REGION })),
+  S3_ENDPOINT: Type.Optional(Type.String({ pattern: '^https?://[^/?#@\\s]+/?$', must: MUST_BE_S3_ENDPOINT })),
+  S3_PREFIX: Type.Optional(
+    Type.String({ pattern: '^\\w[\\w.-]*(/\\w[\\w.-]*)*/?$', maxLength: 200, must: MUST_BE_PREFIX }),
+  ),
+  S3_ACCESS_KEY_ID: Type.Optional(Type.String({ secret: true })),
+  S3_SECRET_ACCESS_KEY: Type.Optional(Type.String({ secret: true })),
   SMTP_URL: Type.Optional(Type.String({ pattern: '^smtps?://[^#\\s]+$', must: MUST_BE_MAIL_SERVER, secret: true })),
   MAIL_FROM: Type.Optional(Type.String({ maxLength: 320, must: MUST_BE_SENDER })),
   PASSWORD_RESET_URL: Type.Optional(
@@ -155,6 +172,8 @@ export interface Config {
   readonly isProduction: boolean;
   readonly host: string;
   readonly port: number;
+  /** Processes of `npm run start:cluster`; null: as many as there are processors. */
+  readonly workers: number | null;
   /** Of the metrics; null: they are told on the port of the API, to staff and this machine alone. */
   readonly metricsPort: number | null;
   /** null: the embedded server under `dataDir`. */
@@ -188,6 +207,8 @@ export interface Config {
   readonly corsOrigins: true | readonly string[];
   /** null: each instance limits requests on its own. */
   readonly redisUrl: string | null;
+  /** Where pictures are kept; null: under `dataDir`. */
+  readonly bucket: Bucket | null;
   /** How mail is sent; null: none is. */
   readonly mail: {
     readonly server: MailServer;
@@ -398,6 +419,26 @@ function readMail({
     : { server, from, passwordResetUrl: page ?? null };
 }
 
+/** @throws ConfigError */
+function readBucket(env: Static<typeof Environment>): Bucket | null {
+  const { S3_BUCKET: name, S3_ACCESS_KEY_ID: accessKeyId, S3_SECRET_ACCESS_KEY: secretAccessKey } = env;
+  if (name === undefined) {
+    for (const other of Object.keys(env)) if (other.startsWith('S3_')) refuse('S3_BUCKET', `be set with ${other}`);
+    return null;
+  }
+  const endpoint = env.S3_ENDPOINT?.replace(/\/$/, '') ?? null;
+  if (endpoint !== null && !URL.canParse(endpoint)) refuse('S3_ENDPOINT', MUST_BE_S3_ENDPOINT, endpoint);
+  const prefix = env.S3_PREFIX?.replace(/\/?$/, '/') ?? '';
+  const rest = { name, region: env.S3_REGION ?? 'us-east-1', endpoint, prefix };
+  if (accessKeyId === undefined) {
+    return secretAccessKey === undefined
+      ? { ...rest, credentials: null }
+      : refuse('S3_ACCESS_KEY_ID', 'be set with S3_SECRET_ACCESS_KEY');
+  }
+  if (secretAccessKey === undefined) return refuse('S3_SECRET_ACCESS_KEY', 'be set with S3_ACCESS_KEY_ID');
+  return { ...rest, credentials: { accessKeyId, secretAccessKey } };
+}
+
 function readContact(value: string | undefined): string | null {
   if (value === undefined) return null;
   return URL.canParse(value) ? value : refuse('SECURITY_CONTACT', MUST_BE_CONTACT, value);
@@ -504,6 +545,7 @@ export function readConfig(source: NodeJS.ProcessEnv): Config {
     isProduction,
     host: env.HOST,
     port: env.PORT,
+    workers: env.WORKERS ?? null,
     metricsPort: env.METRICS_PORT ?? null,
     databaseUrl: env.DATABASE_URL ?? null,
     migrationUrl: env.MIGRATION_DATABASE_URL ?? null,
@@ -523,6 +565,7 @@ export function readConfig(source: NodeJS.ProcessEnv): Config {
     trustProxy: readTrustProxy(env.TRUST_PROXY),
     corsOrigins: readOrigins(env.CORS_ORIGINS, isProduction),
     redisUrl: env.REDIS_URL ?? null,
+    bucket: readBucket(env),
     mail: readMail(env),
     clinicName: env.CLINIC_NAME,
     clinicTimeZone,
@@ -543,6 +586,10 @@ export function readConfig(source: NodeJS.ProcessEnv): Config {
     logLevel: env.LOG_LEVEL,
   });
 }
+
+/** Where pictures are kept. */
+export const picturePlace = ({ bucket, dataDir }: Config): PicturePlace =>
+  bucket === null ? { folder: join(dataDir, 'pictures') } : { bucket };
 
 /**
  * The secrets of tokens, of which the first signs and all verify: the configured ones, else one made once and kept under

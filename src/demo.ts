@@ -1,11 +1,11 @@
 /** `npm run demo`: the server with a made-up hospital in it, on a database that is empty or the demo's own. */
 import { drizzle } from 'drizzle-orm/postgres-js';
-import { join, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import { styleText } from 'node:util';
 import { connect } from '../db/connect.js';
-import { openFolder } from '../plugins/pictures/store.js';
+import { openStore } from '../plugins/pictures/place.js';
 import { readFlags } from './command-line.js';
-import { ConfigError, readConfig, without, type Config } from './config.js';
+import { ConfigError, picturePlace, readConfig, without, type Config } from './config.js';
 import { checkContents, refuseOthers } from './demo/contents.js';
 import { ACCOUNTS, PASSWORD } from './demo/people.js';
 import { seedDemo } from './demo/seed.js';
@@ -51,11 +51,12 @@ function table(rows: readonly (readonly string[])[]): string {
 }
 
 /** @param accounts those that still have the name they were made with */
-function greeting(url: string, { host, dataDir, databaseUrl }: Config, accounts: readonly string[]): string {
+function greeting(url: string, { host, dataDir, databaseUrl, bucket }: Config, accounts: readonly string[]): string {
   const rows = ACCOUNTS.map(({ username, who }) =>
     accounts.includes(username) ? [username, PASSWORD, who] : [username, '(changed)', 'somebody changed this account'],
   );
   const folder = resolve(dataDir);
+  const pictures = bucket === null ? folder : `the bucket ${bucket.name}`;
   const network = /^(localhost|127\..*|::1)$/.test(host)
     ? 'this machine only; set HOST to let others in'
     : `open on ${host}: whoever reaches it knows the passwords above`;
@@ -74,7 +75,7 @@ ${table([['User name', 'Password', 'Who'], ...rows])}
 ${table([
   ['First calls', `curl "${url}/doctors/?limits=2"`],
   ['', `bash examples/first-visit.sh ${url}`],
-  ['Data', databaseUrl === null ? folder : `in the database of DATABASE_URL, pictures in ${folder}`],
+  ['Data', databaseUrl === null ? folder : `in the database of DATABASE_URL, pictures in ${pictures}`],
   ['Anew', 'npm run demo -- --reset'],
   ['Network', network],
   ['Stop', 'Ctrl-C'],
@@ -97,7 +98,7 @@ await orRefuse(async () => {
   const { url } = await startServer(
     config,
     async ({ database }) => {
-      const store = await openFolder(join(config.dataDir, 'pictures'));
+      const store = await openStore(picturePlace(config));
       const calendar = calendarOf(config, database.timeZone(), new Date());
       // Who only reads and writes rows can not have ids begin at 1.
       const owner = connect(database.ownerUrl, { max: 1 });

@@ -9,6 +9,7 @@ import { MoveRefused } from '../db/move.js';
 import { reasonOf } from '../db/reason.js';
 import { one } from '../db/rows.js';
 import { loggable } from '../plugins/errors.js';
+import { describeBucket } from '../plugins/pictures/place.js';
 import { buildApp, type AppParts } from './app.js';
 import { readVersion } from './command-line.js';
 import { ConfigError, signingSecrets, type Config } from './config.js';
@@ -66,11 +67,13 @@ const never = new Promise<never>(() => undefined);
  * second one hurries it. In either case it leaves no database running.
  * @param prepare further work on the migrated database before the first request
  * @param accounts whose names and passwords the pages show: those of a demo
+ * @param isOneOfMany whether others listen on the port, so that it need not before the database is ready
  */
 export async function startServer(
   config: Config,
   prepare?: (parts: { config: Config; database: Pick<Database, 'db' | 'timeZone' | 'ownerUrl'> }) => Promise<void>,
   accounts?: AppParts['accounts'],
+  isOneOfMany = false,
 ): Promise<RunningServer> {
   const traces =
     config.traces === null
@@ -173,6 +176,10 @@ export async function startServer(
         'Neither PUBLIC_URL nor ALLOWED_HOSTS is set: URLs in answers begin with whatever Host a request names',
       );
     }
+    if (config.bucket !== null) {
+      const { line, isSafe } = describeBucket(config.bucket);
+      logger[isSafe ? 'info' : 'warn'](line);
+    }
     if (config.mail !== null) logger.info(`mail goes by ${describeMailServer(config.mail.server)}`);
     const database = await opening;
     if (stopping !== undefined) await never;
@@ -186,6 +193,7 @@ export async function startServer(
       traces: traces?.plugin,
     });
     if (stopping !== undefined) await never;
+    if (isOneOfMany) await database.migrated;
     // For the name, Fastify would open a second server, of which the app does not know.
     const host = config.host === 'localhost' ? '127.0.0.1' : config.host;
     const address = await app.listen({ host, port: config.port });

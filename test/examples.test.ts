@@ -8,7 +8,7 @@ import t from 'tap';
 import { parse } from 'yaml';
 import { examplesOf, type Shown } from '../openapi/examples.js';
 import { BY_STAFF } from '../openapi/guide.js';
-import { openFolder } from '../plugins/pictures/store.js';
+import { openFolder } from '../plugins/pictures/folder.js';
 import { ACCOUNTS, PASSWORD } from '../src/demo/people.js';
 import { seedDemo } from '../src/demo/seed.js';
 import { buildTestApp, type Body } from './helpers/app.js';

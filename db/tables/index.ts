@@ -23,6 +23,7 @@ export * from './holds.js';
 export * from './waiting-list.js';
 export * from './idempotency-keys.js';
 export * from './signing-secrets.js';
+export * from './picture-places.js';
 export * from './audit-events.js';
 export * from './audit-blocks.js';
 export * from './erasures.js';

@@ -124,6 +124,9 @@ export default fp(
     const { isShared } = app.limits.counts;
     if (isShared !== undefined) flag('hospital_redis_up', isShared);
     flag('hospital_pictures_up', () => !app.arePicturesAway());
+    tally('hospital_picture_errors_total', (it) => {
+      for (const [action, count] of app.pictureFaults) it.inc({ action }, count);
+    });
     flag('hospital_draining', () => app.isDraining());
     gauge('hospital_info', (it) => it.set({ version }, 1));
 

@@ -91,6 +91,11 @@ export const METRICS = {
     help: '1 while pictures can be stored and read.',
     labels: [],
   },
+  hospital_picture_errors_total: {
+    kind: 'counter',
+    help: 'Attempts to write, read or remove a picture that the folder or bucket failed.',
+    labels: ['action'],
+  },
   hospital_draining: {
     kind: 'gauge',
     help: '1 from when the server is told to stop.',

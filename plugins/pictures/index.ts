@@ -5,13 +5,14 @@ import { operations } from '../../openapi/generated/operations.js';
 import { ProblemError } from '../../openapi/problem-error.js';
 import { loggable } from '../errors.js';
 import { findEncoder } from './encoder.js';
-import { answering, openFolder } from './store.js';
+import { notePlace } from './noted-place.js';
+import { openStore, type PicturePlace } from './place.js';
+import { answering, type StoreAction } from './store.js';
 import { pictureUploads, type Uploads } from './uploads.js';
 import { pictureUrls, type PictureUrls } from './urls.js';
 
 export interface PicturesOptions {
-  /** Where the files are kept; made if it is absent. */
-  readonly folder: string;
+  readonly place: PicturePlace;
   /** Of the URLs of pictures that are not public: the first signs, and all verify. */
   readonly secrets: readonly string[];
   /** Milliseconds since 1970. */
@@ -26,6 +27,8 @@ declare module 'fastify' {
     readPicture(name: string): Promise<Buffer | null>;
     /** Whether the last attempts to store or read one have failed. */
     arePicturesAway(): boolean;
+    /** How many attempts have failed, by what was to be done. */
+    readonly pictureFaults: ReadonlyMap<StoreAction, number>;
   }
 }
 
@@ -34,25 +37,36 @@ const NAME = /^[ps]-[\w-]{22}\.(jpeg|png|webp|gif)$/;
 
 /** Keeps uploaded pictures, serves them, and removes those that no row has any more. */
 export default fp(
-  async function pictures(app: FastifyInstance, { folder, secrets, now = Date.now }: PicturesOptions) {
+  async function pictures(app: FastifyInstance, { place, secrets, now = Date.now }: PicturesOptions) {
     await findEncoder();
-    const bare = await openFolder(folder);
+    const bare = await openStore(place);
     const outage = new Outage({
-      of: `the folder of pictures, ${folder},`,
+      of: bare.title,
       isBack: () => bare.check(),
       warn: (line) => app.log.warn(line),
       log: (line) => app.log.info(line),
     });
-    const store = answering(bare, (fault) => outage.begin(fault));
+    const faults = new Map<StoreAction, number>(
+      ['write', 'read', 'remove'].map((action) => [action as StoreAction, 0]),
+    );
+    const store = answering(bare, {
+      isAway: () => outage.isOn,
+      onFault: (fault, action) => {
+        faults.set(action, (faults.get(action) ?? 0) + 1);
+        outage.begin(fault);
+      },
+    });
     const uploads = pictureUploads(app.db, store);
     const urls = pictureUrls(secrets, now);
     app.decorate('pictures', urls);
     app.decorate('uploads', uploads);
     app.decorate('readPicture', (name: string) => store.read(name));
     app.decorate('arePicturesAway', () => outage.isOn);
+    app.decorate('pictureFaults', faults);
 
     let timer: NodeJS.Timeout | undefined;
     let round = Promise.resolve();
+    let noting = Promise.resolve();
     let isClosing = false;
     const startRound = (): void => {
       round = round
@@ -64,14 +78,36 @@ export default fp(
     app.addHook('onReady', (done) => {
       // The database may be away at the start. If it can't be migrated, the process ends elsewhere.
       app.database.migrated.then(startRound, () => undefined);
+      if (bare.mayHang) bare.check().catch((error: unknown) => outage.begin(error));
       timer = setInterval(() => app.database.isMigrated() && startRound(), HOUR).unref();
       done();
+    });
+    const note = async (): Promise<void> => {
+      try {
+        if (await notePlace(app.db, store)) return;
+        app.log.warn(
+          'the instance that started on this database before keeps pictures elsewhere: each does not find those of the ' +
+            'other. All need the same S3_BUCKET and S3_PREFIX, or one shared folder as DATA_DIR; what was stored ' +
+            'elsewhere has to be copied there',
+        );
+      } catch (error) {
+        app.log.warn({ error: loggable(error) }, 'whether all instances keep pictures in one place is not known');
+      }
+    };
+    app.addHook('onListen', (next) => {
+      app.database.migrated.then(
+        () => {
+          if (!isClosing) noting = note();
+        },
+        () => undefined,
+      );
+      next();
     });
     app.addHook('onClose', async () => {
       isClosing = true;
       outage.close();
       clearInterval(timer);
-      await round;
+      await Promise.all([round, noting]);
     });
 
     app.operate(operations.getPicture, async (request, reply) => {

@@ -6,7 +6,7 @@ import { ProblemError } from '../../openapi/problem-error.js';
 import type { Turn } from '../../openapi/turns.js';
 import { type FormBody, Upload } from '../multipart.js';
 import { encode, faultOf, loadSharp, type Encoded } from './encoder.js';
-import type { PictureStore } from './store.js';
+import type { PictureStore, StoreAction } from './store.js';
 import type { Prefix } from './urls.js';
 
 /** A field of a body that the contract calls `format: binary`. */
@@ -17,6 +17,8 @@ export interface FileField {
 
 /** Files that one request, or one step of a round, removes. */
 const BATCH = 100;
+/** Of those, as many as leave a store's connections to those who read. */
+const AT_ONCE = 10;
 
 const encoded = new WeakMap<Upload, Encoded>();
 
@@ -55,7 +57,7 @@ export interface Uploads {
   removeAllDue(isStopped: () => boolean): Promise<void>;
 }
 
-export function pictureUploads(db: Db, store: PictureStore): Uploads {
+export function pictureUploads(db: Db, store: Pick<PictureStore, StoreAction>): Uploads {
   const { name, dueAt } = discardedPictures;
   const isDue = lte(dueAt, sql`now()`);
 
@@ -64,7 +66,9 @@ export function pictureUploads(db: Db, store: PictureStore): Uploads {
     const rows = await db.select({ name }).from(discardedPictures).where(which).orderBy(desc(dueAt)).limit(BATCH);
     if (rows.length === 0) return 0;
     const names = rows.map((row) => row.name);
-    await Promise.all(names.map((each) => store.remove(each)));
+    for (let at = 0; at < names.length; at += AT_ONCE) {
+      await Promise.all(names.slice(at, at + AT_ONCE).map((each) => store.remove(each)));
+    }
     await db.delete(discardedPictures).where(inArray(name, names));
     return names.length;
   }

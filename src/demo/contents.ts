@@ -24,7 +24,8 @@ export interface Contents {
 /** All tables but those for what a server notes of itself. */
 export const RECORDS: readonly PgTable[] = Object.values<unknown>(tables).filter(
   (table): table is PgTable =>
-    is(table, PgTable) && table !== tables.discardedPictures && table !== tables.signingSecrets,
+    is(table, PgTable) &&
+    ![tables.discardedPictures, tables.signingSecrets, tables.picturePlaces].some((own) => own === table),
 );
 
 async function hasRows(db: Db | Tx, table: PgTable): Promise<boolean> {

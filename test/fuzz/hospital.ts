@@ -6,7 +6,7 @@ import { openDatabase, type Database, type Db } from '../../db/client.js';
 import { connect } from '../../db/connect.js';
 import { openEmbedded } from '../../db/embedded/index.js';
 import { serviceKeys } from '../../db/tables/index.js';
-import { openFolder } from '../../plugins/pictures/store.js';
+import { openFolder } from '../../plugins/pictures/folder.js';
 import { readConfig } from '../../src/config.js';
 import { seedDemo } from '../../src/demo/seed.js';
 import { calendarOf } from '../../src/scheduling/calendar.js';

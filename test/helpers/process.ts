@@ -60,13 +60,14 @@ export async function runProgram(
   return { code, stderr, stdout };
 }
 
-/** Starts the built server as a process and waits until it is ready, or listens without a database. */
+/** Starts the built server, or another program, as a process and waits until it is ready, or listens without a database. */
 export async function startServerProcess(
   t: Test,
   environment: Readonly<Record<string, string>>,
   cwd = root,
+  file = 'dist/src/server.js',
 ): Promise<ServerProcess> {
-  const child = start(['--enable-source-maps', 'dist/src/server.js'], environment, cwd);
+  const child = start(['--enable-source-maps', file], environment, cwd);
   const log: string[] = [];
   const ended = new Promise<number | string>((resolve) =>
     child.on('exit', (code, signal) => resolve(code ?? signal ?? 1)),

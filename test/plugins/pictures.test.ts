@@ -96,7 +96,7 @@ async function build(t: Test, own: { folder?: string; database?: Database } = {}
   await app.register(validation);
   await app.register(multipart, {});
   app.decorate('operate', (operation, handler) => void app.route({ ...operation, ...hooksOf(operation), handler }));
-  await app.register(pictures, { folder, secrets: ['a secret for the test'], now: () => clock.now });
+  await app.register(pictures, { place: { folder }, secrets: ['a secret for the test'], now: () => clock.now });
   app.forms.route({
     method: 'PUT',
     url: '/doctor/',

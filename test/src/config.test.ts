@@ -17,6 +17,7 @@ const DEFAULTS: Config = {
   isProduction: false,
   host: '0.0.0.0',
   port: 8000,
+  workers: null,
   metricsPort: null,
   databaseUrl: null,
   migrationUrl: null,
@@ -35,6 +36,7 @@ const DEFAULTS: Config = {
   trustProxy: 0,
   corsOrigins: true,
   redisUrl: null,
+  bucket: null,
   mail: null,
   clinicName: 'Clinic',
   doctorApproval: 'none',
@@ -80,6 +82,10 @@ const BY_OIDC: Config['oidc'] = {
   ...{ mfaAcr: [], createUsers: false },
 };
 
+const IN_BUCKET: Config['bucket'] = {
+  ...{ name: 'pictures.clinic-1', region: 'us-east-1', endpoint: null, prefix: '', credentials: null },
+};
+
 t.test('values that are taken', async (t) => {
   const admin = { ADMIN_USERNAME: 'ada', ADMIN_EMAIL: 'ada@example.org', ADMIN_PASSWORD: 'secret' };
   for (const [environment, expected] of [
@@ -88,6 +94,7 @@ t.test('values that are taken', async (t) => {
       { host: '::1', port: 0 },
     ],
     [{ PORT: '65535' }, { port: 65_535 }],
+    [{ WORKERS: '4' }, { workers: 4 }],
     ...[
       'postgres://db/clinic',
       'postgresql://user:p%40ss@db:5432/clinic?sslmode=require',
@@ -102,6 +109,22 @@ t.test('values that are taken', async (t) => {
       'rediss://user:pass@redis.example/?family=6',
       'redis://[::1]:6379',
     ].map((url) => [{ REDIS_URL: url }, { redisUrl: url }]),
+    ...(
+      [
+        [{}, {}],
+        [{ S3_REGION: 'eu-central-1' }, { region: 'eu-central-1' }],
+        [{ S3_ENDPOINT: 'http://store:9000/' }, { endpoint: 'http://store:9000' }],
+        [{ S3_PREFIX: 'clinic/pictures' }, { prefix: 'clinic/pictures/' }],
+        [{ S3_PREFIX: 'clinic/' }, { prefix: 'clinic/' }],
+        [
+          { S3_ACCESS_KEY_ID: 'id', S3_SECRET_ACCESS_KEY: 'se/cr+et' },
+          { credentials: { accessKeyId: 'id', secretAccessKey: 'se/cr+et' } },
+        ],
+      ] as const
+    ).map(([environment, bucket]) => [
+      { S3_BUCKET: 'pictures.clinic-1', ...environment },
+      { bucket: { ...IN_BUCKET, ...bucket } },
+    ]),
     [
       { DATABASE_POOL: '1', DATA_DIR: '/data' },
       { databasePool: 1, dataDir: '/data' },
@@ -258,6 +281,7 @@ t.test('values that stop the start with one line that names the variable', async
     'be a URL like smtp://user:password@smtp.example.com:587 or smtps://smtp.example.com, with no parameter but tls';
   const REDIS = 'be a redis:// or rediss:// URL';
   const DURATION = 'be a duration like 30m, 1h or 30d';
+  const S3 = 'be an http or https URL without a path, like https://s3.example.com';
   const PROXY = 'be off, on, a number of proxies, or their addresses';
   const ORIGINS = 'be * or a list of origins like https://app.example.com';
   const cases: [name: string, value: string, must: string, isSecret?: boolean, more?: NodeJS.ProcessEnv][] = [
@@ -383,6 +407,7 @@ t.test('values that stop the start with one line that names the variable', async
       value,
       'be a time zone like Europe/Berlin',
     ]),
+    ...['0', '257', 'auto'].map((value): (typeof cases)[0] => ['WORKERS', value, integer(1, 256)]),
     ['SLOT_MINUTES', '0', integer(1, 1440)],
     ['SLOT_MINUTES', '1441', integer(1, 1440)],
     ['BOOKING_HORIZON_DAYS', '0', integer(1, 3650)],
@@ -428,6 +453,21 @@ t.test('values that stop the start with one line that names the variable', async
       (value): (typeof cases)[0] => ['OTEL_EXPORTER_OTLP_ENDPOINT', value, 'be an http or https URL'],
     ),
     ['OTEL_EXPORTER_OTLP_PROTOCOL', 'grpc', 'be one of http/protobuf, http/json'],
+    ...['ftp://store', 'store:9000'].map((value): (typeof cases)[0] => ['S3_ENDPOINT', value, S3]),
+    ...['https://user:secret@store', 'https://store/path', 'https://store?x', 'https://a b'].map(
+      (value): (typeof cases)[0] => ['S3_ENDPOINT', value, S3],
+    ),
+    ...['Pictures', 'ab', '-pictures', 'a/b', 'x'.repeat(64)].map((value): (typeof cases)[0] => [
+      'S3_BUCKET',
+      value,
+      'be the name of a bucket, of 3 to 63 lower-case letters, digits, dots and hyphens',
+    ]),
+    ['S3_REGION', 'EU', 'be a region like eu-central-1'],
+    ...['/pictures', '..', 'a/../b', 'a//b', 'a b', 'x'.repeat(201)].map((value): (typeof cases)[0] => [
+      'S3_PREFIX',
+      value,
+      'be words of letters, digits, dots, hyphens and underscores with slashes between, like clinic/pictures',
+    ]),
     ['LOG_LEVEL', 'INFO', 'be one of fatal, error, warn, info, debug, trace, silent'],
   ];
   for (const [name, value, must, isSecret = false] of cases) {
@@ -486,6 +526,15 @@ t.test('values that stop the start with one line that names the variable', async
       'OIDC_SCOPES must be a list with openid in it, like openid email profile, but is "email"',
     ],
     [{ ...OIDC, OIDC_CREATE_USERS: 'yes' }, 'OIDC_CREATE_USERS must be one of on, off, but is "yes"'],
+    ...['S3_REGION', 'S3_ENDPOINT', 'S3_PREFIX', 'S3_ACCESS_KEY_ID', 'S3_SECRET_ACCESS_KEY'].map(
+      (name): [NodeJS.ProcessEnv, string] => [
+        { [name]: name === 'S3_ENDPOINT' ? 'https://store' : 'x' },
+        `S3_BUCKET must be set with ${name}`,
+      ],
+    ),
+    [{ S3_BUCKET: 'pictures', S3_ENDPOINT: 'https://a:99999' }, `S3_ENDPOINT must ${S3}, but is "https://a:99999"`],
+    [{ S3_BUCKET: 'pictures', S3_ACCESS_KEY_ID: 'x' }, 'S3_SECRET_ACCESS_KEY must be set with S3_ACCESS_KEY_ID'],
+    [{ S3_BUCKET: 'pictures', S3_SECRET_ACCESS_KEY: 'x' }, 'S3_ACCESS_KEY_ID must be set with S3_SECRET_ACCESS_KEY'],
     [{ SMTP_URL: 'smtp://mail.example.com' }, 'MAIL_FROM must be set with SMTP_URL'],
     [{ MAIL_FROM: 'clinic@example.com' }, 'SMTP_URL must be set with MAIL_FROM and PASSWORD_RESET_URL'],
     [{ PASSWORD_RESET_URL: 'https://clinic.example/' }, 'SMTP_URL must be set with MAIL_FROM and PASSWORD_RESET_URL'],

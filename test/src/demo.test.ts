@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import t from 'tap';
 import type { Db } from '../../db/client.js';
 import { availableTimes, discardedPictures } from '../../db/tables/index.js';
-import { openFolder } from '../../plugins/pictures/store.js';
+import { openFolder } from '../../plugins/pictures/folder.js';
 import { ACCOUNTS, DOCTORS, PASSWORD } from '../../src/demo/people.js';
 import { COMPLAINTS } from '../../src/demo/texts.js';
 import type { Calendar } from '../../src/scheduling/calendar.js';
@@ -348,7 +348,7 @@ t.test('a demo that is killed half-way leaves nothing', async (t) => {
   while ((await db.execute(connections)).length > 0) await sleep(20);
 
   // A start notes which secret it signs with.
-  t.strictSame({ ...(await contents(db)), signing_secrets: [] }, before);
+  t.strictSame({ ...(await contents(db)), signing_secrets: [], picture_places: [] }, before);
   const folder = join(DATA_DIR, 'pictures');
   t.strictSame(readdirSync(folder), []);
   t.match(await seedDemo(db, await openFolder(folder), CALENDAR), { owner: 'demo' }, 'the next start succeeds');
