@@ -114,7 +114,7 @@ t.test('a standby that goes away costs no answer, and is asked again when it is 
   const proxy = await openProxy(t, standby.url);
   await proxy.restore();
   const api = await open(t, proxy.url);
-  for (const leave of [() => proxy.cut(), () => proxy.mute()]) {
+  for (const leave of [() => proxy.cut(), async () => proxy.mute()]) {
     await until(() => api.database.replica()?.isCurrent() === true);
     lines.length = 0;
     await leave();
