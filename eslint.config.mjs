@@ -73,6 +73,7 @@ export default tseslint.config(
   {
     files: [
       'src/server.ts',
+      'src/cluster.ts',
       'src/admin.ts',
       'src/audit-verify.ts',
       'src/purge.ts',

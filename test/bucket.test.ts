@@ -303,7 +303,7 @@ t.test('getPicture 404 where the store does not tell who may not list that a fil
   let isClosed = false;
   const gate = createServer((from, to) => {
     const { method, url: path, headers } = from;
-    const upstream = ask(new URL(path as string, s3.url), { method: method as string, headers }, (answer) => {
+    const upstream = ask(new URL(path as string, s3.url), { method, headers }, (answer) => {
       const isRefused = method === 'GET' && (answer.statusCode === 404 || isClosed);
       if (!isRefused) {
         to.writeHead(answer.statusCode as number, answer.headers);
