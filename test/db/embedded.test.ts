@@ -304,7 +304,9 @@ void t.test('clear errors, after which the folder is free', async (t) => {
   const version = join(dataDir, 'postgres/data/PG_VERSION');
   const current = fs.readFileSync(version, 'utf8');
   fs.writeFileSync(version, '9\n');
-  await t.rejects(openEmbedded({ dataDir }), { message: /^[^\n]*made by PostgreSQL 9[^\n]*DATABASE_URL[^\n]*$/ });
+  await t.rejects(openEmbedded({ dataDir }), {
+    message: /^[^\n]*made by PostgreSQL 9[^\n]*npm run upgrade-database -- FOLDER[^\n]*$/,
+  });
   fs.writeFileSync(version, current);
 
   await t.rejects(openEmbedded({ dataDir: join(version, 'folder') }), { message: /^cannot use [^\n]*ENOTDIR[^\n]*$/ });
