@@ -64,9 +64,6 @@ t.test('the manifests are what Kubernetes has such things be', (t) => {
   t.end();
 });
 
-/** Of the store of pictures. */
-const isOfStore = (name: string): boolean => /^S3_[A-Z_]+$/.test(name);
-
 t.test('each variable is one that the server knows, with a value that it takes', (t) => {
   const known = Object.entries(Environment.properties).flatMap(([name, schema]) =>
     'secret' in schema ? [name, `${name}_FILE`] : [name],
@@ -81,7 +78,7 @@ t.test('each variable is one that the server knows, with a value that it takes',
   ] as Record<string, string>[];
   for (const environment of environments) {
     for (const [name, value] of Object.entries(environment)) {
-      t.ok(known.includes(name) || isOfStore(name), name);
+      t.ok(known.includes(name), name);
       t.type(value, 'string', name);
     }
     const plain = Object.entries(environment).filter(([name]) => !name.endsWith('_FILE') && !name.endsWith('_SECRET'));
