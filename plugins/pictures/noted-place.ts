@@ -6,7 +6,7 @@ import { picturePlaces } from '../../db/tables/index.js';
 import type { PictureStore, StoreAction } from './store.js';
 
 /** Beside the pictures; none has such a name. */
-const FILE = 'place-id';
+export const PLACE_FILE = 'place-id';
 
 /**
  * Notes in the database where this instance keeps pictures, by an id that lies there: a folder may be one that others
@@ -17,11 +17,11 @@ export async function notePlace(db: Db, store: Pick<PictureStore, StoreAction>):
   return db.transaction(async (tx) => {
     // Of two that start at once, the second waits here for the first, which may have to make the file.
     await tx.execute(sql`lock table ${picturePlaces} in share row exclusive mode`);
-    let id = (await store.read(FILE))?.toString();
+    let id = (await store.read(PLACE_FILE))?.toString();
     if (id === undefined) {
       id = randomUUID();
-      await store.remove(FILE);
-      await store.write(FILE, Buffer.from(id));
+      await store.remove(PLACE_FILE);
+      await store.write(PLACE_FILE, Buffer.from(id));
     }
     const known = oneOrNone(
       await tx.select({ id: picturePlaces.id }).from(picturePlaces).orderBy(desc(picturePlaces.notedAt)).limit(1),

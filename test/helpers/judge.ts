@@ -1,8 +1,8 @@
 /** What has to hold of a hospital once a fault is over. */
-import { readdirSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Test } from 'tap';
 import { lookInto, type Hospital } from './hospital.js';
+import { picturesIn } from './pictures.js';
 import { runProgram } from './process.js';
 import { ask, beginTraffic, type Answer, type Traffic } from './traffic.js';
 
@@ -117,7 +117,7 @@ export async function judge(t: Test, hospital: Hospital, traffic: Traffic): Prom
     const names = await sql<{ name: string; isTaken: boolean }[]>`
       select picture as name, true as "isTaken" from patients where picture is not null
       union all select name, false from discarded_pictures`;
-    const files = readdirSync(pictures).map((name) => name.replace(/\.part$/, ''));
+    const files = picturesIn(pictures).map((name) => name.replace(/\.part$/, ''));
     const known = new Set(names.map(({ name }) => name));
     t.strictSame(
       files.filter((name) => !known.has(name)),
@@ -153,7 +153,7 @@ export async function close(t: Test, hospital: Hospital): Promise<void> {
     if (!t.equal(status, 200)) break;
   }
   const taken = await sql<{ name: string }[]>`select picture as name from patients where picture is not null`;
-  t.strictSame(readdirSync(pictures).sort(), taken.map(({ name }) => name).sort(), 'each file is somebody’s picture');
+  t.strictSame(picturesIn(pictures), taken.map(({ name }) => name).sort(), 'each file is somebody’s picture');
   for (const { child, ended } of servers) {
     child.kill('SIGTERM');
     t.equal(await ended, 0, 'a server ends by itself');
