@@ -1,5 +1,6 @@
 /** Public lists from a standby: a real one, of the PostgreSQL that comes with the product. */
-import { chmodSync, cpSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { chmodSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { openDatabase } from '../db/client.js';
@@ -25,7 +26,8 @@ const SETTINGS = { fsync: 'off', max_connections: '100' };
 const made = await openEmbedded({ dataDir: first, settings: SETTINGS });
 await migrateDatabase(made.url, 'UTC');
 await made.stop();
-cpSync(first, second, { recursive: true, preserveTimestamps: true });
+// Node's own copy has other permissions.
+execFileSync('cp', ['-a', first, second]);
 writeFileSync(join(second, 'postgres', 'data', 'standby.signal'), '');
 const primary = await openEmbedded({ dataDir: first, settings: SETTINGS });
 t.teardown(() => primary.stop());
