@@ -49,7 +49,8 @@ function findTests(path: string): string[] {
       .replace(/^dist\//, '')
       .replace(/\.ts$/, '.js'),
   );
-  const isTest = (name: string) => /^dist\/test\/(.+\.test|(browser|docs|faults|redis|pgbouncer|restore)\/.+)\.js$/.test(name);
+  const isTest = (name: string) =>
+    /^dist\/test\/(.+\.test|(browser|docs|faults|redis|pgbouncer|restore)\/.+)\.js$/.test(name);
   if (!existsSync(built)) return [];
   if (!statSync(built).isDirectory()) return isTest(built) ? [built] : [];
   return readdirSync(built, { recursive: true, encoding: 'utf8' })
