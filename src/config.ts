@@ -587,6 +587,12 @@ export function readConfig(source: NodeJS.ProcessEnv): Config {
   });
 }
 
+/** What a command that works on the embedded database goes by: nothing of a server, or of another database. */
+export const readEmbeddedConfig = (source: NodeJS.ProcessEnv): Config =>
+  readConfig(
+    without(source, 'NODE_ENV', 'JWT_SECRET', 'ADMIN_USERNAME', 'ADMIN_EMAIL', 'ADMIN_PASSWORD', ...DATABASE_URLS),
+  );
+
 /** Where pictures are kept. */
 export const picturePlace = ({ bucket, dataDir }: Config): PicturePlace =>
   bucket === null ? { folder: join(dataDir, 'pictures') } : { bucket };

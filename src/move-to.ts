@@ -6,7 +6,7 @@ import { migrateDatabase } from '../db/migrate.js';
 import { moveDatabase, MoveRefused } from '../db/move.js';
 import { ParameterRefused } from '../db/url.js';
 import { readFlags } from './command-line.js';
-import { readConfig, without } from './config.js';
+import { readEmbeddedConfig } from './config.js';
 import { showProgress } from './progress.js';
 import { endOnSignal } from './signals.js';
 import { orRefuse } from './start-server.js';
@@ -22,10 +22,7 @@ stopped. A move that was interrupted goes on when it is started again. Pictures 
 
 await orRefuse(async () => {
   const { URL: url } = readFlags(USAGE, {}, ['URL']);
-  const config = readConfig({
-    ...without(process.env, 'NODE_ENV', 'JWT_SECRET', 'ADMIN_USERNAME', 'ADMIN_EMAIL', 'ADMIN_PASSWORD'),
-    ...{ DATABASE_URL: '', DATABASE_URL_FILE: '', MIGRATION_DATABASE_URL: '', MIGRATION_DATABASE_URL_FILE: '' },
-  });
+  const config = readEmbeddedConfig(process.env);
   if (!/^postgres(ql)?:\/\/./.test(url)) throw new MoveRefused('the URL has to begin with postgres://');
   const progress = showProgress((line) => process.stderr.write(line));
   const { dataDir, clinicTimeZone: timeZone } = config;

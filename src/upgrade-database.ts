@@ -6,7 +6,7 @@ import { openEmbedded } from '../db/embedded/index.js';
 import { migrateDatabase } from '../db/migrate.js';
 import { moveDatabase, MoveRefused } from '../db/move.js';
 import { readFlags } from './command-line.js';
-import { readConfig, without } from './config.js';
+import { readEmbeddedConfig } from './config.js';
 import { showProgress } from './progress.js';
 import { orRefuse } from './start-server.js';
 
@@ -21,10 +21,7 @@ is started again. docs/operations.md has more.
 
 await orRefuse(async () => {
   const { FOLDER: folder } = readFlags(USAGE, {}, ['FOLDER']);
-  const { dataDir, clinicTimeZone } = readConfig({
-    ...without(process.env, 'NODE_ENV', 'JWT_SECRET', 'ADMIN_USERNAME', 'ADMIN_EMAIL', 'ADMIN_PASSWORD'),
-    ...{ DATABASE_URL: '', DATABASE_URL_FILE: '', MIGRATION_DATABASE_URL: '', MIGRATION_DATABASE_URL_FILE: '' },
-  });
+  const { dataDir, clinicTimeZone } = readEmbeddedConfig(process.env);
   const home = join(dataDir, 'postgres');
   const place = join(dataDir, 'upgrade');
   const [copy, noted] = [join(place, 'postgres'), join(place, 'done')];

@@ -1,4 +1,5 @@
 import { spawn, type ChildProcess, type ChildProcessWithoutNullStreams } from 'node:child_process';
+import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import type { Test } from 'tap';
@@ -33,6 +34,14 @@ export function start(
 ): ChildProcessWithoutNullStreams {
   if (environment['DATA_DIR'] !== undefined) databaseEndsWithUs(environment['DATA_DIR']);
   return endsWithUs(spawn(process.execPath, args, { cwd, env: serverEnvironment(environment) }));
+}
+
+/** Kills a program, if there is one that still runs, and waits for its end. */
+export async function kill(child: ChildProcess | undefined): Promise<void> {
+  if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
+  const exited = once(child, 'exit');
+  child.kill('SIGKILL');
+  await exited;
 }
 
 export interface Ended {

@@ -1,8 +1,8 @@
 import { spawn, type ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import type { Test } from 'tap';
 import { freePort } from './ports.js';
+import { kill } from './process.js';
 
 export interface RedisProcess {
   readonly url: string;
@@ -17,13 +17,7 @@ export interface RedisProcess {
 export async function makeRedis(t: Test, password = ''): Promise<RedisProcess> {
   const port = await freePort();
   let child: ChildProcess | undefined;
-  const kill = async (): Promise<void> => {
-    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
-    const exited = once(child, 'exit');
-    child.kill('SIGKILL');
-    await exited;
-  };
-  t.teardown(kill);
+  t.teardown(() => kill(child));
   return {
     url: `redis://${password === '' ? '' : `:${password}@`}127.0.0.1:${port}`,
     start: async () => {
@@ -40,7 +34,7 @@ export async function makeRedis(t: Test, password = ''): Promise<RedisProcess> {
         });
       });
     },
-    kill,
+    kill: () => kill(child),
     pause: () => void child?.kill('SIGSTOP'),
     resume: () => void child?.kill('SIGCONT'),
   };

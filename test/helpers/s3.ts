@@ -1,11 +1,11 @@
 import { spawn, type ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
 import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Test } from 'tap';
 import { freePort } from './ports.js';
+import { kill } from './process.js';
 import { endsWithUs } from './reaper.js';
 
 export const BUCKET = 'clinic-pictures';
@@ -36,13 +36,7 @@ export async function makeS3(t: Test): Promise<S3Process> {
   t.teardown(() => rmSync(directory, { recursive: true }));
   const url = `http://127.0.0.1:${port}`;
   let child: ChildProcess | undefined;
-  const kill = async (): Promise<void> => {
-    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
-    const exited = once(child, 'exit');
-    child.kill('SIGKILL');
-    await exited;
-  };
-  t.teardown(kill);
+  t.teardown(() => kill(child));
   const suffix = '._S3rver_object';
   return {
     url,
@@ -61,7 +55,7 @@ export async function makeS3(t: Test): Promise<S3Process> {
         createInterface({ input: started.stdout }).on('line', (line) => line === 'listening' && resolve());
       });
     },
-    kill,
+    kill: () => kill(child),
     pause: () => void child?.kill('SIGSTOP'),
     resume: () => void child?.kill('SIGCONT'),
     keys: () => {

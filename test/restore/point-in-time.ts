@@ -39,6 +39,16 @@ async function startCluster(t: Test, folder: string, data: string): Promise<stri
   return `postgres://hospital@127.0.0.1:${port}/hospital`;
 }
 
+function makeCluster(folder: string, data: string): void {
+  const options = ['--auth=trust', '--encoding=UTF8', '--no-locale', '--no-sync'];
+  run(folder, 'initdb', ['-D', data, '-U', 'hospital', ...options]);
+}
+
+function makeDatabase(folder: string, url: string): void {
+  const server = url.replace(/hospital$/, 'postgres');
+  run(folder, 'createdb', ['--maintenance-db', server, '--template', 'template0', 'hospital']);
+}
+
 function stopCluster(folder: string, data: string): void {
   const isRunning = spawnSync(join(BIN, 'pg_ctl'), ['status', '-D', data], { cwd: folder, ...serverUser(folder) });
   if (isRunning.status === 0) run(folder, 'pg_ctl', ['stop', '-w', '-m', 'fast', '-D', data]);
@@ -103,29 +113,14 @@ t.test('a database is restored to a moment, and as it was dumped, and the hospit
   for (const name of ['', 'archive', 'backups']) {
     if (user !== undefined) chownSync(join(folder, name), user.uid, user.gid);
   }
-  run(folder, 'initdb', [
-    '-D',
-    'first',
-    '-U',
-    'hospital',
-    '--auth=trust',
-    '--encoding=UTF8',
-    '--no-locale',
-    '--no-sync',
-  ]);
+  makeCluster(folder, 'first');
   const archive = join(folder, 'archive');
   appendFileSync(
     join(folder, 'first/postgresql.conf'),
     `wal_level = replica\narchive_mode = on\narchive_command = 'test ! -f ${archive}/%f && cp %p ${archive}/%f'\n`,
   );
   const url = await startCluster(t, folder, 'first');
-  run(folder, 'createdb', [
-    '--maintenance-db',
-    url.replace(/hospital$/, 'postgres'),
-    '--template',
-    'template0',
-    'hospital',
-  ]);
+  makeDatabase(folder, url);
 
   const limits = { RATE_LIMIT_ANON: '100000', RATE_LIMIT_AUTH: '100000' };
   const demo = async (DATABASE_URL: string) => {
@@ -164,24 +159,9 @@ t.test('a database is restored to a moment, and as it was dumped, and the hospit
   });
 
   await t.test('as it was dumped', async (t) => {
-    run(folder, 'initdb', [
-      '-D',
-      'second',
-      '-U',
-      'hospital',
-      '--auth=trust',
-      '--encoding=UTF8',
-      '--no-locale',
-      '--no-sync',
-    ]);
+    makeCluster(folder, 'second');
     const second = await startCluster(t, folder, 'second');
-    run(folder, 'createdb', [
-      '--maintenance-db',
-      second.replace(/hospital$/, 'postgres'),
-      '--template',
-      'template0',
-      'hospital',
-    ]);
+    makeDatabase(folder, second);
     run(folder, 'pg_restore', ['--no-owner', '--no-acl', '--exit-on-error', '--dbname', second, dump]);
     const base = await demo(second);
     for (const booking of [early, before, after]) t.ok(await has(base, booking), booking.username);

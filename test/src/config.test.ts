@@ -5,6 +5,7 @@ import {
   ConfigError,
   Environment,
   readConfig,
+  readEmbeddedConfig,
   readVariable,
   signingSecrets,
   without,
@@ -56,6 +57,14 @@ const DEFAULTS: Config = {
   traces: null,
   logLevel: 'info',
 };
+
+t.test('a command for the embedded database goes by none that a server has', (t) => {
+  const [url, secret] = ['postgres://db.example.com/clinic?sslmode=disable', 'short'];
+  const urls = { DATABASE_URL: url, MIGRATION_DATABASE_URL: url, DATABASE_REPLICA_URL: url };
+  const config = readEmbeddedConfig({ ...urls, NODE_ENV: 'production', JWT_SECRET: secret, ADMIN_USERNAME: 'boss' });
+  t.match(config, { databaseUrl: null, migrationUrl: null, replicaUrl: null, jwtSecrets: null, admin: null });
+  t.end();
+});
 
 t.test('defaults', async (t) => {
   const config = readConfig({});
