@@ -23,8 +23,12 @@ export interface S3Process {
   keys(): string[];
 }
 
-/** The package has a server, and no program that would start it. */
+/**
+ * The package has a server, and no program that would start it. With the last file of a folder it removes the folder,
+ * and what is written there meanwhile, as no store does that has keys instead of folders.
+ */
 const PROGRAM = `
+  require('node:fs').promises.rm = async () => {};
   const S3rver = require('@20minutes/s3rver');
   new S3rver(JSON.parse(process.argv[1])).run().then(() => console.log('listening'));`;
 
