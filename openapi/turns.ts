@@ -6,7 +6,7 @@ export interface Bounds {
   readonly running: number;
   /**
    * Further ones that wait: next is whose last turn is the longest ago, so that who asks seldom waits for nobody's many; of
-   * one and the same, and of those who had none yet, who came first.
+   * one and the same, and of those who had none yet, who came first. Every second turn is of those who are favoured.
    */
   readonly waiting: number;
   /** Those of one and the same that run or wait; by default as many as there are places. */
@@ -45,14 +45,17 @@ const unavailable = (detail: string): ProblemError =>
 
 /**
  * Bounds work that takes a processor for long, so that it leaves time for whatever else is asked.
- * @returns runs a task in its turn, and has the line's `state`; throws ProblemError `unavailable`, with the task not begun, where too many wait, those
- * of others who have more than their share aside, or the client is gone
+ * @returns runs a task in its turn; throws ProblemError `unavailable`, with the task not begun, where too many wait, those
+ * of others who have more than their share aside, or the client is gone. Has the line's `state`, and `favour`, which tells
+ * whether somebody does not wait for all the others any more: who comes with good reason, while they come by the hundred.
  */
 export function inTurn({ running, waiting, each = Infinity, detail }: Bounds) {
   const line = new Set<Waiter>();
   /** When each had the last turn, as its number. Those without a name are one. */
   const served = new LRUCache<string | number, number>({ max: KNOWN });
   let turns = 0;
+  const favoured = new LRUCache<string | number, true>({ max: KNOWN });
+  let wasFavoured = false;
   const open = new Map<string | number, number>();
   let free = running;
 
@@ -73,15 +76,39 @@ export function inTurn({ running, waiting, each = Infinity, detail }: Bounds) {
       line.add(waiter);
     });
 
-  /** Refuses the last one of whoever has the most in a full line, where somebody else who comes has fewer. */
+  const isFavoured = (by: Turn['by']): boolean => by !== undefined && favoured.has(by);
+
+  /**
+   * Refuses the last one of whoever has the most in a full line, where somebody else who comes has fewer, or else one of
+   * those who are not favoured, where the comer is.
+   */
   const makeRoom = (comer: Turn['by']): boolean => {
     const counts = new Map<Turn['by'], number>();
     for (const { by } of line) counts.set(by, (counts.get(by) ?? 0) + 1);
     const most = Math.max(...counts.values());
-    if (most <= (counts.get(comer) ?? 0) + 1) return false;
-    const last = [...line].findLast(({ by }) => counts.get(by) === most);
+    const mayLeave =
+      most > (counts.get(comer) ?? 0) + 1
+        ? ({ by }: Waiter) => counts.get(by) === most
+        : ({ by }: Waiter) => isFavoured(comer) && !isFavoured(by);
+    const last = [...line].findLast(mayLeave);
     last?.refuse(detail);
-    return true;
+    return last !== undefined;
+  };
+
+  /** Whose last turn is the longest ago. */
+  const first = (waiters: Iterable<Waiter>): Waiter | undefined => {
+    const lastTurn = ({ by }: Waiter): number => served.get(by ?? '') ?? 0;
+    let next: Waiter | undefined;
+    for (const waiter of waiters) if (next === undefined || lastTurn(waiter) < lastTurn(next)) next = waiter;
+    return next;
+  };
+
+  const takeNext = (): Waiter | undefined => {
+    const preferred = wasFavoured ? undefined : first([...line].filter(({ by }) => isFavoured(by)));
+    wasFavoured = preferred !== undefined;
+    const next = preferred ?? first(line);
+    if (next !== undefined) line.delete(next);
+    return next;
   };
 
   const run = async <T>(task: () => Promise<T>, turn: Turn): Promise<T> => {
@@ -93,14 +120,9 @@ export function inTurn({ running, waiting, each = Infinity, detail }: Bounds) {
     try {
       return await task();
     } finally {
-      const lastTurn = ({ by }: { readonly by: Turn['by'] }): number => served.get(by ?? '') ?? 0;
-      let next: Waiter | undefined;
-      for (const waiter of line) if (next === undefined || lastTurn(waiter) < lastTurn(next)) next = waiter;
+      const next = takeNext();
       if (next === undefined) free++;
-      else {
-        line.delete(next);
-        next.begin();
-      }
+      else next.begin();
     }
   };
 
@@ -119,5 +141,10 @@ export function inTurn({ running, waiting, each = Infinity, detail }: Bounds) {
     }
   };
   const state = (): QueueState => ({ running: running - free, waiting: line.size });
-  return Object.assign(takeTurn, { state });
+  const favour = (by: Turn['by'], isGood: boolean): void => {
+    if (by === undefined) return;
+    if (isGood) favoured.set(by, true);
+    else favoured.delete(by);
+  };
+  return Object.assign(takeTurn, { state, favour });
 }

@@ -21,12 +21,20 @@ declare module 'fastify' {
 
 /** A file that came with a request. */
 export class Upload {
-  readonly bytes: Buffer;
+  readonly size: number;
   /** What is wrong with the content, where something is; whoever looks into it says so here. */
   fault: string | undefined;
+  private chunks: readonly Buffer[];
 
-  constructor(bytes: Buffer) {
-    this.bytes = bytes;
+  constructor(chunks: readonly Buffer[]) {
+    this.chunks = chunks;
+    this.size = chunks.reduce((sum, { length }) => sum + length, 0);
+  }
+
+  /** Put together when they are asked for: to copy a large file takes longer than all else that a refusal does. */
+  get bytes(): Buffer {
+    if (this.chunks.length !== 1) this.chunks = [Buffer.concat(this.chunks)];
+    return this.chunks[0] as Buffer;
   }
 }
 
@@ -73,6 +81,12 @@ async function refusal({ file }: MultipartFile): Promise<never> {
   throw Object.assign(new Error('too large'), { code: 'FST_REQ_FILE_TOO_LARGE' });
 }
 
+async function readUpload({ file }: MultipartFile): Promise<Upload> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of file) chunks.push(chunk as Buffer);
+  return new Upload(chunks);
+}
+
 /** Fails where the parser has put U+FFFD for bytes of a name that are no UTF-8. */
 function checkNames({ fieldname, filename }: { fieldname: string; filename: string | undefined }): void {
   if (!`${fieldname}${filename ?? ''}`.includes('\ufffd')) return;
@@ -92,17 +106,17 @@ async function readParts(request: FastifyRequest): Promise<FormBody> {
       const { fieldname, filename, mimetype } = part;
       checkNames(part);
       const isText = filename === undefined && !OF_FILES.test(mimetype);
-      const bytes = await Promise.race([part.toBuffer(), refusal(part)]);
+      const upload = await Promise.race([readUpload(part), refusal(part)]);
       // A browser sends a file input in which nothing was chosen as an empty file without a name: that field is left out.
-      if (!isText && !filename && bytes.length === 0) continue;
+      if (!isText && !filename && upload.size === 0) continue;
       if (isText ? ++fields > MAX_FIELDS : ++files > 1) throw tooMany();
-      if (isText && bytes.length > MAX_FIELD_BYTES) {
+      if (isText && upload.size > MAX_FIELD_BYTES) {
         throw new ProblemError('too-large', `A field of the body is larger than ${MAX_FIELD_BYTES / 1024} KiB.`);
       }
       if (!isText) {
-        body.add(fieldname, new Upload(bytes));
+        body.add(fieldname, upload);
       } else {
-        const text = decodeUtf8(bytes);
+        const text = decodeUtf8(upload.bytes);
         body.add(fieldname, mimetype === 'application/json' ? JSON.parse(text) : text);
       }
     }

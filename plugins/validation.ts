@@ -57,7 +57,7 @@ function fileValue(value: unknown, field: string, faults: Faults): unknown {
     faults.add(field, 'must be a file in multipart/form-data, or empty to remove the picture');
     return value;
   }
-  if (value.bytes.length === 0) faults.add(field, 'must not be an empty file');
+  if (value.size === 0) faults.add(field, 'must not be an empty file');
   else if (value.fault !== undefined) faults.add(field, value.fault);
   return value;
 }

@@ -26,7 +26,7 @@ const encoded = new WeakMap<Upload, Encoded>();
 export const uploadsOf = (body: FormBody, fields: readonly FileField[]): Upload[] =>
   fields
     .map(({ name }) => body.fields[name])
-    .filter((value): value is Upload => value instanceof Upload && value.bytes.length > 0);
+    .filter((value): value is Upload => value instanceof Upload && value.size > 0);
 
 /**
  * Encodes the pictures of a form; one that can't be is marked with its fault.

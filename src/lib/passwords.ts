@@ -46,7 +46,8 @@ export const NO_PASSWORD = '!';
 let decoy: Promise<string> | undefined;
 
 /**
- * Whether the password is right; takes the same time where there is no hash to compare with.
+ * Whether the password is right; takes the same time where there is no hash to compare with. Whose last one was right does
+ * not wait for all of those who guess.
  * @param password as it was typed: hashes of old are of that
  * @throws ProblemError `unavailable` where too many passwords wait to be hashed or verified, in all or of one client
  */
@@ -56,10 +57,12 @@ export async function verifyPassword(hash: string | undefined, password: string,
   const isKnown = hash !== undefined && hash !== NO_PASSWORD;
   const compared = isKnown ? hash : await decoy;
   const texts = new Set([readText(password, 'password'), password]);
-  return takeTurn(async () => {
+  const isRight = await takeTurn(async () => {
     for (const text of texts) if (await argon2.verify(compared, text)) return isKnown;
     return false;
   }, turn);
+  takeTurn.favour(turn?.by, isRight);
+  return isRight;
 }
 
 function isMuchLike(password: string, own: string): boolean {

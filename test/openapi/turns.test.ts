@@ -145,3 +145,24 @@ t.test('of a full line the last of who has the most makes room for others', asyn
   end();
   t.equal(await takeTurn(task), 'e', 'and no place is lost');
 });
+
+t.test('who is favoured has every second turn, and a place in a full line', async (t) => {
+  const takeTurn = inTurn({ running: 1, waiting: 7, detail: 'Too many tests.' });
+  const begun: string[] = [];
+  const make = (name: string) => {
+    const { task, end } = held(begun, name);
+    return { end, result: takeTurn(task, { by: name.split(' ')[1] }) };
+  };
+  for (const by of ['ada', 'eve', 'bob']) takeTurn.favour(by, true);
+  takeTurn.favour('eve', false);
+  takeTurn.favour(undefined, true);
+  const turn = async (by: string) => takeTurn(async () => undefined, { by });
+  for (const by of ['ada', 'bob']) await turn(by);
+  const tasks = ['1 gus', '2 hal', '3 eve', '4 ada', '5 ada', '6 bob', '7 kim', '8 lea', '9 bob', '10 max'].map(make);
+  tasks.push(make('11 ada'));
+  const settled = Promise.allSettled(tasks.map(({ result }) => result));
+  for (const { end } of tasks) end();
+  const refused = (await settled).flatMap(({ status }, at) => (status === 'rejected' ? [at + 1] : []));
+  t.strictSame(begun, ['1 gus', '4 ada', '2 hal', '6 bob', '3 eve', '5 ada', '7 kim', '11 ada']);
+  t.strictSame(refused, [8, 9, 10], 'for bob, for max who had fewer than bob, for ada');
+});

@@ -146,7 +146,20 @@ t.test('the application', async (t) => {
   const { origin } = new URL(await api.app.listen({ port: 0, host: '127.0.0.1' }));
   const headers = { authorization: `Bearer ${token}` };
 
-  await t.test('createDoctor 413 for a file too large, of which the rest is not waited for', async (t) => {
+  await t.test('createDoctor 413 for a file too large, whose rest is not sent', async (t) => {
+    const socket = connect(Number(new URL(origin).port), '127.0.0.1');
+    t.teardown(() => socket.destroy());
+    socket.write(
+      `POST /doctors/ HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer ${token}\r\nContent-Length: 20000000\r\n` +
+        `Content-Type: multipart/form-data; boundary=${BOUNDARY}\r\n\r\n` +
+        `--${BOUNDARY}\r\nContent-Disposition: form-data; name="profile"; filename="a.png"\r\n\r\n`,
+    );
+    socket.write(Buffer.alloc(6_000_000));
+    const [answer] = (await once(socket, 'data')) as [Buffer];
+    t.match(answer.toString(), /^HTTP\/1\.1 413 /);
+  });
+
+  await t.test('createDoctor 413 for a file too large, from fetch', async (t) => {
     const body = new FormData();
     body.append('profile', new Blob([Buffer.alloc(20_000_000)]), 'a.png');
     const response = await fetch(`${origin}/doctors/`, { method: 'POST', headers, body });

@@ -297,6 +297,7 @@ t.test('logIn', async (t) => {
   });
 
   await t.test('logIn 503, registerUser 503 where too many passwords wait, none of which is judged', async (t) => {
+    await logIn(api, 'Ada', 'x');
     const count = await keepFull(
       (turn) => hashPassword(PASSWORD, turn),
       async () => {
@@ -314,6 +315,14 @@ t.test('logIn', async (t) => {
     t.ok(count > 100);
     t.equal(await usersNamed(api, 'late'), 0);
     t.equal((await logIn(api, 'Ada')).status, 200, 'what was not judged is no failed login');
+  });
+
+  await t.test('logIn 200 while too many passwords wait, from where the last one was right', async (t) => {
+    await logIn(api, 'Ada');
+    await keepFull(
+      (turn) => hashPassword(PASSWORD, turn),
+      async () => void t.equal((await logIn(api, 'Ada')).status, 200),
+    );
   });
 
   await t.test('logIn clears away sessions that have expired, and no others', async (t) => {
