@@ -7,8 +7,8 @@ import { clientOf } from './rate-limit/index.js';
 
 declare module 'fastify' {
   interface FastifyInstance {
-    /** Addresses that have written lately. */
-    writers: LRUCache<string, true>;
+    /** Addresses that have written lately; null where there is no standby: it has room for all of them from the beginning. */
+    writers: LRUCache<string, true> | null;
   }
 }
 
@@ -24,8 +24,7 @@ export const mayLag = ({ method, url, config: { operationId, access } }: Operati
 
 /** Notes who writes: from then on they see what they did. */
 export function noteWriter(request: FastifyRequest): void {
-  const { database, writers } = request.server;
-  if (database.hasReplica) writers.set(clientOf(request), true);
+  request.server.writers?.set(clientOf(request), true);
 }
 
 /**
@@ -34,14 +33,15 @@ export function noteWriter(request: FastifyRequest): void {
  */
 export function replicaFor(request: FastifyRequest): Replica | undefined {
   const { database, writers } = request.server;
-  if (!database.hasReplica || request.headers.authorization !== undefined) return undefined;
+  if (writers === null || request.headers.authorization !== undefined) return undefined;
   const replica = database.replica();
   return replica?.isCurrent() === true && !writers.has(clientOf(request)) ? replica : undefined;
 }
 
 export default fp(
   function replica(app: FastifyInstance, _options: object, done) {
-    app.decorate('writers', new LRUCache<string, true>({ max: MAX_WRITERS, ttl: MEMORY }));
+    const { hasReplica } = app.database;
+    app.decorate('writers', hasReplica ? new LRUCache<string, true>({ max: MAX_WRITERS, ttl: MEMORY }) : null);
     done();
   },
   { name: 'replica', dependencies: ['database', 'rate-limit'] },

@@ -33,7 +33,6 @@ import { passwordQueue, passwordRule } from './lib/passwords.js';
 import { openMail, type MailTimes } from './lib/mail.js';
 import { sealsOf } from './lib/seals.js';
 import { sealEvents } from './resources/audit-events/chain.js';
-import { openIdProvider } from './resources/users/openid-provider.js';
 import { resources } from './resources/index.js';
 import { calendarOf, type Calendar } from './scheduling/calendar.js';
 import { offerAllFreed } from './scheduling/offers.js';
@@ -131,7 +130,10 @@ export async function buildApp({
     passwordResetUrl: config.mail.passwordResetUrl,
   };
   const seals = sealsOf(secrets);
-  const oidc = config.oidc === null ? null : openIdProvider(config.oidc, app.log);
+  const oidc =
+    config.oidc === null
+      ? null
+      : (await import('./resources/users/openid-provider.js')).openIdProvider(config.oidc, app.log);
   await app.register(operation, {
     publicUrl: config.publicUrl,
     allowedHosts: config.allowedHosts,

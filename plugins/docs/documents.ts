@@ -30,16 +30,24 @@ function once<T>(make: () => Promise<T>): () => Promise<T> {
 }
 
 /**
+ * What is made of a file that stays as it is while the server runs, for the first who asks.
+ * @throws Error where there is no such file
+ */
+export function fromFile<T>(file: URL, make: (bytes: Buffer) => T): () => Promise<T> {
+  accessSync(file, modes.R_OK);
+  return once(async () => make(await readFile(file)));
+}
+
+/**
  * Serves a file that stays as it is while the server runs to whoever asks, pages of every origin included. It is read, and
  * compressed in each way, for the first who asks for that: most servers show few of their documents.
  * @throws Error where there is no such file
  */
 export function serveDocument(app: FastifyInstance, { path, type, file }: ServedDocument): void {
-  accessSync(file, modes.R_OK);
-  const read = once(async () => {
-    const bytes = await readFile(file);
-    return { bytes, tag: createHash('sha256').update(bytes).digest('base64url').slice(0, 22) };
-  });
+  const read = fromFile(file, (bytes) => ({
+    bytes,
+    tag: createHash('sha256').update(bytes).digest('base64url').slice(0, 22),
+  }));
   const coded = Object.fromEntries(
     Object.entries(CODINGS).map(([coding, code]) => [coding, once(async () => code((await read()).bytes))]),
   );

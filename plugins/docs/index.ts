@@ -2,11 +2,11 @@ import swagger from '@fastify/swagger';
 import swaggerUi from '@fastify/swagger-ui';
 import type { FastifyInstance } from 'fastify';
 import fp from 'fastify-plugin';
-import { readFile } from 'node:fs/promises';
+import { readFileSync } from 'node:fs';
 import { operations } from '../../openapi/generated/operations.js';
 import { problems } from '../../openapi/generated/problems.js';
 import { ProblemError, type ProblemSlug } from '../../openapi/problem-error.js';
-import { serveDocument } from './documents.js';
+import { fromFile, serveDocument } from './documents.js';
 import { escape, layout, policy, sendPage } from './layout.js';
 import { frontPage, prefersPage, problemList, problemPage, sendNotFoundPage } from './pages.js';
 
@@ -60,6 +60,23 @@ export interface Account {
   readonly who: string;
 }
 
+const readContract = (): object => JSON.parse(readFileSync(CONTRACT, 'utf8')) as object;
+
+/** An object that is made when somebody looks into it: what few ask for takes no memory of all. */
+function whenLookedAt(make: () => object): object {
+  let made: object | undefined;
+  const whole = (): object => (made ??= make());
+  return new Proxy(
+    {},
+    {
+      get: (_, key) => Reflect.get(whole(), key) as unknown,
+      has: (_, key) => Reflect.has(whole(), key),
+      ownKeys: () => Reflect.ownKeys(whole()),
+      getOwnPropertyDescriptor: (_, key) => Reflect.getOwnPropertyDescriptor(whole(), key),
+    },
+  );
+}
+
 export interface DocsOptions {
   /** Whose passwords everybody may know: those of a demo. */
   readonly accounts: readonly Account[];
@@ -74,8 +91,7 @@ export default fp(
       libraries: ['/docs/static/swagger-ui-bundle.js'],
       scripts: ['/docs/page/page.js'],
     });
-    const document = JSON.parse(await readFile(CONTRACT, 'utf8')) as never;
-    await app.register(swagger, { mode: 'static', specification: { document } });
+    await app.register(swagger, { mode: 'static', specification: { document: whenLookedAt(readContract) as never } });
     await app.register(swaggerUi, {
       routePrefix: '/docs',
       uiHooks: {
@@ -112,8 +128,10 @@ export default fp(
     const sampled = new URL('openapi-with-samples.json', BUILT);
     serveDocument(app, { path: '/reference/openapi.json', type: JSON_TYPE, file: sampled });
 
-    const guide = layout({ title: 'Guide', main: await readFile(new URL('generated/guide.html', file), 'utf8') });
-    app.get('/guide/', (_request, reply) => sendPage(reply, guide));
+    const guide = fromFile(new URL('generated/guide.html', file), (html) =>
+      layout({ title: 'Guide', main: html.toString() }),
+    );
+    app.get('/guide/', async (_request, reply) => sendPage(reply, await guide()));
 
     // Whoever does not ask for a page is led to the one that it came for before there was this one.
     app.get('/', (request, reply) =>

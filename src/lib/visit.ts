@@ -24,6 +24,12 @@ export const isUser = (caller: Caller | null, id: number | null | undefined): bo
 /** A visit whose queries are part of a transaction. */
 export type Within<V extends Visit = Visit> = V & { readonly db: Tx };
 
+/** Gives a visit on a transaction. What is made when it is asked for stays so: spread, all of it would be made. */
+function within<V extends Visit>(visit: V): (db: Tx) => Within<V> {
+  const own = Object.getOwnPropertyDescriptors(visit);
+  return (db) => Object.defineProperties({}, { ...own, db: { value: db, enumerable: true } }) as Within<V>;
+}
+
 /** Transactions that say whose they are. */
 const signed = new WeakSet<object>();
 
@@ -32,13 +38,15 @@ const signed = new WeakSet<object>();
  * one that does would wait for another connection, which may not come before this one is given back.
  */
 export function inTransaction<V extends Visit, T>(visit: V, work: (visit: Within<V>) => Promise<T>): Promise<T> {
-  const { db: outer, ...others } = visit;
+  const { db: outer } = visit;
+  const on = within(visit);
   return transaction(outer, async (db) => {
+    const visit = on(db);
     // It travels with what comes first.
-    const signing = signed.has(outer) ? undefined : signTransaction(db, others);
+    const signing = signed.has(outer) ? undefined : signTransaction(db, visit);
     signed.add(db);
     // A query of Drizzle's, which may be all of the work, runs each time that it is waited for.
-    const working = Promise.resolve(work({ ...others, db } as Within<V>));
+    const working = Promise.resolve(work(visit));
     await Promise.all([working, signing]);
     return working;
   });

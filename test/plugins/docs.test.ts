@@ -42,6 +42,13 @@ t.test('documentation', async (t) => {
     t.notMatch(answer.text, /"&|"\*/, 'without anchors and aliases');
   });
 
+  await t.test('app.swagger() is the contract too', async (t) => {
+    const contract = JSON.parse(JSON.stringify(parse(file))) as object;
+    t.equal(JSON.stringify(api.app.swagger()), JSON.stringify(contract));
+    t.strictSame(parse(api.app.swagger({ yaml: true })), contract);
+    t.ok('paths' in api.app.swagger());
+  });
+
   for (const path of ['/openapi.yaml', '/openapi.json', '/openapi-sdk.json', '/openapi-3.0.yaml']) {
     await t.test(`${path} is named, coded as the client takes it, and for pages of every origin`, async (t) => {
       const whole = await api.get(path, { headers: { origin: 'https://elsewhere.example' } });

@@ -3,7 +3,6 @@
  * has to be remembered meanwhile goes with the user as `state`, sealed: the server stores nothing of a flow.
  */
 import { and, eq, sql, type SQL } from 'drizzle-orm';
-import { randomNonce, randomPKCECodeVerifier } from 'openid-client';
 import { column, jsonArray, jsonObject, JsonText, timestampText } from '../../../db/json.js';
 import { one, oneOrNone } from '../../../db/rows.js';
 import { identities, totps, users } from '../../../db/tables/index.js';
@@ -107,7 +106,7 @@ export async function startOidcSignIn(visit: SomeVisit, { body }: Input<'startOi
     if (password === undefined) throw new InvalidInput({ current_password: ['is required of who is signed in'] });
     await proveCaller({ ...visit, caller }, password);
   }
-  const flow = { redirectUri, nonce: randomNonce(), verifier: randomPKCECodeVerifier() };
+  const flow = provider.begin(redirectUri);
   const expiresAt = calendar.now.getTime() + LIFETIME;
   const state = sealState(visit, { ...flow, expiresAt, linkTo: caller?.id ?? null });
   return { authorization_url: await provider.urlOf(flow, state), state };

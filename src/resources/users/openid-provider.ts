@@ -1,6 +1,7 @@
 /**
  * The OpenID provider that users may sign in by. Its own addresses, which its metadata names, are all that is ever asked, and
  * no redirect is followed. What it says of somebody is believed when the ID token has its signature and is of this flow.
+ * Only a server that has one loads this file, and with it the library.
  */
 import * as openid from 'openid-client';
 import { ProblemError } from '../../../openapi/problem-error.js';
@@ -42,6 +43,8 @@ export interface Confirmed {
 }
 
 export interface OpenIdProvider extends Pick<OidcConfig, 'redirectUris' | 'createUsers'> {
+  /** A new flow, of random values. */
+  begin(redirectUri: string): Flow;
   /**
    * The URL at which somebody signs in.
    * @throws ProviderAway
@@ -149,6 +152,11 @@ export function openIdProvider(config: OidcConfig, log: Log): OpenIdProvider {
   return {
     redirectUris: config.redirectUris,
     createUsers: config.createUsers,
+    begin: (redirectUri) => ({
+      redirectUri,
+      nonce: openid.randomNonce(),
+      verifier: openid.randomPKCECodeVerifier(),
+    }),
     urlOf: async ({ redirectUri, nonce, verifier }, state) => {
       const server = await patience()(discover());
       if (server === undefined) throw new ProviderAway();
