@@ -23,7 +23,8 @@ interface Panel {
 export function roundedUp(value: number): number {
   if (!(value > 0)) return 1;
   const unit = 10 ** Math.floor(Math.log10(value));
-  return ([1, 1.5, 2, 3, 4, 5, 6, 8].find((step) => step * unit >= value) ?? 10) * unit;
+  const step = [1, 1.5, 2, 3, 4, 5, 6, 8].find((each) => each * unit >= value) ?? 10;
+  return Number((step * unit).toPrecision(2));
 }
 
 export function plot(readings: readonly Reading[], title: string): string {
