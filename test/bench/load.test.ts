@@ -54,12 +54,16 @@ t.test('a step holds with 95 in a hundred answered, a p99 of a second, and no er
 
 t.test('flat is what is in the last quarter no more than a tenth above the second', async (t) => {
   const of = (...quarters: number[]) => quarters.flatMap((value) => [value, value, value]);
-  t.equal(isFlat(of(10, 100, 100, 110)), true, 'the first quarter does not count');
-  t.equal(isFlat(of(100, 100, 100, 111)), false);
-  t.equal(isFlat(of(100, 100, 300, 90)), true);
-  t.equal(growthOf([...of(1, 100, 1), 50, 50, 1000]), 0.5, 'a peak is no growth');
-  t.equal(isFlat(of(1, NaN, NaN, NaN)), false, 'what is not known is not flat');
-  t.equal(isFlat([1, 1]), false, 'nor is what was hardly read');
+  for (const what of ['memory', 'descriptors'] as const) {
+    const flat = (values: number[]): boolean => isFlat(growthOf(what, values));
+    t.equal(flat(of(10, 100, 100, 110)), true, 'the first quarter does not count');
+    t.equal(flat(of(100, 100, 100, 111)), false);
+    t.equal(flat(of(100, 100, 300, 90)), true);
+    t.equal(flat(of(1, NaN, NaN, NaN)), false, 'what is not known is not flat');
+    t.equal(flat([1, 1, 1]), false, 'nor is what was hardly read');
+  }
+  t.equal(growthOf('memory', [...of(1, 100, 1), 50, 50, 1000]), 0.5, 'a peak of the memory is no growth');
+  t.equal(growthOf('descriptors', [...of(1, 100, 1), 50, 900, 1000]), 0.5, 'nor are descriptors that are closed again');
 });
 
 t.test('turns go by the weights, and spread each', async (t) => {
