@@ -103,7 +103,7 @@ async function measureStep(system: System, rate: number): Promise<Step> {
   const throughput = (taken.length * 1000) / (performance.now() - begin);
   const step = { rate, throughput, p99: quantile(taken, 0.99), errors: errors.length };
   const faults = errors.length > 0 ? `, ${errors.length} errors, the first: ${errors[0]}` : '';
-  const verdict = holds(step) ? '' : ': too many';
+  const verdict = holds(step) ? '' : ': too much';
   say(`${rate}/s: ${throughput.toFixed(0)}/s answered, p99 ${step.p99.toFixed(0)} ms${faults}${verdict}`);
   return step;
 }

@@ -12,11 +12,12 @@ export interface Reading {
 }
 
 const [WIDTH, LEFT, TOP, HEIGHT, GAP] = [620, 60, 48, 110, 46] as const;
-const COLOURS = ['#2f81f7', '#2da44e', '#d29922', '#a371f7', '#cf222e', '#6e7781'];
+const COLOURS = ['#2f81f7', '#2da44e', '#d29922', '#a371f7'];
+const SINGLE = '#cf222e';
 
 interface Panel {
   readonly title: string;
-  readonly values: (reading: Reading) => readonly number[];
+  readonly lines: readonly { readonly colour: string; readonly value: (reading: Reading) => number }[];
 }
 
 /** The next round number, so that the axis has a label that can be read. */
@@ -30,33 +31,36 @@ export function roundedUp(value: number): number {
 export function plot(readings: readonly Reading[], title: string): string {
   const parts = Object.keys(readings[0]?.parts ?? {});
   const last = readings.at(-1)?.seconds ?? 1;
-  const usage = (what: keyof Usage) => (reading: Reading) => parts.map((part) => reading.parts[part]?.[what] ?? NaN);
+  const colourOf = (part: string): string => COLOURS[parts.indexOf(part) % COLOURS.length] as string;
+  const linesOf = (what: keyof Usage, of: readonly string[]): Panel['lines'] =>
+    of.map((part) => ({ colour: colourOf(part), value: (reading) => reading.parts[part]?.[what] ?? NaN }));
+  const single = (value: (reading: Reading) => number): Panel['lines'] => [{ colour: SINGLE, value }];
+  // It has so many that those of the others would be a line on the ground.
+  const many = parts.filter((part) => part === 'PostgreSQL');
+  const few = parts.filter((part) => part !== 'PostgreSQL');
   const panels: readonly Panel[] = [
-    { title: 'memory, MiB', values: usage('memory') },
-    { title: 'open descriptors', values: usage('descriptors') },
-    { title: 'answers a second', values: ({ rate }) => [rate] },
-    { title: '99th percentile of the time to an answer, ms', values: ({ p99 }) => [p99] },
+    { title: 'memory, MiB', lines: linesOf('memory', parts) },
+    { title: 'open descriptors', lines: linesOf('descriptors', few) },
+    ...many.map((part) => ({ title: `open descriptors of ${part}`, lines: linesOf('descriptors', [part]) })),
+    { title: 'answers a second', lines: single(({ rate }) => rate) },
+    { title: '99th percentile of the time to an answer, ms', lines: single(({ p99 }) => p99) },
   ];
-  const drawn = panels.map(({ title, values }, at) => {
-    const rows = readings.map((reading) => values(reading));
-    const most = roundedUp(Math.max(...rows.flat().filter(Number.isFinite)));
+  const drawn = panels.map(({ title, lines }, at) => {
+    const most = roundedUp(Math.max(...lines.flatMap(({ value }) => readings.map(value)).filter(Number.isFinite)));
     const top = TOP + at * (HEIGHT + GAP);
-    const x = (seconds: number): string => (LEFT + (seconds / last) * WIDTH).toFixed(1);
+    const x = ({ seconds }: Reading): string => (LEFT + (seconds / last) * WIDTH).toFixed(1);
     const y = (value: number): string => (top + HEIGHT * (1 - value / most)).toFixed(1);
-    const lines = (rows[0] ?? []).map((_, series) => {
-      const points = rows.flatMap((row, index) => {
-        const value = row[series] ?? NaN;
-        return Number.isFinite(value) ? [`${x(readings[index]?.seconds ?? 0)},${y(value)}`] : [];
-      });
-      const colour = COLOURS[series % COLOURS.length];
-      return `\n  <polyline class="line" stroke="${colour}" points="${points.join(' ')}"/>`;
+    const shown = lines.map(({ colour, value }) => {
+      const points = readings.filter((reading) => Number.isFinite(value(reading)));
+      const placed = points.map((reading) => `${x(reading)},${y(value(reading))}`);
+      return `\n  <polyline class="line" stroke="${colour}" points="${placed.join(' ')}"/>`;
     });
     return `
   <text x="${LEFT}" y="${top - 8}">${title}</text>
   <path class="axis" d="M${LEFT} ${top}h${WIDTH}M${LEFT} ${top + HEIGHT / 2}h${WIDTH}M${LEFT} ${top + HEIGHT}h${WIDTH}"/>
   <text x="${LEFT - 8}" y="${top + 4}" text-anchor="end">${most}</text>
   <text x="${LEFT - 8}" y="${top + HEIGHT / 2 + 4}" text-anchor="end">${most / 2}</text>
-  <text x="${LEFT - 8}" y="${top + HEIGHT + 4}" text-anchor="end">0</text>${lines.join('')}`;
+  <text x="${LEFT - 8}" y="${top + HEIGHT + 4}" text-anchor="end">0</text>${shown.join('')}`;
   });
   const bottom = TOP + panels.length * (HEIGHT + GAP);
   const marks = [0, 1, 2, 3, 4].map((quarter) => {
@@ -67,7 +71,7 @@ export function plot(readings: readonly Reading[], title: string): string {
   const legend = parts.map((part, index) => {
     const left = LEFT + index * 130;
     return `
-  <path stroke="${COLOURS[index % COLOURS.length]}" class="line" d="M${left} ${bottom - 4}h20"/>
+  <path stroke="${colourOf(part)}" class="line" d="M${left} ${bottom - 4}h20"/>
   <text x="${left + 26}" y="${bottom}">${part}</text>`;
   });
   const [width, height] = [LEFT + WIDTH + 30, bottom + 12];
