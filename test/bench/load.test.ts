@@ -40,11 +40,11 @@ t.test('findMaximum comes near to what a system answers, from below', async (t) 
 });
 
 t.test('findMaximum is not misled by a cold start, and by a step that something else has spoilt', async (t) => {
-  for (const spoilt of [1, 2, 4]) {
+  for (const spoilt of [[1, 2], [3], [5]]) {
     const { asked, measure } = system(1000);
     const found = await findMaximum(async (rate) => {
       const step = await measure(rate);
-      return asked.length === spoilt ? { ...step, p99: 5000 } : step;
+      return spoilt.includes(asked.length) ? { ...step, p99: 5000 } : step;
     });
     t.ok(found > 900, `${found} of 1000`);
   }
