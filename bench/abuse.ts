@@ -7,7 +7,7 @@ import { readFlags } from '../src/command-line.js';
 import { later, numberOf, runCommand, say, temporaryFolder } from './command.js';
 import { freeSlots, undoBookings, VICTIM, type FreeSlot } from './data.js';
 import { openDatabase } from './database.js';
-import { quantile } from './load.js';
+import { quantile } from './drive.js';
 import { DEFAULT_LIMITS, startServer } from './servers.js';
 import { table } from './table.js';
 

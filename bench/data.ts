@@ -4,7 +4,7 @@ import { one } from '../db/rows.js';
 
 /** Of each doctor with a full calendar. */
 export const APPOINTMENTS_PER_DOCTOR = 500;
-const SLOTS_PER_DOCTOR = 20;
+export const SLOTS_PER_DOCTOR = 20;
 /** Most users of a clinic are patients. */
 const USERS_PER_DOCTOR = 10;
 const REVIEWS_PER_DOCTOR = 50;
@@ -12,7 +12,8 @@ const CLOCK_TIMES = 24;
 /** Doctors after those that are counted: archived ones, and those whose user is inactive. */
 const HIDDEN_DOCTORS = 20;
 const FIRST_DAY = -20;
-const LAST_DAY = 18;
+/** After it nobody has an appointment. */
+export const LAST_DAY = 18;
 /** Users that are made in one statement. */
 const CHUNK = 5_000;
 
@@ -93,8 +94,8 @@ const TODAY = `(now() at time zone 'UTC')::date`;
 const ON_DAY = (day: number): number =>
   day < 0 ? 11 + Number(-day % 5 < 3) : day < 5 ? SLOTS_PER_DOCTOR : (SLOTS_PER_DOCTOR * 3) / 5;
 
-/** A slot that a doctor offers: the day's first of most. */
-export const firstSlotOf = (doctorId: number): number => 1 + ((doctorId - 1) % CLOCK_TIMES);
+/** A slot that a doctor offers, of 20 from 0 on; the first is the day's first of most. */
+export const offeredSlot = (doctorId: number, slot: number): number => 1 + ((doctorId - 1 + slot) % CLOCK_TIMES);
 
 /** The id of the n-th slot, from 0, of the n-th doctor. */
 const slotOf = (doctor: string, slot: string): string => `(1 + (${doctor} + ${slot}) % ${CLOCK_TIMES})`;
@@ -360,7 +361,23 @@ async function makeFullDays(tx: TransactionSql): Promise<void> {
     group by date, doctor_id having count(*) = ${SLOTS_PER_DOCTOR}`);
 }
 
+/** Patients with an account who have no appointment. */
+export async function idlePatients(sql: Sql): Promise<number[]> {
+  const rows = await sql<{ id: number }[]>`
+    select patients.id::float8 as id from patients join users on users.id = user_id
+    where is_active and not is_staff and username not like ${OWN_USERS} and patients.archived_at is null
+      and not exists (select from appointments where patient_id = patients.id)
+      and not exists (select from doctors where doctors.user_id = users.id)
+    order by patients.id`;
+  return rows.map(({ id }) => id);
+}
+
 /** Deletes what was booked since the data was made. */
 export async function undoBookings(sql: Sql, { appointments }: Shape): Promise<void> {
   await sql`delete from appointments where id > ${appointments}`;
+}
+
+/** Deletes the reviews that were written since the data was made. */
+export async function undoReviews(sql: Sql, { doctors, reviewsPerDoctor = REVIEWS_PER_DOCTOR }: Shape): Promise<void> {
+  await sql`delete from reviews where id > ${doctors * reviewsPerDoctor}`;
 }

@@ -6,10 +6,10 @@ import type { Sql } from 'postgres';
 import { readFlags } from '../src/command-line.js';
 import { headersOf } from './callers.js';
 import { later, numberOf, runCommand, say, temporaryFolder } from './command.js';
-import { firstSlotOf, freeSlots, staffId, undoBookings, type Shape } from './data.js';
+import { freeSlots, offeredSlot, staffId, undoBookings, type Shape } from './data.js';
 import { openDatabase } from './database.js';
 import { appointmentFilters, bookings, day, numbers, sample, type Call } from './endpoints.js';
-import { drive, medianOf, type Load } from './load.js';
+import { drive, medianOf, type Load } from './drive.js';
 import { startServer, type Server } from './servers.js';
 import { table } from './table.js';
 
@@ -73,7 +73,7 @@ const refused = (doctors: readonly number[]): Call[] =>
     path: '/appointments/',
     caller: (doctor % 20) + 1,
     body: {
-      ...{ doctor, time: firstSlotOf(doctor), date: day(1) },
+      ...{ doctor, time: offeredSlot(doctor, 0), date: day(1) },
       ...{ appointment_type: 'Online', symptoms: 'A cough that does not go away' },
     },
   }));

@@ -2,7 +2,7 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import type { Target } from './endpoints.js';
-import type { Load } from './load.js';
+import type { Load } from './drive.js';
 import type { Shape } from './data.js';
 
 export interface Result {
@@ -67,7 +67,8 @@ function plot(results: readonly Result[], title: string): string {
 
 const folder = new URL('../../bench/results/', import.meta.url);
 
-const rounded = (_name: string, value: unknown): unknown =>
+/** Of figures in JSON. */
+export const rounded = (_name: string, value: unknown): unknown =>
   typeof value === 'number' && !Number.isInteger(value) ? Number(value.toPrecision(4)) : value;
 
 export async function writeResults(results: readonly Result[], circumstances: Circumstances): Promise<void> {

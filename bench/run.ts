@@ -8,7 +8,7 @@ import { compareBookings, compareReads } from './compare.js';
 import { staffId, undoBookings } from './data.js';
 import { openDatabase, type BenchDatabase } from './database.js';
 import { compared, endpoints, type Endpoint, type Target } from './endpoints.js';
-import { drive, median, medianOf, type Load } from './load.js';
+import { drive, median, medianOf, type Load } from './drive.js';
 import { writeResults, type Result } from './results.js';
 import { startServer, type Server } from './servers.js';
 import { table } from './table.js';

@@ -1,5 +1,5 @@
 /** The two servers, each a process of its own, and what the system tells of them. */
-import { spawn, type ChildProcess } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { open } from 'node:fs/promises';
@@ -10,6 +10,7 @@ import { fileURLToPath } from 'node:url';
 import type { Sql } from 'postgres';
 import { JWT_SECRET } from './callers.js';
 import { FLOOR } from './floor/name.js';
+import { residentMemory } from './usage.js';
 
 /** Milliseconds of processor time; NaN where the system does not tell. */
 export interface ProcessorTime {
@@ -21,6 +22,7 @@ export interface ProcessorTime {
 export interface Server {
   readonly kind: 'floor' | 'product';
   readonly url: string;
+  readonly pid: number;
   /** The file of its log. */
   readonly log: string;
   /** Resident memory in MiB; NaN where the system does not tell. */
@@ -40,14 +42,6 @@ export async function freePort(): Promise<number> {
   probe.close();
   await once(probe, 'close');
   return port;
-}
-
-function residentMemory({ pid }: ChildProcess): number {
-  try {
-    return Number(/^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1024;
-  } catch {
-    return NaN;
-  }
 }
 
 interface Times {
@@ -77,10 +71,13 @@ function databaseTime(pids: readonly number[]): number {
   return times.reduce((sum, { own }) => sum + own, children);
 }
 
-/** The limits that the product has by default. */
+/** The limits of bookings that the product has by default. */
+export const DEFAULT_BOOKING_LIMITS = { MAX_OPEN_BOOKINGS: '', MAX_OPEN_BOOKINGS_PER_DOCTOR: '' };
+
+/** All limits that it has by default. */
 export const DEFAULT_LIMITS = {
   ...{ RATE_LIMIT_ANON: '', RATE_LIMIT_USER: '', RATE_LIMIT_AUTH: '' },
-  ...{ MAX_OPEN_BOOKINGS: '', MAX_OPEN_BOOKINGS_PER_DOCTOR: '' },
+  ...DEFAULT_BOOKING_LIMITS,
 };
 
 interface Start {
@@ -137,6 +134,7 @@ export async function startServer({
   });
   await log.close();
   const ended = once(child, 'exit');
+  const pid = child.pid as number;
   const stop = async (): Promise<void> => {
     child.kill();
     const timer = setTimeout(() => child.kill('SIGKILL'), 10_000);
@@ -155,14 +153,14 @@ export async function startServer({
     select pid, state <> 'idle' as "isBusy" from pg_stat_activity
     where datname = current_database() and application_name = ${isFloor ? FLOOR : PRODUCT}`;
   return {
-    ...{ kind, url, stop, log: logFile },
-    memory: () => residentMemory(child),
+    ...{ kind, url, pid, stop, log: logFile },
+    memory: () => residentMemory(pid),
     settle: async () => {
       while ((await connections()).some(({ isBusy }) => isBusy)) await sleep(20);
     },
     processorTime: async () => {
       const pids = (await connections()).map(({ pid }) => pid);
-      return { server: timesOf(child.pid as number).own, database: databaseTime(pids) };
+      return { server: timesOf(pid).own, database: databaseTime(pids) };
     },
   };
 }

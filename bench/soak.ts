@@ -7,7 +7,7 @@ import { later, numberOf, runCommand, say, temporaryFolder } from './command.js'
 import { staffId, type Shape } from './data.js';
 import { openDatabase } from './database.js';
 import { sample } from './endpoints.js';
-import { quantile } from './load.js';
+import { quantile } from './drive.js';
 import { startServer, type Server } from './servers.js';
 import { table } from './table.js';
 

@@ -5,7 +5,7 @@ import { openEmbedded } from '../db/embedded/index.js';
 import { migrateDatabase } from '../db/migrate.js';
 import { readFlags } from '../src/command-line.js';
 import { later, numberOf, runCommand, say, temporaryFolder } from './command.js';
-import { median } from './load.js';
+import { median } from './drive.js';
 import { startServer } from './servers.js';
 import { table } from './table.js';
 

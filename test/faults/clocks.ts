@@ -3,10 +3,11 @@ import { renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { PASSWORD } from '../helpers/app.js';
+import { ask, type Answer } from '../helpers/ask.js';
 import { makeDatabase, startCluster } from '../helpers/cluster.js';
 import { openHospital } from '../helpers/hospital.js';
 import { close, judge } from '../helpers/judge.js';
-import { ask, beginTraffic, type Answer } from '../helpers/traffic.js';
+import { beginTraffic } from '../helpers/traffic.js';
 
 t.test('clocks that are set by an hour', async (t) => {
   const folder = t.testdir();

@@ -1,10 +1,10 @@
 /** The disk of a PostgreSQL server is full while two instances serve; `npm run test:faults`. */
 import t from 'tap';
+import { ask } from '../helpers/ask.js';
 import { makeDatabase, startCluster } from '../helpers/cluster.js';
 import { openHospital } from '../helpers/hospital.js';
 import { close, endure, untilRefused } from '../helpers/judge.js';
 import { mountSmallDisk } from '../helpers/mounts.js';
-import { ask } from '../helpers/traffic.js';
 
 t.test('a PostgreSQL server whose disk is full', async (t) => {
   const disk = mountSmallDisk(t, 300);

@@ -2,10 +2,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import postgres from 'postgres';
 import t from 'tap';
+import { ask } from '../helpers/ask.js';
 import { makeDatabase, openSql, startCluster } from '../helpers/cluster.js';
 import { openHospital } from '../helpers/hospital.js';
 import { close, endure, untilRefused } from '../helpers/judge.js';
-import { ask } from '../helpers/traffic.js';
 
 t.test('two instances on a PostgreSQL server', async (t) => {
   const cluster = await startCluster(t, { settings: { max_connections: 60 } });

@@ -1,11 +1,12 @@
 /** Two instances behind HAProxy are exchanged while they serve; `npm run test:faults`. */
 import { renameSync } from 'node:fs';
 import t from 'tap';
+import { ask } from '../helpers/ask.js';
 import { makeDatabase, startCluster } from '../helpers/cluster.js';
 import { startHaproxy } from '../helpers/haproxy.js';
 import { openHospital } from '../helpers/hospital.js';
 import { close, judge } from '../helpers/judge.js';
-import { ask, beginTraffic, pictureForm } from '../helpers/traffic.js';
+import { beginTraffic, pictureForm } from '../helpers/traffic.js';
 
 t.test('a rolling restart behind HAProxy', async (t) => {
   const behind = await openHospital(t, await makeDatabase(await startCluster(t)), {

@@ -1,11 +1,11 @@
 /** A PostgreSQL server that follows another one, and takes its place; `npm run test:faults`. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import t from 'tap';
+import { ask } from '../helpers/ask.js';
 import { makeDatabase, openSql, startCluster } from '../helpers/cluster.js';
 import { openHospital } from '../helpers/hospital.js';
 import { close, endure, untilRefused } from '../helpers/judge.js';
 import { dataFolder, startServerProcess } from '../helpers/process.js';
-import { ask } from '../helpers/traffic.js';
 
 t.test('a standby', async (t) => {
   const primary = await startCluster(t);

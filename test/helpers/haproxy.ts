@@ -5,20 +5,26 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Test } from 'tap';
+import { ask } from './ask.js';
 import { makeCertificate } from './certificates.js';
 import { freePort } from './ports.js';
 import { endsWithUs } from './reaper.js';
-import { ask } from './traffic.js';
 
 export interface Proxy {
   readonly url: string;
+  readonly pid: number;
   /** Resolves when it gives requests to an instance (`one` or `two`), or gives it none any more. */
   until(instance: 'one' | 'two', state: 'UP' | 'DOWN'): Promise<void>;
 }
 
-/** Starts HAProxy before two instances, with the file of `deploy/` as it stands. */
-export async function startHaproxy(t: Test, urls: readonly string[]): Promise<Proxy> {
+/**
+ * Starts HAProxy before two instances, with the file of `deploy/` as it stands.
+ * @param t what undoes it in the end, as a test does
+ */
+export async function startHaproxy(
+  t: { teardown(step: () => unknown): void },
+  urls: readonly string[],
+): Promise<Proxy> {
   const folder = mkdtempSync(join(tmpdir(), 'haproxy-'));
   t.teardown(() => rmSync(folder, { recursive: true }));
   makeCertificate(folder, 'hospital', 'IP:127.0.0.1');
@@ -59,6 +65,7 @@ export async function startHaproxy(t: Test, urls: readonly string[]): Promise<Pr
   }
   return {
     url,
+    pid: child.pid as number,
     until: async (instance, state) => {
       while (states(instance).at(-1) !== state) {
         demandItRuns();

@@ -1,10 +1,11 @@
 /** What has to hold of a hospital once a fault is over. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Test } from 'tap';
+import { ask, type Answer } from './ask.js';
 import { lookInto, type Hospital } from './hospital.js';
 import { picturesIn } from './pictures.js';
 import { runProgram } from './process.js';
-import { ask, beginTraffic, type Answer, type Traffic } from './traffic.js';
+import { beginTraffic, type Traffic } from './traffic.js';
 
 /** Milliseconds after the return of a part within which a hospital serves again. */
 const RETURN = 5_000;

@@ -22,6 +22,7 @@ for (const file of [
   'dist/bench/growth.js',
   'dist/bench/start.js',
   'dist/bench/soak.js',
+  'dist/bench/load.js',
   'dist/test/run.js',
 ]) {
   t.test(`${file} --help, --version`, async (t) => {
