@@ -202,7 +202,7 @@ for (const zone of Object.keys(ZONES)) {
         ...{ now: new Date(Date.parse(clinic.first) + clinic.now * 60_000), zone },
         ...{ horizonDays: clinic.horizon, bookingNotice: clinic.notice * 60 },
       };
-      const visit: Visit = { ...visitOf(tx as never, { calendar }), caller: clinic.caller };
+      const visit: Visit = { ...visitOf(tx, { calendar }), caller: clinic.caller };
       const slots = await freeSlotsOfDoctor(visit, { doctorId: 1, from, to });
       assert.equal(slots && JSON.stringify(slots), await judgedOneByOne(visit, from, to));
       found += slots?.length ?? 0;
