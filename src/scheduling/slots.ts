@@ -105,7 +105,7 @@ const isOpen = (day: SQL, slot: { startMinute: unknown }, booker: Booker, doctor
     or (${isAhead(day, slot, booker.calendar)} and ${givesNoNotice(booker, doctorId)}))`;
 
 /** Whether somebody can book a slot that a doctor offers on a day, but for appointments. */
-const isOffered = (day: SQL, slot: AnySlot, booker: Booker, doctorId: unknown): SQL =>
+export const isOffered = (day: SQL, slot: AnySlot, booker: Booker, doctorId: unknown): SQL =>
   and(
     isOpen(day, slot, booker, doctorId),
     isWorked(doctorId, day, slot),
@@ -123,7 +123,7 @@ export function isTaken(whose: SQL, day: SQL, slot: AnySlot, calendar: Clock): S
 }
 
 /** Whether somebody else holds a slot of a doctor on a day. */
-const isHeld = (doctorId: unknown, day: SQL, slot: AnySlot, booker: Booker): SQL =>
+export const isHeld = (doctorId: unknown, day: SQL, slot: AnySlot, booker: Booker): SQL =>
   sql`exists (select from ${holds} where ${holds.doctorId} = ${doctorId} and ${isHeldFrom(booker)}
     and ${isOfTime(periodOf(day, slot, booker.calendar), day, slot.id)})`;
 
@@ -323,7 +323,7 @@ function faultOf(
 }
 
 /** The bookable ones of the days from one to another. */
-const bookableDays = ({ from, to, where }: Days, calendar: Clock): SQL =>
+export const bookableDays = ({ from, to, where }: Days, calendar: Clock): SQL =>
   days(sql`greatest(${from}, ${today(calendar)})`, sql`least(${to}, ${horizon(calendar)})`, where);
 
 /** The slot of a free slot. */

@@ -24,6 +24,13 @@ export const isWorked = (doctorId: unknown, day: SQL, { id }: Pick<AnySlot, 'id'
     select from ${doctorHours} join ${doctorHoursTimes} on ${doctorHoursTimes.hoursId} = ${doctorHours.id}
     where ${doctorHours.doctorId} = ${doctorId} and ${doctorHoursTimes.availableTimeId} = ${id} and ${isForDay(day)}))`;
 
+/** The ids of the slots in which a doctor works on a day by the hours, as an array; null for who has none. */
+export const workedSlots = (doctorId: unknown, day: SQL): SQL =>
+  sql`case when exists (select from ${doctorHours} where ${doctorHours.doctorId} = ${doctorId}) then array(
+    select ${doctorHoursTimes.availableTimeId} from ${doctorHours}
+    join ${doctorHoursTimes} on ${doctorHoursTimes.hoursId} = ${doctorHours.id}
+    where ${doctorHours.doctorId} = ${doctorId} and ${isForDay(day)}) end`;
+
 /** Whether a doctor works in any slot on a day. */
 export const worksOn = (doctorId: PgColumn, day: SQL): SQL =>
   sql`(${doctorId} not in (select ${doctorHours.doctorId} from ${doctorHours})
@@ -51,6 +58,13 @@ export const boundsJson = {
   from: sql<string>`coalesce(${timeOff.startsOn}::text, ${timestampText(timeOff.startsAt)})`,
   to: sql<string>`coalesce(${timeOff.endsOn}::text, ${timestampText(timeOff.endsAt)})`,
 };
+
+/** Whether a row of `time_off` can take something of the slots that begin on a day: of other rows nothing else need be known. */
+export function isNear(day: SQL, { zone }: Clock): SQL {
+  const dayOf = (moment: PgColumn): SQL => sql`(${moment} at time zone ${zone}::text)::date`;
+  return sql`(coalesce(${timeOff.startsOn}, ${dayOf(timeOff.startsAt)}) <= ${day} + 3
+    and coalesce(${timeOff.endsOn}, ${dayOf(timeOff.endsAt)}) >= ${day} - 1)`;
+}
 
 /** Leave of a doctor, and of the whole clinic. */
 export const leaveOf = (doctorId: unknown): SQL =>

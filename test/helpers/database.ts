@@ -43,11 +43,14 @@ export async function createTestDatabase(
   return url.href;
 }
 
+/** @param options.settings PostgreSQL's, for its connections, as `-c name=value` */
 export async function openTestDatabase(
   t: Test,
-  { pool = 10, timeZone = 'UTC' }: { pool?: number; timeZone?: string } = {},
+  { pool = 10, timeZone = 'UTC', settings = '' }: { pool?: number; timeZone?: string; settings?: string } = {},
 ): Promise<{ database: Database; url: string }> {
-  const url = await createTestDatabase(t);
+  const place = new URL(await createTestDatabase(t));
+  if (settings !== '') place.searchParams.set('options', settings);
+  const url = place.href;
   const database = await openDatabase({ url, dataDir: t.testdir(), pool, timeZone });
   t.teardown(() => database.close());
   await database.migrated;

@@ -1389,13 +1389,15 @@ const steps = fc.commands(
 
 const seen: Model['seen'] = new Map();
 
-for (const [zone, firstDays, histories] of [
-  ['UTC', ['2026-03-02'], 2000],
+for (const [zone, firstDays, histories, settings] of [
+  // In so small a database PostgreSQL plans most statements anew each time, which takes longer than they do. These go by the
+  // plans for all values, which are those that are kept in a large one; the others go by whichever it chooses.
+  ['UTC', ['2026-03-02'], 2000, '-c plan_cache_mode=force_generic_plan'],
   // The days before the clocks go forward, and back.
-  ['Europe/Berlin', ['2026-03-27', '2026-10-23'], 500],
+  ['Europe/Berlin', ['2026-03-27', '2026-10-23'], 500, ''],
 ] as const) {
   t.test(`${histories} histories, ${zone}`, async (t) => {
-    const { database } = await openTestDatabase(t);
+    const { database } = await openTestDatabase(t, { settings });
     const { db } = database;
     await db.execute(`insert into users (username, email, password_hash) values ('staff', 'staff@example.com', '')`);
     const slots: number[] = [];

@@ -2,7 +2,6 @@ import { and, eq, gte, lte, sql, type Placeholder, type SQL } from 'drizzle-orm'
 import type { Db, Tx } from '../../../db/client.js';
 import { column, jsonObject, JsonText } from '../../../db/json.js';
 import { direct } from '../../../db/prepared.js';
-import { oneOrNone } from '../../../db/rows.js';
 import { availableTimes, doctors } from '../../../db/tables/index.js';
 import type { ListDoctorAvailabilityQuery, SearchAvailabilityQuery } from '../../../openapi/generated/operations.js';
 import type { DoctorSlot, DoctorSlotPage, FreeSlotList } from '../../../openapi/generated/schemas.js';
@@ -10,8 +9,8 @@ import type { Input } from '../../../openapi/operation.js';
 import { kindOf, placeholdersOfBooker, valuesOfBooker, type Kind } from '../../scheduling/booker.js';
 import { todayText, type Calendar } from '../../scheduling/calendar.js';
 import { instantsOfSlot } from '../../scheduling/instants.js';
-import { freeSlots, freeSlotsOfFirstDay, slotJson, soonestFirst } from '../../scheduling/slots.js';
-import { isShownTo } from '../../lib/doctors.js';
+import { freeSlotsOfDoctor } from '../../scheduling/free-slots.js';
+import { freeSlotsOfFirstDay } from '../../scheduling/slots.js';
 import { InvalidInput, NotFound } from '../../lib/errors.js';
 import { plusDays } from '../../lib/dates.js';
 import type { Filters } from '../../lib/lists.js';
@@ -39,34 +38,14 @@ function readDays({ from, to }: Given<ListDoctorAvailabilityQuery>, calendar: Ca
   return { from: first, to: last };
 }
 
-const freeOfDoctor = direct((db, kind: Kind) => {
-  const [id, from, to] = [
-    sql.placeholder('id'),
-    sql`${sql.placeholder('from')}::date`,
-    sql`${sql.placeholder('to')}::date`,
-  ];
-  const booker = placeholdersOfBooker(kind);
-  const free = freeSlots({ from, to }, eq(doctors.id, id), booker);
-  return db
-    .select({
-      text: sql<string>`array_to_json(array(
-        select ${slotJson(booker.calendar)} from ${free.from} where ${free.where} order by ${soonestFirst}))::text`.as(
-        'text',
-      ),
-    })
-    .from(doctors)
-    .where(and(eq(doctors.id, id), isShownTo(booker.caller)));
-});
-
 /** @throws NotFound where there is no such doctor */
 export async function listDoctorAvailability(
   visit: Visit,
   { params: { id }, query }: Input<'listDoctorAvailability'>,
 ): Promise<JsonText<FreeSlotList>> {
-  const values = { ...valuesOfBooker(visit), ...readDays(query, visit.calendar), id };
-  const row = oneOrNone(await freeOfDoctor(visit.db, kindOf(visit))(values));
-  if (row === undefined) throw new NotFound();
-  return new JsonText(row.text);
+  const slots = await freeSlotsOfDoctor(visit, { doctorId: id, ...readDays(query, visit.calendar) });
+  if (slots === undefined) throw new NotFound();
+  return new JsonText(JSON.stringify(slots));
 }
 
 /** A row of `free`, with its entry of `available_times`. */
