@@ -179,14 +179,15 @@ const attacksWith = (form: Form): readonly Attack[] => [
   },
 ];
 
-const addressOf = (at: number): string => `127.0.1.${1 + at}`;
+/** Of each attack others: by the limits of those of one before, the next would hardly begin. */
+const addressOf = (attack: number, at: number): string => `127.0.${1 + attack}.${1 + at}`;
 
 /** The attackers, who sign up unless they did in another run, each from the own address. */
-async function signIn(url: string): Promise<Attacker[]> {
+async function signIn(url: string, attack: number): Promise<Attacker[]> {
   const attackers: Attacker[] = [];
   for (let at = 0; at < CLIENTS; at++) {
-    const client = clientAt(url, addressOf(at));
-    const username = `bench.attacker${at}`;
+    const client = clientAt(url, addressOf(attack, at));
+    const username = `bench.attacker${attack}.${at}`;
     const send = (path: string, body: object) => client({ path, method: 'POST', body });
     const known = await send('/api/user/login/', { username, password: PASSWORD });
     const email = `${username}@example.com`;
@@ -202,18 +203,18 @@ async function signIn(url: string): Promise<Attacker[]> {
 
 /** What clients were answered, by status, until the signal. */
 async function attack(
-  url: string,
-  { addresses, ask, signsIn = false }: Attack,
+  clientFrom: (at: number) => Client,
+  { addresses, ask }: Attack,
   attackers: readonly Attacker[],
   signal: AbortSignal,
 ): Promise<Map<number, number>> {
   const answers = new Map<number, number>();
   let asked = 0;
   const run = async (_: unknown, at: number): Promise<void> => {
-    const client = clientAt(url, addressOf(at % addresses));
+    const client = clientFrom(at % addresses);
     while (!signal.aborted) {
       try {
-        const { status, retryAfter } = await client(ask(asked++, signsIn ? (attackers[at] ?? {}) : {}), signal);
+        const { status, retryAfter } = await client(ask(asked++, attackers[at] ?? {}), signal);
         answers.set(status, (answers.get(status) ?? 0) + 1);
         if (status === 429) await sleep(retryAfter * 1000, undefined, { signal });
       } catch (error) {
@@ -309,7 +310,6 @@ async function main(): Promise<void> {
     (await freeSlots(sql, SHAPE, 2_000)).filter(({ doctor }) => doctor <= SHAPE.doctors - FOR_ATTACKERS),
   );
   await victim.register();
-  const attackers = await signIn(server.url);
 
   const header = ['', 'call', 'calls', 'p50 ms', 'p99 ms'];
   const rows = (name: string, taken: Taken) =>
@@ -320,9 +320,11 @@ async function main(): Promise<void> {
   const lines = [header, ...rows('alone', await victim.live(seconds))];
   const slow: string[] = [];
   for (const each of attacks) {
+    const number = all.indexOf(each);
+    const attackers = each.signsIn === true ? await signIn(server.url, number) : [];
     const end = new AbortController();
     setMaxListeners(0, end.signal);
-    const attacking = attack(server.url, each, attackers, end.signal);
+    const attacking = attack((at) => clientAt(server.url, addressOf(number, at)), each, attackers, end.signal);
     const taken = await victim.live(seconds).finally(() => end.abort());
     const answers = [...(await attacking)].map(([status, count]) => `${count} with ${status}`).join(', ');
     say(`${each.name}: answered were ${answers || 'none'}`);
