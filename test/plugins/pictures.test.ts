@@ -12,6 +12,7 @@ import { openEmbedded } from '../../db/embedded/index.js';
 import { discardedPictures, doctors, profiles, users } from '../../db/tables/index.js';
 import type { Operation } from '../../openapi/operation.js';
 import { ProblemError } from '../../openapi/problem-error.js';
+import type { Turn } from '../../openapi/turns.js';
 import databasePlugin from '../../plugins/database.js';
 import errors from '../../plugins/errors.js';
 import { answerNotModified } from '../../plugins/entity-tags.js';
@@ -21,6 +22,7 @@ import pictures from '../../plugins/pictures/index.js';
 import { pictureUrls, type PictureUrls } from '../../plugins/pictures/urls.js';
 import validation from '../../plugins/validation.js';
 import { encode } from '../../plugins/pictures/encoder.js';
+import { hashPassword } from '../../src/lib/passwords.js';
 import { keepFull } from '../helpers/line.js';
 import { madeUp } from '../helpers/operations.js';
 import { databaseEndsWithUs } from '../helpers/reaper.js';
@@ -381,6 +383,23 @@ void t.test('replaceDoctor 503 where too many pictures wait, and nothing is left
   t.same([files(), await listed(), log], [[], [], []]);
   t.equal((await put(app, '/doctor/', small)).statusCode, 200);
 });
+
+void t.test(
+  'replaceDoctor 200 while the line of passwords is full, and a password is hashed while that of pictures is',
+  async (t) => {
+    const { app } = await build(t);
+    const hash = (turn: Turn) => hashPassword('plum-Tractor-91', turn);
+    await keepFull(hash, async () => {
+      t.equal((await put(app, '/doctor/', small)).statusCode, 200);
+    });
+    await keepFull(
+      (turn) => encode(small, turn),
+      async () => {
+        t.match(await hash({ by: 'ada' }), /^\$argon2id\$/);
+      },
+    );
+  },
+);
 
 void t.test('what is due is removed', async (t) => {
   const names = (kind: string, count: number) =>
