@@ -4,7 +4,7 @@ import { calendarOf } from '../../src/scheduling/calendar.js';
 import { offerAllFreed } from '../../src/scheduling/offers.js';
 import { testConfig, type Body, type User } from '../helpers/app.js';
 import { clinic } from '../helpers/booking.js';
-import { RACING } from '../helpers/races.js';
+import { race, RACING } from '../helpers/races.js';
 
 type Patient = User & { patientId: number };
 
@@ -47,6 +47,25 @@ async function queue({ patient, wait }: Clinic, count: number, body?: object) {
   }
   return waiting;
 }
+
+t.test('createWaitingEntry 400 for what is deleted after it was looked for', async (t) => {
+  const { api, staff, doctor, patient, wait } = await open(t, RACING);
+  const { token } = staff;
+  const specialisation = (await api.post('/specialisations/', { token, body: { name: 'Eyes', slug: 'eyes' } })).body.id;
+  const time = (await api.post('/available-time/', { token, body: { time: 'Night' } })).body.id;
+  for (const [row, body, errors] of [
+    [`specialisations where id = ${specialisation}`, { specialisation }, { specialisation: ['does not exist'] }],
+    [
+      `available_times where id = ${time}`,
+      { doctor: doctor.doctorId, times: [time] },
+      { times: ['has unknown ids: one was deleted just now'] },
+    ],
+  ] as const) {
+    const user = await patient();
+    const [answer] = await race(api, `delete from ${row}`, [() => wait(user, body)]);
+    t.match(answer, { status: 400, body: { errors } }, row);
+  }
+});
 
 t.test('who waits', async (t) => {
   const all = await open(t);

@@ -25,7 +25,7 @@ import { instantsOfSlot } from '../../scheduling/instants.js';
 import { lockDoctor } from '../../scheduling/locks.js';
 import { offerFreed } from '../../scheduling/offers.js';
 import { isShownTo } from '../../lib/doctors.js';
-import { InvalidInput, NotFound } from '../../lib/errors.js';
+import { explain, InvalidInput, NotFound } from '../../lib/errors.js';
 import { isKeptBy } from '../../lib/keepers.js';
 import { pagesOf } from '../../lib/lists.js';
 import { nameOfDoctor, nameOfPatient } from '../../lib/names.js';
@@ -189,7 +189,7 @@ export function createWaitingEntry(
   const { doctor, specialisation, from, to, times: given = [], patient: named, ...rest } = body;
   nothingElse(rest);
   const times = [...new Set(given)];
-  return inTransaction(visit, async (visit) => {
+  const addition = inTransaction(visit, async (visit) => {
     const { db } = visit;
     const patient = await lockNamedPatient(visit, named);
     if (patient === undefined) throw new InvalidInput({ patient: ['does not exist'] });
@@ -217,6 +217,13 @@ export function createWaitingEntry(
       await db.insert(waitingEntryTimes).values(times.map((availableTimeId) => ({ entryId: id, availableTimeId })));
     }
     return getWaitingEntry(visit, { params: { id } });
+  });
+  // What was there when it was looked for may be deleted meanwhile.
+  return explain(addition, {
+    waiting_entries_specialisation_id_specialisations_id_fk: () =>
+      new InvalidInput({ specialisation: ['does not exist'] }),
+    waiting_entry_times_available_time_id_available_times_id_fk: () =>
+      new InvalidInput({ times: ['has unknown ids: one was deleted just now'] }),
   });
 }
 
