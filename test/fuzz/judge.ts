@@ -178,7 +178,9 @@ function notKept({ operation: { body: schema }, body }: Plan, text: string): str
     const isPlain = typeOf(property) === 'string' && property['x-text'] === undefined && property.format === undefined;
     if (!isPlain || typeof sent !== 'string' || !Object.hasOwn(shown, name)) return [];
     const kept = sent.normalize('NFC');
-    const isKept = shown[name] === kept || (sent === '' && shown[name] === null);
+    // A moment comes back in UTC, whatever the offset with which it was sent.
+    const isMoment = property['x-day-or-moment'] === true && Date.parse(String(shown[name])) === Date.parse(kept);
+    const isKept = shown[name] === kept || (sent === '' && shown[name] === null) || isMoment;
     return isKept ? [] : [`keeps ${name} as ${JSON.stringify(shown[name])}, not as ${JSON.stringify(kept)}`];
   });
 }

@@ -6,15 +6,13 @@ import t from 'tap';
 import { transaction, type Tx } from '../../db/client.js';
 import { oneOrNone } from '../../db/rows.js';
 import { doctors } from '../../db/tables/index.js';
+import { plusDays } from '../../src/lib/dates.js';
 import { isShownTo } from '../../src/lib/doctors.js';
 import type { Visit } from '../../src/lib/visit.js';
 import { freeSlotsOfDoctor } from '../../src/scheduling/free-slots.js';
 import { freeSlots, slotJson, soonestFirst } from '../../src/scheduling/slots.js';
 import { openTestDatabase } from '../helpers/database.js';
 import { visitOf } from '../helpers/visit.js';
-
-const plusDays = (day: string, days: number): string =>
-  new Date(Date.parse(day) + days * 86_400_000).toISOString().slice(0, 10);
 
 /** Ids are from 1 on. */
 const SLOTS: readonly (readonly [label: string, start: number | null, end: number | null])[] = [
